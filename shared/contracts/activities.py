@@ -1,0 +1,166 @@
+"""The activities that workflows call, by name: model in, model out, queue, time-outs and retry in one place.
+
+A service implements them (`services/<name>/activities.py`); `shared.temporal.implements` checks at import that the
+implementation takes and returns what the reference says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+from uuid import UUID
+
+from temporalio.common import RetryPolicy
+
+from shared.contracts.base import Contract, Instant
+
+ArgT = TypeVar("ArgT", bound=Contract)
+ResultT = TypeVar("ResultT", bound=Contract)
+
+FOREVER: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+)
+"""Retry until it works: a database that is away for an hour must delay the work, not end it. What cannot ever work is
+raised as a non-retryable ApplicationError by the activity."""
+
+
+@dataclass(frozen=True)
+class ActivityRef(Generic[ArgT, ResultT]):
+    """An activity as workflows know it."""
+
+    name: str
+    arg: type[ArgT]
+    result: type[ResultT]
+    queue: str
+    start_to_close: timedelta = timedelta(seconds=30)
+    heartbeat: timedelta | None = None
+    retry: RetryPolicy = field(default=FOREVER)
+
+
+class OrderRef(Contract):
+    order_id: UUID
+
+
+class ShipmentRef(Contract):
+    shipment_id: UUID
+
+
+class ConnectionRef(Contract):
+    connection_id: UUID
+
+
+class OperatorView(Contract):
+    """What the Temporal UI shows of a workflow: codes only, so that it is safe in clear."""
+
+    sentence_vi: str
+    sentence_en: str
+    level: str = ""
+    owner: str = ""
+    """Staff code."""
+    team: str = ""
+    source: str = ""
+    carrier: str = ""
+    due_at: Instant | None = None
+    overdue: bool = False
+    attempts: int = 0
+
+
+class Advance(Contract):
+    """The answer of every 'look at the database and do what is due' activity."""
+
+    done: bool
+    """Nothing is left for this workflow: it ends."""
+    next_due: Instant | None = None
+    """When to look again without a nudge; None = only on a nudge."""
+    view: OperatorView
+    outcome: str = ""
+    """For a done workflow: how it ended, as a code."""
+
+
+# orders
+CARE_ADVANCE: Final = ActivityRef("orders.care.advance", OrderRef, Advance, queue="orders")
+
+
+class FulfilmentState(Contract):
+    """Where the fulfilment of a closed order stands."""
+
+    phase: str
+    """closed (waiting for the COD desk), posted, shipped (a shipment was asked for), cancelled, done."""
+    view: OperatorView
+
+
+FULFILMENT_STATE: Final = ActivityRef("orders.fulfilment.state", OrderRef, FulfilmentState, queue="orders")
+
+
+class Reservation(Contract):
+    reserved: bool
+    missing: tuple[str, ...] = ()
+    """SKUs without enough stock."""
+
+
+RESERVE_STOCK: Final = ActivityRef("orders.stock.reserve", OrderRef, Reservation, queue="orders")
+
+
+class Done(Contract):
+    changed: bool = True
+    """False: it had been done before, nothing happened."""
+
+
+RELEASE_STOCK: Final = ActivityRef("orders.stock.release", OrderRef, Done, queue="orders")
+
+
+# shipping
+class OpenedShipment(Contract):
+    shipment_id: UUID
+    reference: str
+    """Our reference at the carrier, fixed before its first call."""
+
+
+OPEN_SHIPMENT: Final = ActivityRef("shipping.shipment.open", OrderRef, OpenedShipment, queue="shipping")
+"""Makes the shipment's row and starts its workflow (by command), once an order. Retries until shipping knows the order."""
+
+
+class CreateAttempt(Contract):
+    shipment_id: UUID
+    reference: str
+    """The reference of this attempt; it stands in history before the carrier hears of it."""
+
+
+class CreateOutcome(Contract):
+    state: str
+    """accepted (created or adopted), refused (for a person to correct), next_reference (a cancelled twin lies under
+    this reference), cancelled (the order was cancelled meanwhile)."""
+    reference: str
+    """The reference to use next, or the accepted one."""
+    reason: str = ""
+    view: OperatorView
+
+
+PREPARE_SHIPMENT: Final = ActivityRef("shipping.shipment.prepare", ShipmentRef, CreateOutcome, queue="shipping")
+"""Reads the state and the reference to use, without calling the carrier."""
+
+CREATE_OR_ADOPT: Final = ActivityRef(
+    "shipping.shipment.create_or_adopt",
+    CreateAttempt,
+    CreateOutcome,
+    queue="shipping",
+    start_to_close=timedelta(minutes=2),
+)
+CANCEL_AT_CARRIER: Final = ActivityRef(
+    "shipping.shipment.cancel", CreateAttempt, Done, queue="shipping", start_to_close=timedelta(minutes=2)
+)
+"""Cancels whatever lies at the carrier under a reference; nothing there is success. The compensation of a creation."""
+
+SHIPMENT_ADVANCE: Final = ActivityRef("shipping.shipment.advance", ShipmentRef, Advance, queue="shipping")
+"""Reads the timeline; says whether the parcel has ended and its money is home."""
+
+POLL_OVERDUE: Final = ActivityRef(
+    "shipping.carrier.poll",
+    ConnectionRef,
+    Advance,
+    queue="shipping",
+    start_to_close=timedelta(minutes=10),
+    heartbeat=timedelta(seconds=30),
+)
+"""One round: lease the overdue shipments in batches, ask the carrier within its rate limit, write the facts."""

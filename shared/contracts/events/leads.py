@@ -1,0 +1,86 @@
+"""Facts of the leads service: what came in, what was a duplicate, who holds a number."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from uuid import UUID
+
+from shared.contracts.base import Contract, Instant, personal
+from shared.contracts.events.base import EventType
+
+
+class Source(Contract):
+    """Where a number came from. The dimensions of the marketing reports."""
+
+    channel: str
+    """landing_page, facebook_form, facebook_chat, excel, manual, hotline, event, referral, api."""
+    campaign: str = ""
+    landing_page: str = ""
+    marketer: str = ""
+    """Staff code of the marketer credited (rule D22)."""
+
+
+class LeadAccepted(Contract):
+    """A clean number (L1). The order is made from it, under the same id."""
+
+    lead_id: UUID
+    received_at: Instant
+    """When the raw item reached us: the cohort date (rule D31)."""
+    phone: str = personal()
+    """E.164."""
+    other_phones: tuple[str, ...] = personal(())
+    name: str = personal("")
+    address: str = personal("")
+    note: str = personal("")
+    product: str = ""
+    """Product code (SKU) as the source gives it, may be empty."""
+    source: Source
+    returning_customer: bool = False
+    """'Khách cũ': something was once handed over to this phone (rule D9)."""
+    asked_to_be_called: bool = True
+    """The person left the number (rule D38); False for bought or imported lists."""
+    consent_text: str = ""
+    consent_page: str = ""
+
+
+class LeadDuplicated(Contract):
+    """A number that came again within the window (C3.1), linked to the first."""
+
+    lead_id: UUID
+    anchor_id: UUID
+    received_at: Instant
+    product: str = ""
+    source: Source
+    note: str = personal("")
+    anchor_asked_again: bool = True
+    """The person left the number once more, which matters to the anchor's care (rules D8, D10)."""
+
+
+class LeadAssigned(Contract):
+    """Somebody holds the number now. Only leads writes the owner (rule D21)."""
+
+    lead_id: UUID
+    assignment: int
+    """Grows by one with each assignment or release of this lead; a reader keeps the highest."""
+    owner_id: UUID
+    owner_code: str
+    team: str = ""
+    assigned_at: Instant
+    cause: Literal["distribution", "manual", "reassignment", "claim", "hand_over", "sticky"]
+    previous_owner_id: UUID | None = None
+
+
+class LeadReleased(Contract):
+    """Nobody holds the number: it lies in the floating pool or was taken from a leaver."""
+
+    lead_id: UUID
+    assignment: int
+    released_at: Instant
+    cause: Literal["floating_pool", "hand_over", "reassignment"]
+    previous_owner_id: UUID | None = None
+
+
+LEAD_ACCEPTED: Final = EventType("leads.lead.accepted.v1", LeadAccepted)
+LEAD_DUPLICATED: Final = EventType("leads.lead.duplicated.v1", LeadDuplicated)
+LEAD_ASSIGNED: Final = EventType("leads.lead.assigned.v1", LeadAssigned)
+LEAD_RELEASED: Final = EventType("leads.lead.released.v1", LeadReleased)

@@ -1,0 +1,147 @@
+"""Facts of the orders service: levels, calls, promises, closings."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from uuid import UUID
+
+from shared.contracts.base import Contract, Dong, Instant, personal
+from shared.contracts.events.base import EventType
+
+
+class LevelChanged(Contract):
+    """One transition. Reports are computed from these alone."""
+
+    transition_id: UUID
+    order_id: UUID
+    sequence: int
+    """Position among the order's transitions, from 1. A reader keeps the highest as the current level."""
+    from_level: str | None
+    to_level: str
+    at: Instant
+    """Event time."""
+    recorded_at: Instant
+    cause: str
+    """accepted, call_result, care, carrier, operator, cancel, closed, undo, came_again."""
+    actor: str = ""
+    """Staff code; empty for the system."""
+    owner_id: UUID | None = None
+    owner_code: str = ""
+    team: str = ""
+    channel: str = ""
+    campaign: str = ""
+    landing_page: str = ""
+    marketer: str = ""
+    product: str = ""
+    cohort_at: Instant
+    """Arrival of the number (rule D31)."""
+
+
+class OwnerChanged(Contract):
+    """An order moved from one person to another at the same level (rule D23)."""
+
+    order_id: UUID
+    assignment: int
+    level: str
+    from_owner_id: UUID | None
+    from_owner_code: str = ""
+    to_owner_id: UUID | None
+    to_owner_code: str = ""
+    team: str = ""
+    at: Instant
+
+
+class InteractionLogged(Contract):
+    interaction_id: UUID
+    order_id: UUID
+    kind: Literal["call", "message", "email", "visit"]
+    direction: Literal["out", "in"]
+    result: str = ""
+    at: Instant
+    staff_id: UUID | None = None
+    staff_code: str = ""
+    seconds: int = 0
+
+
+class PromiseEnded(Contract):
+    promise_id: UUID
+    order_id: UUID
+    kind: str
+    due_at: Instant
+    ended_at: Instant
+    outcome: Literal["kept", "broken", "cancelled"]
+    cause: str = ""
+    late_seconds: int = 0
+    owner_id: UUID | None = None
+    owner_code: str = ""
+
+
+class ReassignmentRequested(Contract):
+    """Care asks leads, the only writer of the owner, to take a number away."""
+
+    order_id: UUID
+    assignment: int
+    """The assignment that is to end; leads ignores the request if it has moved on."""
+    to: Literal["another", "floating_pool"]
+    reason: str
+    at: Instant
+
+
+class OrderLine(Contract):
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Dong
+    weight_grams: int
+
+
+class Address(Contract):
+    """Two-tier since 2025-07-01; district only for the old era."""
+
+    province: str
+    ward: str
+    detail: str = personal()
+    district: str = ""
+
+
+class OrderClosed(Contract):
+    """Won (L5). What shipping needs to send it and reporting to count it."""
+
+    order_id: UUID
+    version: int
+    """Grows with each edit of the order until it is sent; a reader keeps the highest."""
+    code: str
+    """Short order code that people read out, e.g. 'DH-4F7K2M9Q'; the base of the carrier reference."""
+    closed_at: Instant
+    closer_id: UUID
+    closer_code: str
+    recipient: str = personal()
+    phone: str = personal()
+    address: Address
+    lines: tuple[OrderLine, ...]
+    discount: Dong = 0
+    shipping_fee: Dong = 0
+    """Charged to the customer."""
+    deposit: Dong = 0
+    total: Dong
+    cod: Dong
+    """What the courier asks of the customer in all (rule D30)."""
+    note: str = personal("")
+
+
+class OrderCancelled(Contract):
+    order_id: UUID
+    version: int
+    at: Instant
+    reason: str
+    by: str = ""
+    """Staff code."""
+
+
+LEVEL_CHANGED: Final = EventType("orders.level.changed.v1", LevelChanged)
+OWNER_CHANGED: Final = EventType("orders.owner.changed.v1", OwnerChanged)
+INTERACTION_LOGGED: Final = EventType("orders.interaction.logged.v1", InteractionLogged)
+PROMISE_ENDED: Final = EventType("orders.promise.ended.v1", PromiseEnded)
+REASSIGNMENT_REQUESTED: Final = EventType("orders.reassignment.requested.v1", ReassignmentRequested)
+ORDER_CLOSED: Final = EventType("orders.order.closed.v1", OrderClosed)
+ORDER_CANCELLED: Final = EventType("orders.order.cancelled.v1", OrderCancelled)

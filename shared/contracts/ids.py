@@ -1,0 +1,41 @@
+"""Workflow ids, in both directions. An id names the business object, so a second start of the same thing is refused."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+CARE: Final = "care"
+FULFILMENT: Final = "fulfilment"
+SHIPMENT: Final = "shipment"
+POLLING: Final = "polling"
+IMPORT: Final = "import"
+
+
+def care_id(order_id: UUID) -> str:
+    return f"{CARE}/{order_id}"
+
+
+def fulfilment_id(order_id: UUID) -> str:
+    return f"{FULFILMENT}/{order_id}"
+
+
+def shipment_id(shipment_id: UUID) -> str:
+    return f"{SHIPMENT}/{shipment_id}"
+
+
+def polling_id(connection_id: UUID) -> str:
+    return f"{POLLING}/{connection_id}"
+
+
+def import_id(import_id: UUID) -> str:
+    return f"{IMPORT}/{import_id}"
+
+
+def subject_of(workflow_id: str) -> UUID:
+    """The business object of a workflow id: 'care/0190…' → UUID('0190…').
+
+    Raises:
+        ValueError: the id is not one of ours.
+    """
+    return UUID(workflow_id.split("/")[1]) if "/" in workflow_id else UUID(workflow_id)

@@ -1,0 +1,56 @@
+"""Function permissions, by name. Groups are sets of them; routes ask for one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LEADS_READ: Final = "leads.read"
+LEADS_CREATE: Final = "leads.create"
+LEADS_IMPORT: Final = "leads.import"
+LEADS_DISTRIBUTE: Final = "leads.distribute"
+"""Pools, rules, manual distribution and reassignment."""
+ORDERS_READ: Final = "orders.read"
+ORDERS_CARE: Final = "orders.care"
+"""Log calls, work tasks, close."""
+ORDERS_CANCEL: Final = "orders.cancel"
+ORDERS_POST: Final = "orders.post"
+"""The COD desk's 'Đăng đơn'."""
+ORDERS_ADMIN: Final = "orders.admin"
+"""Levels, care process, products and stock, operator commands."""
+SHIPPING_READ: Final = "shipping.read"
+SHIPPING_WRITE: Final = "shipping.write"
+SHIPPING_ADMIN: Final = "shipping.admin"
+"""Carrier connections."""
+REPORTS_READ: Final = "reports.read"
+STAFF_READ: Final = "staff.read"
+STAFF_ADMIN: Final = "staff.admin"
+PHONES_REVEAL: Final = "phones.reveal"
+SEE_ALL: Final = "visibility.all"
+"""Sees every record, not only their own and their subordinates'."""
+OPERATE: Final = "system.operate"
+"""Dead letters, republish, reconcile."""
+
+ALL: Final = frozenset(
+    value for name, value in list(vars().items()) if name.isupper() and isinstance(value, str) and name != "ALL"
+)
+
+SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "admin": tuple(sorted(ALL)),
+    "manager": (
+        LEADS_READ,
+        LEADS_CREATE,
+        LEADS_IMPORT,
+        LEADS_DISTRIBUTE,
+        ORDERS_READ,
+        ORDERS_CARE,
+        ORDERS_CANCEL,
+        SHIPPING_READ,
+        REPORTS_READ,
+        STAFF_READ,
+        PHONES_REVEAL,
+    ),
+    "sale": (LEADS_READ, LEADS_CREATE, ORDERS_READ, ORDERS_CARE, ORDERS_CANCEL, SHIPPING_READ, REPORTS_READ),
+    "marketing": (LEADS_READ, LEADS_CREATE, LEADS_IMPORT, REPORTS_READ),
+    "cod": (ORDERS_READ, ORDERS_POST, ORDERS_CANCEL, SHIPPING_READ, SHIPPING_WRITE, REPORTS_READ, SEE_ALL),
+}
+"""Groups of a fresh installation; a company edits them."""

@@ -1,0 +1,98 @@
+"""The workflows: their names, queue and inputs, for those who start them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+from uuid import UUID
+
+from shared.contracts import ids
+from shared.contracts.base import Contract
+from shared.contracts.commands import WorkflowCommand
+
+WORKFLOW_QUEUE: Final = "workflows"
+
+InputT = TypeVar("InputT", bound=Contract)
+
+
+@dataclass(frozen=True)
+class WorkflowRef(Generic[InputT]):
+    """A workflow as others know it. `workflows/` holds the implementation under the same name."""
+
+    name: str
+    input: type[InputT]
+    task_queue: str = WORKFLOW_QUEUE
+
+    def start(self, workflow_id: str, arg: InputT, *, summary: str = "", details: str = "") -> WorkflowCommand:
+        return self._command("start", workflow_id, arg, summary, details)
+
+    def nudge(self, workflow_id: str, arg: InputT, *, summary: str = "", details: str = "") -> WorkflowCommand:
+        return self._command("nudge", workflow_id, arg, summary, details)
+
+    def _command(self, kind: str, workflow_id: str, arg: InputT, summary: str, details: str) -> WorkflowCommand:
+        return WorkflowCommand.model_validate(
+            {
+                "kind": kind,
+                "workflow": self.name,
+                "workflow_id": workflow_id,
+                "task_queue": self.task_queue,
+                "input": arg.model_dump(mode="json"),
+                "summary": summary,
+                "details": details,
+            }
+        )
+
+
+class CareInput(Contract):
+    order_id: UUID
+    continued: int = 0
+    """How often this workflow went on as new, for the operator."""
+
+
+class FulfilmentInput(Contract):
+    order_id: UUID
+    continued: int = 0
+
+
+class ShipmentInput(Contract):
+    shipment_id: UUID
+    continued: int = 0
+
+
+class PollingInput(Contract):
+    connection_id: UUID
+    continued: int = 0
+
+
+CARE: Final = WorkflowRef("CareWorkflow", CareInput)
+FULFILMENT: Final = WorkflowRef("FulfilmentWorkflow", FulfilmentInput)
+SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
+POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
+
+
+def nudge_care(order_id: UUID) -> WorkflowCommand:
+    return CARE.nudge(ids.care_id(order_id), CareInput(order_id=order_id), summary="Care of one order")
+
+
+def nudge_fulfilment(order_id: UUID) -> WorkflowCommand:
+    return FULFILMENT.nudge(
+        ids.fulfilment_id(order_id),
+        FulfilmentInput(order_id=order_id),
+        summary="A closed order on its way to the carrier",
+    )
+
+
+def nudge_shipment(shipment_id: UUID) -> WorkflowCommand:
+    return SHIPMENT.nudge(
+        ids.shipment_id(shipment_id),
+        ShipmentInput(shipment_id=shipment_id),
+        summary="One parcel until its money is home",
+    )
+
+
+def nudge_polling(connection_id: UUID) -> WorkflowCommand:
+    return POLLING.nudge(
+        ids.polling_id(connection_id),
+        PollingInput(connection_id=connection_id),
+        summary="Asks one carrier about overdue shipments",
+    )
