@@ -118,7 +118,9 @@ class OpenedShipment(Contract):
 
 
 OPEN_SHIPMENT: Final = ActivityRef("shipping.shipment.open", OrderRef, OpenedShipment, queue="shipping")
-"""Makes the shipment's row and starts its workflow (by command), once an order. Retries until shipping knows the order."""
+"""Makes the shipment's row and starts its workflow (by command), once an order.
+
+Retries until shipping knows the order."""
 
 
 class CreateAttempt(Contract):

@@ -78,7 +78,7 @@ def nudge_fulfilment(order_id: UUID) -> WorkflowCommand:
     return FULFILMENT.nudge(
         ids.fulfilment_id(order_id),
         FulfilmentInput(order_id=order_id),
-        summary="A closed order on its way to the carrier",
+        summary="A closed order until it is sent",
     )
 
 
@@ -86,7 +86,7 @@ def nudge_shipment(shipment_id: UUID) -> WorkflowCommand:
     return SHIPMENT.nudge(
         ids.shipment_id(shipment_id),
         ShipmentInput(shipment_id=shipment_id),
-        summary="One parcel until its money is home",
+        summary="A parcel until its money is home",
     )
 
 

@@ -1,0 +1,148 @@
+"""Who asks, and may they: bearer tokens checked offline, a permission for every route."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, cast
+from uuid import UUID
+
+import httpx
+from fastapi import Depends, Request
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from shared.contracts import permissions
+from shared.directory import Epochs
+from shared.errors import Forbidden, Unauthenticated, Unavailable
+from shared.settings import Settings
+from shared.telemetry import logger
+
+log = logger(__name__)
+
+ALGORITHMS: Final = ["Ed25519", "EdDSA"]
+JWKS_FRESH: Final = 600.0
+"""Seconds after which the keys are read again; an unknown key id reads them at once."""
+JWKS_PAUSE: Final = 2.0
+"""Seconds between reads at least, so that forged key ids cannot make us call without end."""
+LEEWAY: Final = 10
+"""Seconds of clock difference allowed between machines."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The signed-in account, as its token says."""
+
+    account_id: UUID
+    code: str
+    permissions: frozenset[str]
+    department: str = ""
+    team: str = ""
+
+    def may(self, permission: str) -> bool:
+        return permission in self.permissions
+
+    @property
+    def sees_all(self) -> bool:
+        return permissions.SEE_ALL in self.permissions
+
+
+class TokenVerifier:
+    """Checks bearer tokens against the issuer's public keys, fetched once and kept.
+
+    Args:
+        settings: where the keys are, and which issuer and audience tokens must name.
+        epochs: this service's knowledge of revoked tokens.
+        http: client used for the keys.
+    """
+
+    def __init__(self, settings: Settings, epochs: Epochs, http: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._epochs = epochs
+        self._http = http
+        self._keys: KeySet | None = None
+        self._read_at = float("-inf")
+        self._lock = asyncio.Lock()
+        self._claims = jwt.JWTClaimsRegistry(
+            leeway=LEEWAY,
+            iss={"essential": True, "value": settings.token_issuer},
+            aud={"essential": True, "value": settings.token_audience},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+
+    async def verify(self, token: str) -> Principal:
+        """The principal of a token.
+
+        Raises:
+            Unauthenticated: signature, issuer, audience, expiry or epoch is wrong.
+            Unavailable: the keys were never read and cannot be read now.
+        """
+        try:
+            claims = await self._decode(token)
+            self._claims.validate(claims)
+            principal = Principal(
+                account_id=UUID(claims["sub"]),
+                code=str(claims["code"]),
+                permissions=frozenset(claims["permissions"]),
+                department=str(claims.get("department", "")),
+                team=str(claims.get("team", "")),
+            )
+            epoch = int(claims["epoch"])
+        except (JoseError, KeyError, TypeError, ValueError):
+            raise Unauthenticated from None
+        if not await self._epochs.accepts(principal.account_id, epoch):
+            raise Unauthenticated
+        return principal
+
+    async def _decode(self, token: str) -> dict[str, Any]:
+        keys = await self._key_set(max_age=JWKS_FRESH)
+        try:
+            return jwt.decode(token, keys, algorithms=ALGORITHMS).claims
+        except (JoseError, ValueError):
+            # The signer may have a new key.
+            return jwt.decode(token, await self._key_set(max_age=JWKS_PAUSE), algorithms=ALGORITHMS).claims
+
+    async def _key_set(self, *, max_age: float) -> KeySet:
+        async with self._lock:
+            if self._keys is None or time.monotonic() - self._read_at > max_age:
+                try:
+                    answer = await self._http.get(self._settings.jwks_url)
+                    answer.raise_for_status()
+                    self._keys = KeySet.import_key_set(answer.json())
+                    self._read_at = time.monotonic()
+                except (httpx.HTTPError, ValueError) as error:
+                    log.warning("token keys could not be read", error=type(error).__name__)
+                    if self._keys is None:
+                        raise Unavailable from error
+            return self._keys
+
+
+async def principal(request: Request) -> Principal:
+    """The signed-in account of a request.
+
+    Raises:
+        Unauthenticated: no bearer token, or one that does not hold.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    verifier = cast(TokenVerifier, request.app.state.tokens)
+    return await verifier.verify(token)
+
+
+PrincipalDep = Annotated[Principal, Depends(principal)]
+
+
+def require(permission: str) -> Callable[[Principal], Awaitable[Principal]]:
+    """The dependency of a route that needs a permission: `who: Annotated[Principal, Depends(require(LEADS_READ))]`."""
+
+    async def check(who: PrincipalDep) -> Principal:
+        if not who.may(permission):
+            raise Forbidden(permission=permission)
+        return who
+
+    return check

@@ -1,0 +1,148 @@
+"""A service's database: read and write sessions as distinct types, one commit point, and the wake-up of the relay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+import orjson
+from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from shared.telemetry import logger
+
+log = logger(__name__)
+
+OUTBOX_CHANNEL: Final = "chot_outbox"
+OUTBOX_WRITTEN: Final = "outbox_written"
+
+NAMING: Final = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+class Base(DeclarativeBase):
+    """Base for a service's mapped classes. Subclass it once a service, so that each has its own metadata."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class ReadSession(AsyncSession):
+    """A session in a read-only transaction."""
+
+
+class Session(ReadSession):
+    """A session whose transaction commits when its block ends. Usable wherever a read session is."""
+
+
+def _driver_url(url: str) -> str:
+    return url.replace("postgres://", "postgresql://", 1)
+
+
+class Database:
+    """One service's database.
+
+    Args:
+        url: postgresql://… without a driver suffix.
+        pool_size: connections kept and allowed at most, for the session pool and the driver pool each.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = _driver_url(url)
+        self._pool_size = pool_size
+        self.engine: AsyncEngine = create_async_engine(
+            self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,  # they may be personal, and errors are logged
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+        self._write = async_sessionmaker(self.engine, class_=Session, expire_on_commit=False)
+        self._read = async_sessionmaker(
+            self.engine.execution_options(postgresql_readonly=True), class_=ReadSession, expire_on_commit=False
+        )
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool_lock = asyncio.Lock()
+        self._waking: asyncio.Task[None] | None = None
+        self._wake_again = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """A write transaction: committed when the block ends, rolled back when it raises. Wakes the relay after commit."""
+        async with self._write() as session:
+            async with session.begin():
+                yield session
+            if session.info.get(OUTBOX_WRITTEN):
+                self.wake_relay()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """A read-only transaction."""
+        async with self._read() as session, session.begin():
+            yield session
+
+    async def driver(self) -> asyncpg.Pool[asyncpg.Record]:
+        """The asyncpg pool for hot paths, opened on first use. After writing outbox rows call `wake_relay`."""
+        if self._pool is None:
+            async with self._pool_lock:
+                if self._pool is None:
+                    self._pool = await asyncpg.create_pool(self.url, min_size=0, max_size=self._pool_size)
+        return self._pool
+
+    def wake_relay(self) -> None:
+        """Tells the relay that there is something to send: a NOTIFY after the commit, coalesced over commits.
+
+        Inside the transaction a NOTIFY would take a lock that serialises all commits of the database.
+        """
+        self._wake_again = True
+        if self._waking is None or self._waking.done():
+            self._waking = asyncio.get_running_loop().create_task(self._notify())
+
+    async def _notify(self) -> None:
+        while self._wake_again:
+            self._wake_again = False
+            try:
+                pool = await self.driver()
+                await pool.execute(f"NOTIFY {OUTBOX_CHANNEL}")
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                # The relay polls as well, so a lost wake-up costs a second, not an event.
+                log.warning("wake-up of the relay failed", error=str(error))
+
+    async def close(self) -> None:
+        if self._waking is not None:
+            await asyncio.gather(self._waking, return_exceptions=True)
+        if self._pool is not None:
+            await self._pool.close()
+        await self.engine.dispose()
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an error says that the database is away (to be tried again later) rather than that a statement is wrong."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+            return True
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return cause is not None and is_unavailable(cause)
+    return isinstance(
+        error,
+        OSError
+        | TimeoutError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.CannotConnectNowError
+        | asyncpg.AdminShutdownError
+        | asyncpg.CrashShutdownError
+        | asyncpg.TooManyConnectionsError
+        | asyncpg.InterfaceError,
+    )

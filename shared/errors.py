@@ -1,0 +1,219 @@
+"""Errors as RFC 9457 problem details, with sentences in Vietnamese and English that tell what to do."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+
+from shared.db import is_unavailable
+from shared.telemetry import correlation_id, logger
+
+log = logger(__name__)
+
+Language = Literal["vi", "en"]
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class Problem(Exception):
+    """An error that a caller can cause or must hear of. Subclass it once for each kind.
+
+    Class attributes: `type` (stable, kebab-case), `status`, `vi` and `en` (what is wrong and what to do; may have
+    `{placeholders}` filled from the keyword arguments, which are also members of the answer).
+    """
+
+    type: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    vi: ClassVar[str] = "Có lỗi trong hệ thống. Thử lại sau ít phút; nếu vẫn lỗi, báo quản trị kèm mã liên hệ."
+    en: ClassVar[str] = "Something failed here. Try again in a few minutes; if it stays, report the correlation id."
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, **members: Any) -> None:
+        super().__init__(self.type)
+        self.members = members
+
+    def detail(self, language: Language) -> str:
+        return (self.vi if language == "vi" else self.en).format(**self.members)
+
+    def body(self, language: Language) -> dict[str, Any]:
+        return {
+            **self.members,
+            "type": f"https://chot.dev/problems/{self.type}",
+            "title": self.type,
+            "status": self.status,
+            "detail": self.detail(language),
+            "correlation_id": correlation_id(),
+        }
+
+
+class NotFound(Problem):
+    type = "not-found"
+    status = 404
+    vi = "Không tìm thấy {what}. Kiểm tra lại mã, hoặc bạn chưa được quyền xem."
+    en = "There is no such {what}, or you may not see it. Check the id."
+
+
+class Forbidden(Problem):
+    type = "forbidden"
+    status = 403
+    vi = "Bạn chưa có quyền '{permission}'. Nhờ quản trị cấp quyền cho nhóm của bạn."
+    en = "You lack the permission '{permission}'. Ask an administrator to give it to your group."
+
+
+class Unauthenticated(Problem):
+    type = "unauthenticated"
+    status = 401
+    vi = "Chưa đăng nhập hoặc phiên đã hết hạn. Đăng nhập lại."
+    en = "You are not signed in, or the session has ended. Sign in again."
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class Conflict(Problem):
+    type = "conflict"
+    status = 409
+    vi = "Dữ liệu vừa được người khác thay đổi. Tải lại rồi thử lại."
+    en = "Somebody changed this meanwhile. Load it again and repeat."
+
+
+class PreconditionRequired(Problem):
+    type = "if-match-required"
+    status = 428
+    vi = "Thiếu tiêu đề If-Match. Tải lại bản ghi và gửi kèm ETag của nó."
+    en = "The If-Match header is missing. Load the record and send its ETag."
+
+
+class PreconditionFailed(Problem):
+    type = "if-match-failed"
+    status = 412
+    vi = "Bản ghi đã đổi so với lúc bạn tải. Tải lại, xem thay đổi rồi lưu lại."
+    en = "The record changed since you loaded it. Load it again, look at the change and save again."
+
+
+class Unavailable(Problem):
+    type = "unavailable"
+    status = 503
+    vi = "Hệ thống tạm thời chưa ghi nhận được. Thử lại sau vài giây; dữ liệu của bạn chưa được lưu."
+    en = "This could not be stored just now. Repeat in a few seconds; nothing was saved."
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+
+
+class TooLarge(Problem):
+    type = "too-large"
+    status = 413
+    vi = "Nội dung gửi lên lớn hơn {limit} byte. Chia nhỏ rồi gửi lại."
+    en = "The body is larger than {limit} bytes. Split it and send again."
+
+
+class Invalid(Problem):
+    """The request does not have the right form; `errors` lists field, message and what was expected."""
+
+    type = "invalid"
+    status = 422
+    vi = "Một số trường chưa đúng. Xem 'errors', sửa rồi gửi lại."
+    en = "Some fields are not right. See 'errors', correct them and send again."
+
+
+def language_of(request: Request) -> Language:
+    """The language asked for: Vietnamese unless English comes first in Accept-Language."""
+    first = request.headers.get("accept-language", "").split(",", 1)[0].strip().lower()
+    return "en" if first.startswith("en") else "vi"
+
+
+_VI: Final = {
+    "missing": "thiếu trường này, hãy bổ sung",
+    "string_too_short": "ngắn quá",
+    "string_too_long": "dài quá",
+    "uuid_parsing": "không phải mã UUID",
+    "int_parsing": "phải là số nguyên",
+    "greater_than_equal": "nhỏ quá",
+    "less_than_equal": "lớn quá",
+    "datetime_parsing": "phải là thời điểm ISO 8601, ví dụ 2026-11-21T09:00:00+07:00",
+    "timezone_aware": "thời điểm thiếu múi giờ, ví dụ 2026-11-21T09:00:00+07:00",
+    "json_invalid": "nội dung không phải JSON hợp lệ",
+    "extra_forbidden": "trường này không có, hãy bỏ đi hoặc kiểm tra chính tả",
+    "enum": "giá trị không có trong danh sách cho phép",
+    "literal_error": "giá trị không có trong danh sách cho phép",
+}
+
+
+def response(problem: Problem, language: Language) -> JSONResponse:
+    """The HTTP answer of a problem."""
+    return JSONResponse(
+        problem.body(language), status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE
+    )
+
+
+def invalid(error: RequestValidationError, language: Language) -> Invalid:
+    """Names each wrong field and what to do about it, without repeating its value."""
+    return Invalid(
+        errors=[
+            {
+                "field": ".".join(str(part) for part in item["loc"]),
+                "message": _VI.get(item["type"], item["msg"]) if language == "vi" else item["msg"],
+                "code": item["type"],
+            }
+            for item in error.errors()
+        ]
+    )
+
+
+class _Http(Problem):
+    """What the framework itself refuses: unknown path, wrong method."""
+
+    vi = "{reason}"
+    en = "{reason}"
+
+    def __init__(self, error: HTTPException) -> None:
+        super().__init__(reason=str(error.detail))
+        self._status = error.status_code
+
+    def body(self, language: Language) -> dict[str, Any]:
+        return {
+            **super().body(language),
+            "type": "about:blank",
+            "title": self.members["reason"],
+            "status": self._status,
+        }
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of an application a problem details answer."""
+
+    async def on_problem(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Problem)
+        return response(error, language_of(request))
+
+    async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        language = language_of(request)
+        return response(invalid(error, language), language)
+
+    async def on_http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        problem = _Http(error)
+        return JSONResponse(
+            problem.body(language_of(request)),
+            status_code=error.status_code,
+            headers=error.headers,
+            media_type=MEDIA_TYPE,
+        )
+
+    async def on_any(request: Request, error: Exception) -> JSONResponse:
+        if is_unavailable(error):
+            log.warning("engine away", error=type(error).__name__)
+            return response(Unavailable(), language_of(request))
+        log.error("request failed", exc_info=error)
+        return response(Problem(), language_of(request))
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    # Named one by one besides Exception: Starlette re-raises what only the catch-all handles, after answering.
+    for kind in (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        app.add_exception_handler(kind, on_any)
+    app.add_exception_handler(Exception, on_any)

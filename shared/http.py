@@ -1,0 +1,165 @@
+"""What every service's HTTP side shares: correlation ids, problem details, limits, health, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from shared import errors
+from shared.telemetry import HTTP_SECONDS, correlated, logger
+
+log = logger(__name__)
+
+CORRELATION_HEADER: Final = "x-correlation-id"
+MAX_BODY: Final = 1 << 20
+"""Bytes of a request body, unless a service says otherwise for a path (uploads)."""
+MAX_UPLOAD: Final = 20 << 20
+DRAIN: Final = 5
+"""Seconds that running requests get when the process stops."""
+
+Check = Callable[[], Awaitable[None]]
+
+
+class _BodyTooLarge(HTTPException):
+    """An HTTPException, because FastAPI turns any other error while it reads a body into a 400."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, detail=errors.TooLarge(limit=limit).detail("en"))
+
+
+class Edge:
+    """Pure ASGI middleware around everything: correlation id, body limit, timing, one log line a request."""
+
+    def __init__(self, app: ASGIApp, *, service: str, uploads: tuple[str, ...]) -> None:
+        self._app = app
+        self._service = service
+        self._uploads = uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        correlation = headers.get(CORRELATION_HEADER, "")
+        if not (8 <= len(correlation) <= 80 and correlation.replace("-", "").isalnum()):
+            correlation = str(uuid7())
+        limit = MAX_UPLOAD if scope["path"].startswith(self._uploads) else MAX_BODY
+        started = time.perf_counter()
+        status = 500
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise _BodyTooLarge(limit)
+            return message
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[CORRELATION_HEADER] = correlation
+            await send(message)
+
+        with correlated(correlation):
+            try:
+                if _declared_length(headers) > limit:
+                    language: errors.Language = "en" if headers.get("accept-language", "").startswith("en") else "vi"
+                    await errors.response(errors.TooLarge(limit=limit), language)(scope, receive, send_marked)
+                else:
+                    await self._app(scope, receive_limited, send_marked)
+            finally:
+                elapsed = time.perf_counter() - started
+                route = getattr(scope.get("route"), "path", "unmatched")
+                HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(elapsed)
+                log.debug("request", method=scope["method"], route=route, status=status, ms=round(elapsed * 1000, 1))
+
+
+def _declared_length(headers: Headers) -> int:
+    declared = headers.get("content-length", "")
+    return int(declared) if declared.isdigit() else 0
+
+
+def create_app(service: str, *, title: str, description: str = "", uploads: tuple[str, ...] = ()) -> FastAPI:
+    """A FastAPI application with problem details and the common middleware, without routes.
+
+    Args:
+        service: name for logs and metrics.
+        uploads: path prefixes that take bodies up to `MAX_UPLOAD`.
+    """
+    app = FastAPI(title=title, description=description, version="1")
+    app.state.service = service
+    errors.install(app)
+    app.add_middleware(Edge, service=service, uploads=uploads or ("\0",))
+    return app
+
+
+def add_health(app: FastAPI, checks: dict[str, Check]) -> None:
+    """`/livez` (this process only), `/readyz` (its engines) and `/metrics`.
+
+    Args:
+        checks: engine name → coroutine function that raises when the engine cannot be used.
+    """
+
+    @app.get("/livez", include_in_schema=False)
+    async def livez() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        async def run(check: Check) -> str:
+            try:
+                await asyncio.wait_for(check(), timeout=2)
+            except Exception as error:  # whatever it is, it is the answer
+                return f"failed: {type(error).__name__}"
+            return "ok"
+
+        results = dict(zip(checks, await asyncio.gather(*map(run, checks.values())), strict=True))
+        ready = all(result == "ok" for result in results.values())
+        return JSONResponse(
+            {"status": "ok" if ready else "unavailable", "checks": results}, status_code=200 if ready else 503
+        )
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the process's own lifecycle."""
+
+    def capture_signals(self) -> Any:
+        return contextlib.nullcontext()
+
+
+async def serve(app: FastAPI, *, host: str, port: int) -> None:
+    """Serves until cancelled; then stops accepting and lets running requests end.
+
+    Raises:
+        SystemExit: the port is taken (uvicorn has said so).
+    """
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN, lifespan="on"
+    )
+    server = _Server(config)
+    serving = asyncio.ensure_future(server.serve())
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise

@@ -1,0 +1,66 @@
+"""A process's life: parts that are started together, started again when they fail, and stopped together in time."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from shared.telemetry import logger
+
+log = logger(__name__)
+
+RESTART_FIRST: Final = 0.2
+RESTART_MAX: Final = 5.0
+STOP_WITHIN: Final = 12.0
+"""Seconds for everything to end after SIGTERM; below the supervisor's and Kubernetes' patience."""
+
+Part = Callable[[], Awaitable[None]]
+
+
+async def keep_running(name: str, part: Part) -> None:
+    """Runs a part for ever: when it fails (an engine is away, say) it is started again after a back-off."""
+    delay = RESTART_FIRST
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        try:
+            await part()
+            return
+        except Exception as error:
+            if loop.time() - started > RESTART_MAX * 2:
+                delay = RESTART_FIRST
+            log.warning("part failed, starting it again", part=name, error=_root(error), seconds=round(delay, 1))
+            await asyncio.sleep(delay)
+            delay = min(RESTART_MAX, delay * 2)
+
+
+def _root(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return repr(error)
+
+
+async def run_until_signal(parts: dict[str, Part]) -> None:
+    """Runs parts until SIGTERM or SIGINT, then cancels them all and waits for their clean end, bounded.
+
+    A part that returns or raises ends the process: parts that may fail and come back are wrapped in `keep_running`.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    tasks = [asyncio.ensure_future(part()) for part in parts.values()]
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    ended = [task for task in tasks if task.done()]
+    log.info("stopping")
+    stopping.cancel()
+    for task in tasks:
+        task.cancel()
+    _, late = await asyncio.wait(tasks, timeout=STOP_WITHIN)
+    if late:
+        log.error("some parts did not end in time", parts=len(late))
+    for task in ended:
+        task.result()

@@ -1,0 +1,73 @@
+"""The routes with which operators look after messages, the same in every service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from shared import dead_letters
+from shared.auth import Principal, require
+from shared.consumer import Handlers
+from shared.contracts.permissions import OPERATE
+from shared.db import Database
+from shared.dead_letters import DeadLetter, Replayed
+from shared.errors import Problem
+from shared.retention import REPUBLISH_HORIZON
+
+Operator = Annotated[Principal, Depends(require(OPERATE))]
+
+
+class BeyondHorizon(Problem):
+    type = "republish-beyond-horizon"
+    status = 422
+    vi = "Chỉ phát lại được sự kiện trong {days} ngày gần nhất. Chọn mốc thời gian muộn hơn."
+    en = "Events of the last {days} days at most can be sent again. Choose a later moment."
+
+
+class DeadLetterPage(BaseModel):
+    items: list[DeadLetter]
+    next: UUID | None = Field(description="`after` of the next page; null on the last")
+
+
+class ReplayRequest(BaseModel):
+    ids: list[UUID] = Field(min_length=1, max_length=200)
+
+
+class RepublishRequest(BaseModel):
+    since: AwareDatetime
+
+
+class Republished(BaseModel):
+    events: int
+
+
+def messaging_router(service: str, db: Database, handlers: Handlers) -> APIRouter:
+    """Dead letters and republishing of one service."""
+    router = APIRouter(prefix="/v1/messages", tags=["messages"])
+
+    @router.get("/dead-letters")
+    async def list_dead_letters(
+        _: Operator, limit: Annotated[int, Query(ge=1, le=200)] = 50, after: UUID | None = None
+    ) -> DeadLetterPage:
+        """Messages set aside because they failed again and again, oldest first."""
+        async with db.read() as session:
+            items = await dead_letters.list_open(session, limit=limit, after=after)
+        return DeadLetterPage(items=items, next=items[-1].id if len(items) == limit else None)
+
+    @router.post("/dead-letters/replay")
+    async def replay_dead_letters(who: Operator, request: ReplayRequest) -> list[Replayed]:
+        """Tries dead letters again and says what became of each."""
+        return await dead_letters.replay(db, service, handlers, request.ids, by=who.code)
+
+    @router.post("/republish")
+    async def republish(_: Operator, request: RepublishRequest) -> Republished:
+        """Sends this service's events since a moment again; consumers drop what they know."""
+        if datetime.now(UTC) - request.since > REPUBLISH_HORIZON:
+            raise BeyondHorizon(days=REPUBLISH_HORIZON.days)
+        return Republished(events=await dead_letters.republish(db, request.since))
+
+    return router

@@ -1,0 +1,109 @@
+"""The outbox: events and workflow commands are rows, written in the transaction of the change that caused them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from shared.contracts.base import Contract
+from shared.contracts.commands import WorkflowCommand
+from shared.contracts.events.base import EventType
+from shared.db import OUTBOX_WRITTEN, Session
+from shared.telemetry import causation_id, correlation_id
+
+INSERT: Final = """
+INSERT INTO outbox (id, destination, type, subject, payload, correlation_id, causation_id)
+SELECT * FROM unnest(
+    CAST($1 AS uuid[]), CAST($2 AS text[]), CAST($3 AS text[]), CAST($4 AS text[]),
+    CAST($5 AS text[])::json[], CAST($6 AS text[]), CAST($7 AS text[]))
+ON CONFLICT (id) DO NOTHING
+"""
+"""One statement for any number of rows, for the driver; arguments are the columns of `columns()`."""
+
+_INSERT_TEXT = text(
+    """
+INSERT INTO outbox (id, destination, type, subject, payload, correlation_id, causation_id)
+SELECT * FROM unnest(
+    CAST(:ids AS uuid[]), CAST(:destinations AS text[]), CAST(:types AS text[]), CAST(:subjects AS text[]),
+    CAST(CAST(:payloads AS text[]) AS json[]), CAST(:correlations AS text[]), CAST(:causations AS text[]))
+ON CONFLICT (id) DO NOTHING
+"""
+)
+
+Row = tuple[UUID, str, str, str, str, str, str]
+
+
+def event_row(event_type: EventType, data: Contract, *, subject: UUID | str, event_id: UUID | None = None) -> Row:
+    """The outbox row of an event.
+
+    Args:
+        event_type: from the registry; `data` must be its model.
+        subject: id of the entity the fact is about.
+        event_id: a fixed id where the same fact may be written twice; otherwise a new UUIDv7.
+    """
+    if not isinstance(data, event_type.model):
+        raise TypeError(f"{event_type.name} takes {event_type.model.__name__}, not {type(data).__name__}")
+    return (
+        event_id or uuid7(),
+        "event",
+        event_type.name,
+        str(subject),
+        data.model_dump_json(),
+        correlation_id(),
+        causation_id(),
+    )
+
+
+def command_row(command: WorkflowCommand) -> Row:
+    """The outbox row of a workflow command."""
+    return (
+        uuid7(),
+        "command",
+        command.workflow,
+        command.workflow_id,
+        orjson.dumps(command.model_dump(mode="json")).decode(),
+        correlation_id(),
+        causation_id(),
+    )
+
+
+def columns(rows: Iterable[Row]) -> list[list[Any]]:
+    """Rows turned into the seven column arrays of `INSERT`."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(7)]
+
+
+async def write(session: Session, rows: Iterable[Row]) -> None:
+    """Writes rows to the outbox in the session's transaction, in one statement."""
+    ids, destinations, types, subjects, payloads, correlations, causations = columns(rows)
+    if not ids:
+        return
+    await session.execute(
+        _INSERT_TEXT,
+        {
+            "ids": ids,
+            "destinations": destinations,
+            "types": types,
+            "subjects": subjects,
+            "payloads": payloads,
+            "correlations": correlations,
+            "causations": causations,
+        },
+    )
+    session.info[OUTBOX_WRITTEN] = True
+
+
+async def emit(
+    session: Session, event_type: EventType, data: Contract, *, subject: UUID | str, event_id: UUID | None = None
+) -> None:
+    """Writes one event in the session's transaction."""
+    await write(session, [event_row(event_type, data, subject=subject, event_id=event_id)])
+
+
+async def send(session: Session, command: WorkflowCommand) -> None:
+    """Writes one workflow command in the session's transaction."""
+    await write(session, [command_row(command)])

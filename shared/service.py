@@ -1,0 +1,209 @@
+"""What a service is made of, and its command line: `python -m services.orders [api|relay|consumer|activities|migrate]`.
+
+Without a role a process plays all of them, as on one machine; in Kubernetes each role is its own Deployment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import httpx
+import nats.aio.client
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import text
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from shared import bus, http, migrations, temporal
+from shared.auth import TokenVerifier
+from shared.consumer import Consumer, Handlers
+from shared.db import Database
+from shared.directory import Epochs, directory_handlers
+from shared.lifecycle import Part, keep_running, run_until_signal
+from shared.messaging_api import messaging_router
+from shared.relay import Relay
+from shared.settings import Settings, load
+from shared.telemetry import configure_logging
+
+ROLES: Final = ("api", "relay", "consumer", "activities")
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+@dataclass
+class Runtime(Generic[SettingsT]):
+    """What a process of a service has in hand. Routes reach it as `request.app.state.runtime`."""
+
+    settings: SettingsT
+    db: Database
+    temporal: Client
+    http: httpx.AsyncClient
+    """For the token keys; carriers get clients of their own."""
+    state: dict[str, Any] = field(default_factory=dict)
+    """What the service's `resources` made, by name."""
+
+
+Resources = Callable[[Runtime[Any]], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def no_resources(_: Runtime[Any]) -> AsyncIterator[None]:
+    yield
+
+
+@dataclass(frozen=True)
+class Service:
+    """The definition of a service, in its `app.py`.
+
+    Args:
+        name: 'orders'; also its queue, its stream prefix and its durable consumers.
+        title: Vietnamese first, for the API pages.
+        settings: the settings class.
+        migrations: folder of its Alembic migrations.
+        routers: its HTTP routes.
+        handlers: its event handlers; the staff directory's are added.
+        activities: makes its activities from the runtime.
+        resources: opens what the service needs besides (carrier clients, batchers), puts it in `runtime.state`.
+        background: further parts of a role by name, e.g. {"consumer": {"distributor": fn(runtime)}}.
+        uploads: path prefixes that take large bodies.
+    """
+
+    name: str
+    title: str
+    settings: type[Settings]
+    migrations: Path
+    routers: Sequence[APIRouter] = ()
+    handlers: Handlers = field(default_factory=Handlers)
+    activities: Callable[[Runtime[Any]], Sequence[Callable[..., Any]]] = lambda _: ()
+    resources: Resources = no_resources
+    background: dict[str, dict[str, Callable[[Runtime[Any]], Part]]] = field(default_factory=dict)
+    uploads: tuple[str, ...] = ()
+
+    def all_handlers(self) -> Handlers:
+        """Its own handlers and those that keep the staff directory."""
+        handlers = Handlers()
+        handlers.include(directory_handlers)
+        handlers.include(self.handlers)
+        return handlers
+
+    def create_app(self, runtime: Runtime[Any]) -> FastAPI:
+        """The HTTP application over an opened runtime."""
+        app = http.create_app(self.name, title=self.title, uploads=self.uploads)
+        app.state.runtime = runtime
+        app.state.tokens = TokenVerifier(runtime.settings, Epochs(runtime.db), runtime.http)
+        for router in self.routers:
+            app.include_router(router)
+        app.include_router(messaging_router(self.name, runtime.db, self.all_handlers()))
+        http.add_health(app, {"postgresql": database_check(runtime.db)})
+        return app
+
+    @asynccontextmanager
+    async def runtime(self, settings: Settings) -> AsyncIterator[Runtime[Any]]:
+        """Opens what a process needs and closes it again."""
+        db = Database(settings.database_url, pool_size=settings.database_pool_size)
+        async with httpx.AsyncClient(timeout=5) as client:
+            runtime = Runtime(settings=settings, db=db, temporal=await temporal.connect(), http=client)
+            try:
+                async with self.resources(runtime):
+                    yield runtime
+            finally:
+                await db.close()
+
+
+def database_check(db: Database) -> http.Check:
+    """Whether the database answers."""
+
+    async def check() -> None:
+        async with db.read() as session:
+            await session.execute(text("SELECT 1"))
+
+    return check
+
+
+def _relay(service: Service, runtime: Runtime[Any]) -> Part:
+    async def run() -> None:
+        connection = await bus.connect(runtime.settings.nats_url, name=f"{service.name} relay")
+        try:
+            await Relay(
+                service.name, direct_url=runtime.settings.direct_url, nats=connection, temporal=runtime.temporal
+            ).run()
+        finally:
+            await _close(connection)
+
+    return lambda: keep_running("relay", run)
+
+
+def _consumer(service: Service, runtime: Runtime[Any]) -> Part:
+    async def run() -> None:
+        connection = await bus.connect(runtime.settings.nats_url, name=f"{service.name} consumer")
+        try:
+            await Consumer(service.name, db=runtime.db, nats=connection, handlers=service.all_handlers()).run()
+            await asyncio.Event().wait()
+        finally:
+            await _close(connection)
+
+    return lambda: keep_running("consumer", run)
+
+
+async def _close(connection: nats.aio.client.Client) -> None:
+    try:
+        await asyncio.wait_for(connection.close(), timeout=2)
+    except (TimeoutError, OSError):
+        pass
+
+
+def _activities(service: Service, runtime: Runtime[Any]) -> Part:
+    async def run() -> None:
+        activities = service.activities(runtime)
+        if not activities:
+            await asyncio.Event().wait()
+        worker = Worker(
+            runtime.temporal,
+            task_queue=service.name,
+            activities=activities,
+            graceful_shutdown_timeout=temporal.GRACE,
+            max_concurrent_activities=64,
+        )
+        await worker.run()
+
+    return lambda: keep_running("activities", run)
+
+
+async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> None:
+    async with service.runtime(settings) as runtime:
+        if "api" in roles:
+            app = service.create_app(runtime)
+        else:
+            app = http.create_app(service.name, title=service.title)
+            http.add_health(app, {"postgresql": database_check(runtime.db)})
+        parts: dict[str, Part] = {"http": lambda: http.serve(app, host=settings.http_host, port=settings.http_port)}
+        makers = {"relay": _relay, "consumer": _consumer, "activities": _activities}
+        for role in roles:
+            if role in makers:
+                parts[role] = makers[role](service, runtime)
+            for name, make in service.background.get(role, {}).items():
+                parts[name] = make(runtime)
+        await run_until_signal(parts)
+
+
+def main(service: Service, arguments: Sequence[str] | None = None) -> None:
+    """The body of a service's `__main__`: one role, or all of them."""
+    chosen = list(sys.argv[1:] if arguments is None else arguments)
+    if chosen and chosen[0] not in (*ROLES, "migrate"):
+        sys.stderr.write(f"'{chosen[0]}' is not a role. Take one of: {', '.join(ROLES)}, migrate; or none for all.\n")
+        raise SystemExit(2)
+    settings = load(service.settings)
+    role = chosen[0] if chosen else "all"
+    configure_logging(service.name, role, format=settings.log_format, level=settings.log_level)
+    if role == "migrate":
+        migrations.upgrade(service.migrations, settings.direct_url)
+        return
+    import uvloop
+
+    uvloop.run(_run(service, settings, ROLES if role == "all" else [role]))

@@ -1,0 +1,154 @@
+"""Temporal: one plugin for every client, worker and replayer, and activities checked against their references."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, TypeVar, get_type_hints
+
+import temporalio.client
+import temporalio.converter
+import temporalio.worker
+from temporalio import activity, workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.plugin import SimplePlugin
+
+from shared.contracts.activities import ActivityRef
+from shared.contracts.base import Contract
+from shared.telemetry import correlated, correlation_id
+
+CORRELATION_HEADER: Final = "chot-correlation-id"
+GRACE: Final = timedelta(seconds=8)
+"""What a worker gives its running activities when it stops; the SDK's default is none."""
+
+ArgT = TypeVar("ArgT", bound=Contract)
+ResultT = TypeVar("ResultT", bound=Contract)
+
+_payloads = temporalio.converter.PayloadConverter.default
+
+
+def _encode(value: str) -> Payload:
+    return _payloads.to_payloads([value])[0]
+
+
+def _decode(headers: Mapping[str, Payload]) -> str | None:
+    payload = headers.get(CORRELATION_HEADER)
+    return _payloads.from_payloads([payload], [str])[0] if payload is not None else None
+
+
+class _ClientOutbound(temporalio.client.OutboundInterceptor):
+    async def start_workflow(
+        self, input: temporalio.client.StartWorkflowInput
+    ) -> temporalio.client.WorkflowHandle[Any, Any]:
+        input.headers = {**input.headers, CORRELATION_HEADER: _encode(correlation_id())}
+        return await super().start_workflow(input)
+
+
+class _ActivityInbound(temporalio.worker.ActivityInboundInterceptor):
+    async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:
+        info = activity.info()
+        with correlated(
+            _decode(input.headers) or str(info.workflow_id), causation=f"{info.workflow_id}/{info.activity_id}"
+        ):
+            return await super().execute_activity(input)
+
+
+class _WorkflowOutbound(temporalio.worker.WorkflowOutboundInterceptor):
+    def start_activity(self, input: temporalio.worker.StartActivityInput) -> workflow.ActivityHandle[Any]:
+        header = workflow.info().headers.get(CORRELATION_HEADER)
+        if header is not None:
+            input.headers = {**input.headers, CORRELATION_HEADER: header}
+        return super().start_activity(input)
+
+    def continue_as_new(self, input: temporalio.worker.ContinueAsNewInput) -> Any:
+        header = workflow.info().headers.get(CORRELATION_HEADER)
+        if header is not None:
+            input.headers = {**input.headers, CORRELATION_HEADER: header}
+        return super().continue_as_new(input)
+
+
+class _WorkflowInbound(temporalio.worker.WorkflowInboundInterceptor):
+    def init(self, outbound: temporalio.worker.WorkflowOutboundInterceptor) -> None:
+        super().init(_WorkflowOutbound(outbound))
+
+
+class CorrelationInterceptor(temporalio.client.Interceptor, temporalio.worker.Interceptor):
+    """Carries the correlation id from whoever starts a workflow to each of its activities."""
+
+    def intercept_client(self, next: temporalio.client.OutboundInterceptor) -> temporalio.client.OutboundInterceptor:
+        return _ClientOutbound(next)
+
+    def intercept_activity(
+        self, next: temporalio.worker.ActivityInboundInterceptor
+    ) -> temporalio.worker.ActivityInboundInterceptor:
+        return _ActivityInbound(next)
+
+    def workflow_interceptor_class(
+        self, input: temporalio.worker.WorkflowInterceptorClassInput
+    ) -> type[temporalio.worker.WorkflowInboundInterceptor]:
+        return _WorkflowInbound
+
+
+def plugin() -> SimplePlugin:
+    """What every client, worker and replayer shares, so that tests and replay cannot differ from production."""
+    return SimplePlugin("chot", data_converter=pydantic_data_converter, interceptors=[CorrelationInterceptor()])
+
+
+async def connect() -> Client:
+    """A client from the environment (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS and API key), connected on first use,
+    so that a process starts while Temporal is away."""
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "127.0.0.1:7233")
+    return await Client.connect(**config, lazy=True, plugins=[plugin()])
+
+
+async def ensure_search_attributes(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> None:
+    """Registers search attributes that are missing; runs before any worker, because a workflow that sets an unknown one
+    hangs in its task.
+
+    Raises:
+        RuntimeError: one exists with another type.
+    """
+    service = client.operator_service
+    existing = await service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
+    missing: dict[str, Any] = {}
+    for key in keys:
+        wanted = IndexedValueType.ValueType(key.indexed_value_type)
+        held = existing.custom_attributes.get(key.name)
+        if held is None:
+            missing[key.name] = wanted
+        elif held != wanted:
+            raise RuntimeError(f"Search attribute {key.name} exists with type {held}, not {wanted}: remove it first.")
+    if missing:
+        await service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
+        )
+
+
+def implements(
+    ref: ActivityRef[ArgT, ResultT],
+) -> Callable[[Callable[..., Awaitable[ResultT]]], Callable[..., Awaitable[ResultT]]]:
+    """Registers a method or function as the implementation of an activity reference, and checks its types at import.
+
+    Raises:
+        TypeError: it takes or returns something else than the reference says.
+    """
+
+    def register(fn: Callable[..., Awaitable[ResultT]]) -> Callable[..., Awaitable[ResultT]]:
+        hints = get_type_hints(fn)
+        parameters = [name for name in inspect.signature(fn).parameters if name != "self"]
+        if len(parameters) != 1 or hints[parameters[0]] is not ref.arg or hints.get("return") is not ref.result:
+            raise TypeError(
+                f"{fn.__qualname__} must take one {ref.arg.__name__} and return {ref.result.__name__}: "
+                f"that is activity {ref.name}."
+            )
+        return activity.defn(name=ref.name)(fn)
+
+    return register
