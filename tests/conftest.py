@@ -1,0 +1,43 @@
+"""Engines for all tests. Each pytest-xdist worker is a session of its own and has its own engines."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.local.engines import Nats, Postgres, Temporal
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """A throw-away PostgreSQL for the session; tests make databases in it."""
+    directory = tmp_path_factory.mktemp("postgres")
+    engine = Postgres(data_dir=directory / "data", log_path=directory / "log", fsync=False)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.remove()
+
+
+@pytest.fixture(scope="session")
+async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nats]:
+    """A throw-away NATS server with JetStream for the session; tests use stream names of their own."""
+    directory = tmp_path_factory.mktemp("nats")
+    engine = Nats(data_dir=directory / "data", log_path=directory / "log")
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.remove()
+
+
+@pytest.fixture(scope="session")
+async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Temporal]:
+    """A throw-away Temporal development server for the session; tests use task queues and workflow ids of their own."""
+    directory = tmp_path_factory.mktemp("temporal")
+    engine = Temporal(data_dir=directory / "data", log_path=directory / "log")
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.remove()
