@@ -172,9 +172,10 @@ class Carrier:
     def page(self, *, after: int, limit: int, status: int | None = None) -> Iterator[Shipment]:
         """Shipments in order of creation behind the sequence number `after`."""
         found = 0
-        for shipment in self._in_order[after:]:
+        for index in range(after, len(self._in_order)):
             if found == limit:
                 return
+            shipment = self._in_order[index]
             if status is None or shipment.status == status:
                 found += 1
                 yield shipment

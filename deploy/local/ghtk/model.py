@@ -4,12 +4,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import httpx
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from deploy.local.ghtk.life import STATUS_TEXT, Outcome, Status, Step
 
 # GHTK writes all its times in Vietnamese time; the zone has had no daylight saving since 1975.
 VIETNAM = timezone(timedelta(hours=7))
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(str(error)) from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError("a callback URL starts with http:// or https:// and names a host")
+    return url
+
+
+CallbackUrl = Annotated[str, AfterValidator(_checked_url)]
 
 
 class OutcomeRates(BaseModel):
@@ -57,7 +71,7 @@ class SimulatorSettings(BaseModel):
     seed: int = 1
     """Decides the outcomes of shipments and which calls and callbacks a fault hits."""
     outcomes: OutcomeRates = USUAL_OUTCOMES
-    callback_url: str | None = None
+    callback_url: CallbackUrl | None = None
     """Where status changes are posted; none means that nothing is posted."""
     callback_format: Literal["form", "json"] = "form"
     callback_concurrency: Annotated[int, Field(ge=1, le=64)] = 8
@@ -74,7 +88,7 @@ class SettingsChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    callback_url: str | None = None
+    callback_url: CallbackUrl | None = None
     callback_format: Literal["form", "json"] = "form"
     speed: Annotated[float, Field(ge=0, le=100)] = 0.0
     outcomes: OutcomeRates = USUAL_OUTCOMES

@@ -99,6 +99,8 @@ class CallbackSender:
         await asyncio.gather(*self._workers, return_exceptions=True)
         self._workers.clear()
         self._queues.clear()
+        self._pending = 0
+        self._settle()
 
     def forget(self) -> None:
         """Throw away everything that is not under way."""
@@ -123,6 +125,8 @@ class CallbackSender:
         """Queue the callback for one status change, or not, as the faults decide."""
         if self.settings.callback_url is None:
             return
+        if not self._workers:
+            raise RuntimeError("the simulator's lifespan has not been entered, so nothing can send its callbacks")
         key = f"{shipment.label}/{len(shipment.history)}"
         callback = Callback(label=shipment.label, key=key, fields=callback_fields(shipment, entry))
         if self._hits("drop_callback", callback):
@@ -200,7 +204,7 @@ class CallbackSender:
             else:
                 form = {name: value for name, value in callback.fields.items() if name != "pick_money"}
                 response = await client.post(url, data=form)
-        except httpx.HTTPError as error:
+        except Exception as error:  # an in-process transport raises whatever its receiver raises: also no answer
             logger.info("callback for %s was not answered: %s", callback.label, type(error).__name__)
             return False
         if response.status_code != httpx.codes.OK:

@@ -1,0 +1,15 @@
+"""What every route asks for."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from deploy.local.ghtk.simulation import Simulation
+
+
+def _simulation(request: Request) -> Simulation:
+    simulation: Simulation = request.app.state.simulation
+    return simulation
+
+
+Sim = Annotated[Simulation, Depends(_simulation)]
