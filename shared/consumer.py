@@ -312,7 +312,9 @@ class Consumer:
     async def _purge(self) -> None:
         while True:
             async with self._db.transaction() as session:
-                await session.execute(text("DELETE FROM inbox WHERE received_at < now() - :age"), {"age": INBOX_AGE})
+                await session.execute(
+                    text("DELETE FROM inbox WHERE received_at < now() - CAST(:age AS interval)"), {"age": INBOX_AGE}
+                )
             await asyncio.sleep(PURGE_EVERY)
 
 

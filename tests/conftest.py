@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.engines import Nats, Postgres, Temporal
+from tests.harness import Databases
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +37,24 @@ async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     """A throw-away Temporal development server for the session; tests use task queues and workflow ids of their own."""
     directory = tmp_path_factory.mktemp("temporal")
     engine = Temporal(data_dir=directory / "data", log_path=directory / "log")
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.remove()
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Databases:
+    """Makes migrated databases of services, one for each test that asks."""
+    return Databases(postgres)
+
+
+@pytest.fixture
+async def nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nats]:
+    """A NATS server of the test's own, so that streams and consumers never meet another test's."""
+    directory = tmp_path_factory.mktemp("nats")
+    engine = Nats(data_dir=directory / "data", log_path=directory / "log")
     await engine.start()
     try:
         yield engine

@@ -1,0 +1,1 @@
+"""The workflows: thin, deterministic, without I/O. They import the standard library, temporalio and shared.contracts."""

@@ -35,7 +35,7 @@ class ActivityRef(Generic[ArgT, ResultT]):
     queue: str
     start_to_close: timedelta = timedelta(seconds=30)
     heartbeat: timedelta | None = None
-    retry: RetryPolicy = field(default=FOREVER)
+    retry: RetryPolicy = field(default_factory=lambda: FOREVER)
 
 
 class OrderRef(Contract):

@@ -1,0 +1,269 @@
+"""Runs a service inside the test's own process, on real engines: its HTTP side and any of its other roles."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+from sqlalchemy import text
+from temporalio.client import Client
+from uuid_utils.compat import uuid7
+
+from deploy.local.engines import Nats, Postgres, Temporal
+from shared import migrations
+from shared import service as service_module
+from shared.auth import TokenVerifier
+from shared.contracts import permissions
+from shared.contracts.base import Contract
+from shared.contracts.events.base import EventType
+from shared.db import Database
+from shared.directory import Epochs
+from shared.outbox import emit
+from shared.service import Runtime, Service
+from shared.settings import Settings
+from shared.temporal import plugin
+
+T = TypeVar("T")
+
+SIGNING_KEY = OKPKey.generate_key("Ed25519", {"kid": "test"})
+JWKS_URL = "http://staff.test/.well-known/jwks.json"
+
+
+async def eventually(
+    condition: Callable[[], Awaitable[T]], *, within: float = 20.0, what: str = "", every: float = 0.02
+) -> T:
+    """Waits for a condition: until it returns something true without an AssertionError, or the bound is over."""
+    deadline = time.monotonic() + within
+    while True:
+        failure: AssertionError | None = None
+        value: Any = None
+        try:
+            value = await condition()
+        except AssertionError as error:
+            failure = error
+        if value and failure is None:
+            return value  # type: ignore[no-any-return]  # Any only because of the None above
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"not within {within} s: {what or getattr(condition, '__name__', condition)}"
+            ) from failure
+        await asyncio.sleep(every)
+
+
+def token(
+    *granted: str,
+    account_id: UUID | None = None,
+    code: str = "NV001",
+    department: str = "sale",
+    team: str = "",
+    epoch: int = 0,
+    expires_in: float = 600,
+) -> str:
+    """A bearer token as staff signs them, with the given permissions."""
+    now = int(time.time())
+    return jwt.encode(
+        {"alg": "Ed25519", "kid": "test"},
+        {
+            "iss": "chot",
+            "aud": "chot",
+            "sub": str(account_id or uuid7()),
+            "code": code,
+            "department": department,
+            "team": team,
+            "permissions": list(granted),
+            "epoch": epoch,
+            "iat": now,
+            "exp": int(now + expires_in),
+        },
+        SIGNING_KEY,
+        algorithms=["Ed25519"],
+    )
+
+
+def _jwks(request: httpx.Request) -> httpx.Response:
+    public = SIGNING_KEY.as_dict(private=False)
+    return httpx.Response(200, json={"keys": [public]})
+
+
+@dataclass
+class Running:
+    """A service that runs in the test."""
+
+    service: Service
+    runtime: Runtime[Any]
+    app: FastAPI
+    url: str
+    roles: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _clients: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def db(self) -> Database:
+        return self.runtime.db
+
+    async def client(
+        self, *granted: str, account_id: UUID | None = None, code: str = "NV001", **claims: Any
+    ) -> httpx.AsyncClient:
+        """A caller with these permissions (none given: all), straight to the application."""
+        bearer = token(*(granted or permissions.ALL), account_id=account_id, code=code, **claims)
+        return await self._client({"Authorization": f"Bearer {bearer}"})
+
+    async def anonymous(self) -> httpx.AsyncClient:
+        """A caller without a token."""
+        return await self._client({})
+
+    async def _client(self, headers: dict[str, str]) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers, timeout=30)
+        return await self._clients.enter_async_context(client)
+
+    def start(self, *roles: str) -> None:
+        """Starts roles (relay, consumer, activities) as tasks of the test."""
+        makers = {
+            "relay": service_module._relay,
+            "consumer": service_module._consumer,
+            "activities": service_module._activities,
+        }
+        for role in roles:
+            self.roles[role] = asyncio.create_task(makers[role](self.service, self.runtime)())  # type: ignore[arg-type]  # a Part returns a coroutine
+            for name, make in self.service.background.get(role, {}).items():
+                self.roles[name] = asyncio.create_task(make(self.runtime)())  # type: ignore[arg-type]  # the same
+
+    async def stop(self, *roles: str) -> None:
+        """Ends roles; without names, all."""
+        tasks = [self.roles.pop(role) for role in (roles or tuple(self.roles))]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def receive(
+        self, event_type: EventType, data: Contract, *, subject: UUID | str, event_id: UUID | None = None
+    ) -> UUID:
+        """Applies an event as the consumer would, without NATS; returns its id. The same id twice is applied once."""
+        return await receive(self, event_type, data, subject=subject, event_id=event_id)
+
+    async def rows(self, sql: str, **parameters: Any) -> Sequence[Any]:
+        """Rows of the service's database, for what the API does not show."""
+        async with self.db.read() as session:
+            return (await session.execute(text(sql), parameters)).all()
+
+    async def outbox(self, *types: str) -> list[dict[str, Any]]:
+        """Events and commands written so far, oldest first, as {type, subject, payload}."""
+        rows = await self.rows(
+            "SELECT type, subject, payload FROM outbox WHERE cardinality(CAST(:types AS text[])) = 0 OR type = ANY(:types) "
+            "ORDER BY id",
+            types=list(types),
+        )
+        return [dict(row._mapping) for row in rows]
+
+    async def close(self) -> None:
+        await self.stop()
+        await self._clients.aclose()
+
+
+async def receive(
+    running: Running, event_type: EventType, data: Contract, *, subject: UUID | str, event_id: UUID | None = None
+) -> UUID:
+    from shared.consumer import apply_once, read_event
+
+    event_id = event_id or uuid7()
+    headers = {
+        "ce-id": str(event_id),
+        "ce-type": event_type.name,
+        "ce-subject": str(subject),
+        "ce-time": "2026-11-21T00:00:00+00:00",
+        "ce-correlationid": "test-correlation",
+    }
+    event = read_event(headers, data.model_dump_json().encode())
+    async with running.db.transaction() as session:
+        await session.execute(
+            text("INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :id) ON CONFLICT DO NOTHING"),
+            {"consumer": running.service.name, "id": event_id},
+        )
+        await apply_once(session, running.service.name, running.service.all_handlers(), [event])
+    return event_id
+
+
+class Databases:
+    """Migrated databases made fast: one template a service, a copy a test."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+        self._templates: dict[str, asyncio.Task[str]] = {}
+
+    async def create(self, service: Service) -> str:
+        """A fresh, migrated database of a service; returns its URL."""
+        key = str(service.migrations)
+        if key not in self._templates:
+            self._templates[key] = asyncio.create_task(self._template(service, len(self._templates)))
+        template = await self._templates[key]
+        name = f"{service.name}_{uuid7().hex[-12:]}"
+        await self._postgres.create_database(name, template=template)
+        return self._postgres.database_url(name)
+
+    async def _template(self, service: Service, number: int) -> str:
+        name = f"template_{number}_{service.name}"
+        await self._postgres.create_database(name)
+        await asyncio.to_thread(migrations.upgrade, service.migrations, self._postgres.database_url(name))
+        return name
+
+
+@asynccontextmanager
+async def running(
+    service: Service,
+    databases: Databases,
+    *,
+    nats: Nats | None = None,
+    temporal: Temporal | Client | None = None,
+    database_url: str | None = None,
+    **settings: Any,
+) -> AsyncIterator[Running]:
+    """A service on a fresh database (or a given one), not yet with any background role.
+
+    Args:
+        nats: needed for the roles relay and consumer.
+        temporal: server or client, needed for relay and activities; without it the client never connects.
+        settings: further settings of the service, by field name.
+    """
+    url = database_url or await databases.create(service)
+    values = {"database_url": url, "jwks_url": JWKS_URL, **settings}
+    if nats is not None:
+        values["nats_url"] = nats.url
+    made = service.settings(**values)
+    assert isinstance(made, Settings)
+    client = temporal if isinstance(temporal, Client) else await connect(temporal)
+    db = Database(url, pool_size=made.database_pool_size)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(_jwks)) as http:
+        runtime: Runtime[Any] = Runtime(settings=made, db=db, temporal=client, http=http)
+        try:
+            async with service.resources(runtime):
+                app = service.create_app(runtime)
+                app.state.tokens = TokenVerifier(made, Epochs(db), http)
+                instance = Running(service, runtime, app, url)
+                try:
+                    yield instance
+                finally:
+                    await instance.close()
+        finally:
+            await db.close()
+
+
+async def connect(temporal: Temporal | None) -> Client:
+    """A client of a test's Temporal server with the product's plugin."""
+    address = temporal.url if temporal is not None else "127.0.0.1:9"
+    return await Client.connect(address, lazy=True, plugins=[plugin()])
+
+
+async def emit_all(db: Database, items: Iterable[tuple[EventType, Contract, UUID | str]]) -> None:
+    """Writes events to a service's outbox, one transaction each."""
+    for event_type, data, subject in items:
+        async with db.transaction() as session:
+            await emit(session, event_type, data, subject=subject)
