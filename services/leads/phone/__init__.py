@@ -1,0 +1,18 @@
+"""Phone identity: what somebody typed → canonical E.164 numbers, or a sentence that says what to correct."""
+
+from __future__ import annotations
+
+from services.leads.phone.model import Phone, PhoneKind, PhoneProblem, PhoneReading, PhoneRule, ProblemCode, Unread
+from services.leads.phone.reading import MAX_PHONES, read_phones
+
+__all__ = [
+    "MAX_PHONES",
+    "Phone",
+    "PhoneKind",
+    "PhoneProblem",
+    "PhoneReading",
+    "PhoneRule",
+    "ProblemCode",
+    "Unread",
+    "read_phones",
+]
