@@ -168,6 +168,9 @@ SET error = excluded.error, attempts = excluded.attempts, created_at = now(), re
 )
 
 
+_PURGE = text("DELETE FROM inbox WHERE received_at < now() - CAST(:age AS interval)")
+
+
 async def apply_once(session: Session, consumer: str, handlers: Handlers, events: Sequence[Event[Any]]) -> None:
     """Handles those of the events that were not handled before, in the session's transaction.
 

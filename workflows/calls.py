@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -22,7 +22,7 @@ async def call(ref: ActivityRef[ArgT, ResultT], arg: ArgT, *, summary: str = "")
     Args:
         summary: one line for the Temporal UI; codes only, no personal data.
     """
-    return await workflow.execute_activity(
+    result: ResultT = await workflow.execute_activity(
         ref.name,
         arg,
         result_type=ref.result,
@@ -32,13 +32,14 @@ async def call(ref: ActivityRef[ArgT, ResultT], arg: ArgT, *, summary: str = "")
         retry_policy=ref.retry,
         summary=summary or None,
     )
+    return result
 
 
 def show(view: OperatorView) -> None:
     """Shows the operator's view in the Temporal UI: the current details, and search attributes that changed."""
     due = f"\n\nHạn / due: `{view.due_at:%Y-%m-%d %H:%M} UTC`" if view.due_at else ""
     workflow.set_current_details(f"{view.sentence_vi}\n\n_{view.sentence_en}_{due}")
-    wanted: list[SearchAttributeUpdate] = [
+    wanted: list[SearchAttributeUpdate[Any]] = [
         attributes.LEVEL.value_set(view.level),
         attributes.OWNER.value_set(view.owner),
         attributes.TEAM.value_set(view.team),
