@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 # prctl(2), option "set the signal that this process gets when its parent thread ends"; Linux only.
 PR_SET_PDEATHSIG = 1
 
@@ -21,7 +23,7 @@ SLOWEST_POLL = 0.25
 
 # A process that was sent SIGKILL is gone as soon as the kernel can end it; longer than this means it hangs in the
 # kernel (uninterruptible sleep), and waiting on would break the bound of the whole shutdown. Seconds.
-KILL_TIMEOUT = 2.0
+KILL_TIMEOUT = 1.0
 
 
 class ProcessFailed(RuntimeError):
@@ -195,6 +197,14 @@ class Process:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
+    def listens_on(self, port: int) -> bool:
+        """Tell whether the child itself, not another process, listens on a TCP port."""
+        try:
+            connections = psutil.Process(self.pid).net_connections(kind="tcp4")
+        except psutil.NoSuchProcess:
+            return False
+        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+
     def failure(self, what: str, *, lines: int = 15) -> str:
         """Return a sentence that says what happened, followed by the last lines this child wrote to its log."""
         tail = self.last_lines(lines)
@@ -217,6 +227,35 @@ class Process:
         # The child leads its session, so its pid is the id of its group; helpers it started die with it.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process, child or not, has ended.
+
+    One that nobody has reaped yet has: the processes of a killed parent fall to process 1, which in a container may
+    take its time or never do it.
+    """
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def wait_ended(processes: Sequence[psutil.Process], *, timeout: float) -> list[psutil.Process]:
+    """Wait until all processes, children or not, have ended.
+
+    Parameters:
+        timeout: seconds.
+
+    Returns:
+        those that still run when the time is over.
+    """
+    alive = list(processes)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            while alive := [process for process in alive if not has_ended(process)]:
+                await asyncio.sleep(FIRST_POLL)
+    return alive
 
 
 def describe_exit(returncode: int | None) -> str:

