@@ -15,9 +15,6 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # One line for each callback that httpx sends would drown everything else.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = SimulatorSettings.model_validate(
             {name: getattr(options, name) for name in _SETTINGS if getattr(options, name) is not None}
@@ -25,6 +22,9 @@ def main(arguments: list[str] | None = None) -> None:
         faults = Faults.model_validate({name: getattr(options, name) for name in Faults.model_fields})
     except ValueError as error:
         parser.error(str(error))
+    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # One line for each callback that httpx sends would drown everything else.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     uvicorn.Server(server_config(create_app(settings=settings, faults=faults), port=options.port)).run()
 
 

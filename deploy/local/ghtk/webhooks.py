@@ -127,7 +127,8 @@ class CallbackSender:
             return
         if not self._workers:
             raise RuntimeError("the simulator's lifespan has not been entered, so nothing can send its callbacks")
-        key = f"{shipment.label}/{len(shipment.history)}"
+        # The partner's reference, not the label: labels depend on the order of creations.
+        key = f"{shipment.partner_id}/{len(shipment.history)}"
         callback = Callback(label=shipment.label, key=key, fields=callback_fields(shipment, entry))
         if self._hits("drop_callback", callback):
             self._stats.callbacks_dropped += 1
