@@ -12,7 +12,7 @@ from tests.harness import Databases
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
     """A throw-away PostgreSQL for the session; tests make databases in it."""
     directory = tmp_path_factory.mktemp("postgres")
-    engine = Postgres(data_dir=directory / "data", log_path=directory / "log", fsync=False)
+    engine = Postgres(data_dir=directory / "data", log_path=directory / "log", prefer_default_ports=False, fsync=False)
     await engine.start()
     try:
         yield engine
@@ -24,7 +24,7 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Po
 async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nats]:
     """A throw-away NATS server with JetStream for the session; tests use stream names of their own."""
     directory = tmp_path_factory.mktemp("nats")
-    engine = Nats(data_dir=directory / "data", log_path=directory / "log")
+    engine = Nats(data_dir=directory / "data", log_path=directory / "log", prefer_default_ports=False)
     await engine.start()
     try:
         yield engine
@@ -36,7 +36,7 @@ async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Temporal]:
     """A throw-away Temporal development server for the session; tests use task queues and workflow ids of their own."""
     directory = tmp_path_factory.mktemp("temporal")
-    engine = Temporal(data_dir=directory / "data", log_path=directory / "log")
+    engine = Temporal(data_dir=directory / "data", log_path=directory / "log", prefer_default_ports=False)
     await engine.start()
     try:
         yield engine
@@ -54,7 +54,7 @@ def databases(postgres: Postgres) -> Databases:
 async def nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nats]:
     """A NATS server of the test's own, so that streams and consumers never meet another test's."""
     directory = tmp_path_factory.mktemp("nats")
-    engine = Nats(data_dir=directory / "data", log_path=directory / "log")
+    engine = Nats(data_dir=directory / "data", log_path=directory / "log", prefer_default_ports=False)
     await engine.start()
     try:
         yield engine
