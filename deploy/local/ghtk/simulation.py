@@ -70,6 +70,8 @@ class Simulation:
             pilot.cancel()
             await asyncio.wait([pilot])
             await self.sender.close()
+            if not pilot.cancelled():
+                pilot.result()  # it never ends by itself: show why it did
 
     def now(self) -> datetime:
         return self._clock.now()
