@@ -6,10 +6,12 @@ Visibility ("own and subordinates") and revoked tokens are decided from it, with
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import UUID as SqlUuid
 from sqlalchemy import ColumnElement, column, select, table, text
 
@@ -20,10 +22,18 @@ from shared.db import Database, Session
 EPOCHS_FRESH: Final = 2.0
 """Seconds for which the epochs read last are trusted: how long a revoked token may still pass."""
 
-_ACCOUNT = text(
+# Every writer of the directory waits for the one before it: two could each miss the other's account when they make the
+# closure, or update the same rows in different orders.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('chot:staff_directory'))")
+_ACCOUNTS = text(
     """
 INSERT INTO staff_members (account_id, version, code, name, department, group_name, team, superior_id, active, token_epoch)
-VALUES (:account_id, :version, :code, :name, :department, :group, :team, :superior_id, :active, :token_epoch)
+SELECT DISTINCT ON (account_id)
+    account_id, version, code, name, department, "group", team, superior_id, active, token_epoch
+FROM jsonb_to_recordset(CAST(:accounts AS jsonb)) AS a (
+    account_id uuid, version integer, code text, name text, department text, "group" text, team text,
+    superior_id uuid, active boolean, token_epoch integer)
+ORDER BY account_id, version DESC
 ON CONFLICT (account_id) DO UPDATE SET
     version = excluded.version, code = excluded.code, name = excluded.name, department = excluded.department,
     group_name = excluded.group_name, team = excluded.team, superior_id = excluded.superior_id,
@@ -32,9 +42,12 @@ WHERE staff_members.version < excluded.version
 RETURNING 1
 """
 )
-_DUTY = text(
+_DUTIES = text(
     """
-INSERT INTO staff_members (account_id, on_duty, duty_version) VALUES (:account_id, :on_duty, :version)
+INSERT INTO staff_members (account_id, on_duty, duty_version)
+SELECT DISTINCT ON (account_id) account_id, on_duty, version
+FROM jsonb_to_recordset(CAST(:duties AS jsonb)) AS d (account_id uuid, on_duty boolean, version integer)
+ORDER BY account_id, version DESC
 ON CONFLICT (account_id) DO UPDATE SET on_duty = excluded.on_duty, duty_version = excluded.duty_version
 WHERE staff_members.duty_version < excluded.duty_version
 """
@@ -59,21 +72,38 @@ directory_handlers = Handlers()
 """Every service includes these among its handlers."""
 
 
-@directory_handlers.each(ACCOUNT_CHANGED)
-async def on_account_changed(session: Session, event: Event[AccountChanged]) -> None:
-    account = event.data
-    # One writer of the closure at a time, or two transactions could each miss the other's account.
-    await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('chot:staff_closure'))"))
-    changed = await session.execute(_ACCOUNT, account.model_dump(exclude={"at", "permissions"}))
-    if changed.scalar() is None:
+@directory_handlers.batch(ACCOUNT_CHANGED)
+async def on_accounts_changed(session: Session, events: Sequence[Event[AccountChanged]]) -> None:
+    await keep_accounts(session, [event.data for event in events])
+
+
+@directory_handlers.batch(DUTY_CHANGED)
+async def on_duties_changed(session: Session, events: Sequence[Event[DutyChanged]]) -> None:
+    await keep_duties(session, [event.data for event in events])
+
+
+async def keep_accounts(session: Session, accounts: Sequence[AccountChanged]) -> None:
+    """Brings the directory up to these states of accounts; a state older than the known one changes nothing."""
+    await session.execute(_LOCK)
+    fields = {"at", "permissions"}
+    changed = await session.execute(
+        _ACCOUNTS, {"accounts": _json([account.model_dump(mode="json", exclude=fields) for account in accounts])}
+    )
+    if changed.first() is None:
         return
     await session.execute(text("DELETE FROM staff_closure"))
     await session.execute(_CLOSURE)
 
 
-@directory_handlers.each(DUTY_CHANGED)
-async def on_duty_changed(session: Session, event: Event[DutyChanged]) -> None:
-    await session.execute(_DUTY, event.data.model_dump(include={"account_id", "on_duty", "version"}))
+async def keep_duties(session: Session, duties: Sequence[DutyChanged]) -> None:
+    """Brings the directory up to these on-duty switches."""
+    await session.execute(_LOCK)
+    fields = {"account_id", "on_duty", "version"}
+    await session.execute(_DUTIES, {"duties": _json([duty.model_dump(mode="json", include=fields) for duty in duties])})
+
+
+def _json(items: list[dict[str, Any]]) -> str:
+    return orjson.dumps(items).decode()
 
 
 @dataclass(frozen=True)
@@ -107,18 +137,19 @@ def held_by_or_below(owner: ColumnElement[Any], viewer: UUID) -> ColumnElement[b
 
 
 class Epochs:
-    """Token epochs and activity of accounts, read at most every `EPOCHS_FRESH` seconds.
+    """Token epochs and activity of accounts, read again when they are older than `fresh` seconds.
 
     An account that is not known yet passes: its signature and expiry were checked, and only the projection is behind.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, fresh: float = EPOCHS_FRESH) -> None:
         self._db = db
+        self._fresh = fresh
         self._read_at = float("-inf")
         self._epochs: dict[UUID, tuple[int, bool]] = {}
 
     async def accepts(self, account_id: UUID, epoch: int) -> bool:
-        if time.monotonic() - self._read_at > EPOCHS_FRESH:
+        if time.monotonic() - self._read_at > self._fresh:
             pool = await self._db.driver()
             rows = await pool.fetch("SELECT account_id, token_epoch, active FROM staff_members WHERE version > 0")
             self._epochs = {row["account_id"]: (row["token_epoch"], row["active"]) for row in rows}

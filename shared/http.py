@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import uvicorn
@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
@@ -94,16 +95,21 @@ def _declared_length(headers: Headers) -> int:
     return int(declared) if declared.isdigit() else 0
 
 
-def create_app(service: str, *, title: str, description: str = "", uploads: tuple[str, ...] = ()) -> FastAPI:
+def create_app(service: str, *, title: str, uploads: tuple[str, ...] = (), cors_origins: Sequence[str] = ()) -> FastAPI:
     """A FastAPI application with problem details and the common middleware, without routes.
 
     Args:
         service: name for logs and metrics.
         uploads: path prefixes that take bodies up to `MAX_UPLOAD`.
+        cors_origins: addresses of web pages that may call this service with a bearer token.
     """
-    app = FastAPI(title=title, description=description, version="1")
+    app = FastAPI(title=title, version="1")
     app.state.service = service
     errors.install(app)
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(cors_origins), allow_methods=["*"], allow_headers=["*"], max_age=600
+        )
     app.add_middleware(Edge, service=service, uploads=uploads or ("\0",))
     return app
 

@@ -94,7 +94,8 @@ class Service:
 
     def create_app(self, runtime: Runtime[Any]) -> FastAPI:
         """The HTTP application over an opened runtime."""
-        app = http.create_app(self.name, title=self.title, uploads=self.uploads)
+        origins = [origin.strip() for origin in runtime.settings.cors_origins.split(",") if origin.strip()]
+        app = http.create_app(self.name, title=self.title, uploads=self.uploads, cors_origins=origins)
         app.state.runtime = runtime
         app.state.tokens = TokenVerifier(runtime.settings, Epochs(runtime.db), runtime.http)
         for router in self.routers:

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     token_issuer: str = Field(default="chot", description="'iss' that tokens must carry")
     token_audience: str = Field(default="chot", description="'aud' that tokens must carry")
     timezone: str = Field(default="Asia/Ho_Chi_Minh", description="the company's zone: a day is 00:00-24:00 there")
+    cors_origins: str = Field(
+        default="", description="web pages of other addresses that may call this service, by comma; '' = none"
+    )
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -1,0 +1,210 @@
+"""The pure part of the projection: what an event says about an order, and what an order adds to the rollups.
+
+A rollup is the sum of the contributions of all orders. When an order changes, its old contributions are taken away and
+its new ones added, so events may come in any order and in any batch and the sums come out the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from shared.contracts import levels
+from shared.contracts.events.leads import LeadDuplicated
+from shared.contracts.events.orders import LevelChanged, OrderClosed, OwnerChanged
+from shared.contracts.events.shipping import CodSettled, ShipmentChanged
+
+COMPANY_ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+"""Days of the rollups. Not a setting: another zone would need every rollup made afresh."""
+
+
+@dataclass(frozen=True)
+class OrderFacts:
+    """What reporting knows of one order. A field is None or empty until an event has said it."""
+
+    order_id: UUID
+    cohort_at: datetime | None = None
+    """Arrival of the number (rule D31)."""
+    channel: str = ""
+    campaign: str = ""
+    landing_page: str = ""
+    marketer: str = ""
+    product: str = ""
+    owner_id: UUID | None = None
+    assignment: int = 0
+    level: str | None = None
+    sequence: int = 0
+    l1_at: datetime | None = None
+    l5_at: datetime | None = None
+    l7_at: datetime | None = None
+    l8_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    """First entry into L5.3 or L7.4."""
+    unsent_at: datetime | None = None
+    """First entry into L7.4: cancelled between posting and pick-up (rule D5)."""
+    handed_over_at: datetime | None = None
+    closed_version: int = 0
+    closed_at: datetime | None = None
+    closed_value: int = 0
+    """Đồng, after discount, without the shipping fee (rule D28)."""
+    deposit: int = 0
+    settled_at: datetime | None = None
+    settled_amount: int = 0
+
+
+class Rollup(NamedTuple):
+    """One row of a rollup and one of its measures."""
+
+    table: str
+    key: tuple[Any, ...]
+    measure: str
+
+
+COHORT_SOURCE: Final = "cohort_source_days"
+"""Key: cohort day, channel, marketer, landing page, product."""
+COHORT_OWNER: Final = "cohort_owner_days"
+"""Key: cohort day, present owner."""
+COHORT_LEVEL: Final = "cohort_level_days"
+"""Key: cohort day, present owner, level."""
+MONEY: Final = "money_days"
+"""Key: day of the fact, kind."""
+
+REACHED: Final = ("c3", "duplicates", "l1", "l5", "l7", "l8", "net_closed")
+"""Measures of the cohort rollups."""
+
+
+def _earliest(known: datetime | None, told: datetime) -> datetime:
+    return told if known is None or told < known else known
+
+
+def level_changed(order: OrderFacts, event: LevelChanged) -> OrderFacts:
+    """A transition: the first time a main level was reached, and the present level by the highest sequence."""
+    order = replace(
+        order,
+        cohort_at=event.cohort_at,
+        channel=event.channel,
+        campaign=event.campaign,
+        landing_page=event.landing_page,
+        marketer=event.marketer,
+        product=event.product,
+    )
+    main = levels.main_level(event.to_level)
+    if main == levels.CLEAN:
+        order = replace(order, l1_at=_earliest(order.l1_at, event.at))
+    elif event.to_level == levels.CANCELLED_AFTER_CLOSING:
+        order = replace(order, cancelled_at=_earliest(order.cancelled_at, event.at))
+    elif event.to_level == levels.CANCELLED_AFTER_POSTING:
+        at = _earliest(order.cancelled_at, event.at)
+        order = replace(order, cancelled_at=at, unsent_at=_earliest(order.unsent_at, event.at))
+    elif main == levels.CLOSED:
+        order = replace(order, l5_at=_earliest(order.l5_at, event.at))
+    elif main == levels.SENT:
+        order = replace(order, l7_at=_earliest(order.l7_at, event.at))
+    elif main == levels.DELIVERED:
+        order = replace(order, l8_at=_earliest(order.l8_at, event.at))
+    if event.sequence > order.sequence:
+        order = replace(order, level=event.to_level, sequence=event.sequence)
+    return order
+
+
+def lead_duplicated(order: OrderFacts, event: LeadDuplicated) -> OrderFacts:
+    """A number that came again: counted in C3 and C3.1, in nothing later (rule D8)."""
+    order = replace(
+        order,
+        cohort_at=event.received_at,
+        channel=event.source.channel,
+        campaign=event.source.campaign,
+        landing_page=event.source.landing_page,
+        marketer=event.source.marketer,
+        product=event.product,
+    )
+    return replace(order, level=levels.DUPLICATE) if order.sequence == 0 else order
+
+
+def owner_changed(order: OrderFacts, event: OwnerChanged) -> OrderFacts:
+    if event.assignment <= order.assignment:
+        return order
+    return replace(order, owner_id=event.to_owner_id, assignment=event.assignment)
+
+
+def order_closed(order: OrderFacts, event: OrderClosed) -> OrderFacts:
+    if event.version <= order.closed_version:
+        return order
+    return replace(
+        order,
+        closed_version=event.version,
+        closed_at=event.closed_at,
+        closed_value=event.total - event.shipping_fee,
+        deposit=event.deposit,
+    )
+
+
+def shipment_changed(order: OrderFacts, event: ShipmentChanged) -> OrderFacts:
+    if event.handed_over_at is None:
+        return order
+    return replace(order, handed_over_at=_earliest(order.handed_over_at, event.handed_over_at))
+
+
+def cod_settled(order: OrderFacts, event: CodSettled) -> OrderFacts:
+    return replace(order, settled_at=_earliest(order.settled_at, event.at), settled_amount=event.amount)
+
+
+def reached(order: OrderFacts) -> dict[str, int]:
+    """Which main levels the order reached at least once, as 0 or 1 (rules D5, D33): a later one implies the earlier."""
+    unsent = order.unsent_at is not None and order.handed_over_at is None
+    l8 = order.l8_at is not None
+    l7 = l8 or (order.l7_at is not None and not unsent)
+    l5 = l7 or order.l5_at is not None or order.l7_at is not None
+    l1 = l5 or order.l1_at is not None
+    return {
+        "c3": 1,
+        "duplicates": int(order.level == levels.DUPLICATE),
+        "l1": int(l1),
+        "l5": int(l5),
+        "l7": int(l7),
+        "l8": int(l8),
+        "net_closed": int(l5 and order.cancelled_at is None),
+    }
+
+
+NOBODY: Final = UUID(int=0)
+"""Owner key of an order that nobody holds; a key column cannot be null."""
+
+
+def contributions(order: OrderFacts, zone: ZoneInfo) -> Counter[Rollup]:
+    """What an order adds to the rollups. Nothing, until its cohort is known."""
+    sums: Counter[Rollup] = Counter()
+    if order.cohort_at is not None and order.level is not None:
+        cohort = day_of(order.cohort_at, zone)
+        owner = order.owner_id or NOBODY
+        source = (cohort, order.channel, order.marketer, order.landing_page, order.product)
+        for measure, count in reached(order).items():
+            sums[Rollup(COHORT_SOURCE, source, measure)] += count
+            sums[Rollup(COHORT_OWNER, (cohort, owner), measure)] += count
+        sums[Rollup(COHORT_LEVEL, (cohort, owner, order.level), "orders")] += 1
+    for kind, at, amount in _money(order):
+        key = (day_of(at, zone), kind)
+        sums[Rollup(MONEY, key, "orders")] += 1
+        sums[Rollup(MONEY, key, "amount")] += amount
+    return sums
+
+
+def _money(order: OrderFacts) -> list[tuple[str, datetime, int]]:
+    """The named money facts of an order (rule D28): kind, moment, đồng."""
+    facts: list[tuple[str, datetime, int]] = []
+    if order.closed_at is not None:
+        facts.append(("closed", order.closed_at, order.closed_value))
+        if order.l8_at is not None:
+            facts.append(("delivered", order.l8_at, order.closed_value))
+    if order.settled_at is not None:
+        facts.append(("received", order.settled_at, order.settled_amount + order.deposit))
+    return facts
+
+
+def day_of(at: datetime, zone: ZoneInfo) -> date:
+    """The company's day of a moment: 00:00-24:00 in its zone (rule D31)."""
+    return at.astimezone(zone).date()

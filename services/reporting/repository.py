@@ -1,0 +1,95 @@
+"""SQL of the projection: one statement a table for a whole batch, rows always locked in the same order."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+
+from services.reporting import projection
+from services.reporting.projection import OrderFacts, Rollup
+from shared.db import Session
+
+_COLUMNS: Final = tuple(field.name for field in fields(OrderFacts))
+
+_ENSURE_ORDERS = text("INSERT INTO order_facts (order_id) SELECT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING")
+_LOCK_ORDERS = text(
+    f"SELECT {', '.join(_COLUMNS)} FROM order_facts WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id FOR UPDATE"
+)
+_SAVE_ORDERS = text(
+    f"""
+UPDATE order_facts AS o SET ({", ".join(_COLUMNS[1:])}) = ROW({", ".join(f"n.{name}" for name in _COLUMNS[1:])})
+FROM json_populate_recordset(CAST(NULL AS order_facts), CAST(:rows AS json)) AS n WHERE o.order_id = n.order_id
+"""
+)
+_ADD_TRANSITIONS = text(
+    """
+INSERT INTO transitions SELECT * FROM json_populate_recordset(CAST(NULL AS transitions), CAST(:rows AS json))
+ON CONFLICT (transition_id) DO NOTHING RETURNING transition_id
+"""
+)
+
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    projection.COHORT_SOURCE: ("day", "channel", "marketer", "landing_page", "product"),
+    projection.COHORT_OWNER: ("day", "owner_id"),
+    projection.COHORT_LEVEL: ("day", "owner_id", "level"),
+    projection.MONEY: ("day", "kind"),
+    "level_days": ("day", "level", "owner_id"),
+    "level_source_days": ("day", "level", "channel", "marketer"),
+}
+"""Rollup → its key columns."""
+
+
+def _json(rows: Iterable[dict[str, Any]]) -> str:
+    return orjson.dumps(list(rows), default=str).decode()  # the driver has a UUID class of its own
+
+
+async def lock_orders(session: Session, ids: Iterable[UUID]) -> dict[UUID, OrderFacts]:
+    """The orders, made where new and locked until commit, in one order for all transactions."""
+    ordered = sorted(set(ids))
+    await session.execute(_ENSURE_ORDERS, {"ids": ordered})
+    rows = await session.execute(_LOCK_ORDERS, {"ids": ordered})
+    return {row.order_id: OrderFacts(**row._mapping) for row in rows}
+
+
+async def save_orders(session: Session, orders: Sequence[OrderFacts]) -> None:
+    if orders:
+        await session.execute(_SAVE_ORDERS, {"rows": _json(asdict(order) for order in orders)})
+
+
+async def add_transitions(session: Session, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Writes transition facts; returns the ids of those that were new."""
+    if not rows:
+        return set()
+    result = await session.execute(_ADD_TRANSITIONS, {"rows": _json(rows)})
+    return set(result.scalars())
+
+
+async def add_to_rollups(session: Session, sums: Counter[Rollup]) -> None:
+    """Adds differences to the rollups: one statement a table, keys in order, so that two batches cannot deadlock."""
+    tables: dict[str, dict[tuple[Any, ...], dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for (table, key, measure), amount in sums.items():
+        if amount:
+            tables[table][key][measure] = amount
+    for table in sorted(tables):
+        rows = tables[table]
+        keys = KEYS[table]
+        measures = sorted({measure for values in rows.values() for measure in values})
+        quoted = [f'"{measure}"' for measure in measures]
+        statement = f"""
+            INSERT INTO {table} AS t ({", ".join(keys)}, {", ".join(quoted)})
+            SELECT {", ".join(keys)}, {", ".join(quoted)}
+            FROM json_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS json))
+            ON CONFLICT ({", ".join(keys)}) DO UPDATE SET
+            {", ".join(f"{name} = t.{name} + excluded.{name}" for name in quoted)}
+        """
+        ordered = [
+            dict(zip(keys, key, strict=True)) | {measure: rows[key].get(measure, 0) for measure in measures}
+            for key in sorted(rows, key=str)
+        ]
+        await session.execute(text(statement), {"rows": _json(ordered)})
