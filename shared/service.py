@@ -24,7 +24,7 @@ from shared import bus, http, migrations, temporal
 from shared.auth import TokenVerifier
 from shared.consumer import Consumer, Handlers
 from shared.db import Database
-from shared.directory import Epochs, directory_handlers
+from shared.directory import EPOCHS_FRESH, Epochs, directory_handlers
 from shared.lifecycle import Part, keep_running, run_until_signal
 from shared.messaging_api import messaging_router
 from shared.relay import Relay
@@ -72,6 +72,7 @@ class Service:
         resources: opens what the service needs besides (carrier clients, batchers), puts it in `runtime.state`.
         background: further parts of a role by name, e.g. {"consumer": {"distributor": fn(runtime)}}.
         uploads: path prefixes that take large bodies.
+        epochs_fresh: seconds for which revoked tokens may still pass; 0 asks the database at each request.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Service:
     resources: Resources = no_resources
     background: dict[str, dict[str, Callable[[Runtime[Any]], Part]]] = field(default_factory=dict)
     uploads: tuple[str, ...] = ()
+    epochs_fresh: float = EPOCHS_FRESH
 
     def all_handlers(self) -> Handlers:
         """Its own handlers and those that keep the staff directory."""
@@ -97,7 +99,8 @@ class Service:
         origins = [origin.strip() for origin in runtime.settings.cors_origins.split(",") if origin.strip()]
         app = http.create_app(self.name, title=self.title, uploads=self.uploads, cors_origins=origins)
         app.state.runtime = runtime
-        app.state.tokens = TokenVerifier(runtime.settings, Epochs(runtime.db), runtime.http)
+        epochs = Epochs(runtime.db, fresh=self.epochs_fresh)
+        app.state.tokens = TokenVerifier(runtime.settings, epochs, runtime.http)
         for router in self.routers:
             app.include_router(router)
         app.include_router(messaging_router(self.name, runtime.db, self.all_handlers()))

@@ -21,12 +21,10 @@ from uuid_utils.compat import uuid7
 from deploy.local.engines import Nats, Postgres, Temporal
 from shared import migrations
 from shared import service as service_module
-from shared.auth import TokenVerifier
 from shared.contracts import permissions
 from shared.contracts.base import Contract
 from shared.contracts.events.base import EventType
 from shared.db import Database
-from shared.directory import Epochs
 from shared.outbox import emit
 from shared.service import Runtime, Service
 from shared.settings import Settings
@@ -246,7 +244,6 @@ async def running(
         try:
             async with service.resources(runtime):
                 app = service.create_app(runtime)
-                app.state.tokens = TokenVerifier(made, Epochs(db), http)
                 instance = Running(service, runtime, app, url)
                 try:
                     yield instance
