@@ -153,8 +153,9 @@ RETURNING event_id, attempts, handled_at
 )
 _HANDLED = text(
     """
-UPDATE inbox SET handled_at = now()
-WHERE consumer = :consumer AND event_id = ANY(CAST(:ids AS uuid[])) AND handled_at IS NULL
+INSERT INTO inbox (consumer, event_id, handled_at)
+SELECT :consumer, id, now() FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY id
+ON CONFLICT (consumer, event_id) DO UPDATE SET handled_at = now() WHERE inbox.handled_at IS NULL
 RETURNING event_id
 """
 )
@@ -238,23 +239,23 @@ class Consumer:
                 await self._bury(message, error=str(error), attempts=1)
                 continue
             pending[event.id] = (message, event)
+        # What was never delivered before is tried at once, in one transaction. Only what comes again, because it failed
+        # or because a process died over it, is counted before it is handled.
+        first = [item for item in pending.values() if item[0].metadata.num_delivered == 1]
+        if first and await self._apply_together(first):
+            for _, event in first:
+                del pending[event.id]
         if not pending:
             return
         async with self._db.transaction() as session:
             received = (await session.execute(_RECEIVE, {"consumer": self._service, "ids": list(pending)})).all()
-        attempts: dict[UUID, int] = {}
-        for event_id, tried, handled_at in received:
+        for event_id, attempts, handled_at in received:
+            message, event = pending[event_id]
             if handled_at is not None:
-                await pending.pop(event_id)[0].ack()
+                await message.ack()
             else:
-                attempts[event_id] = tried
-        # An event that failed before goes alone, so that it can take no other down with it.
-        together = [pending[event_id] for event_id, tried in attempts.items() if tried == 1]
-        alone = [pending[event_id] for event_id, tried in attempts.items() if tried > 1]
-        if together and not await self._apply_together(together):
-            alone = together + alone
-        for message, event in alone:
-            await self._apply_alone(message, event, attempts[event.id])
+                # Alone, so that it can take no other down with it.
+                await self._apply_alone(message, event, attempts)
 
     async def _apply_together(self, items: list[tuple[Msg, Event[Any]]]) -> bool:
         try:

@@ -72,10 +72,6 @@ async def _replay_one(db: Database, service: str, handlers: Handlers, letter: UU
             ).one_or_none()
             if row is not None:
                 event = read_event(row.headers, bytes(row.payload))
-                await session.execute(
-                    text("INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :id) ON CONFLICT DO NOTHING"),
-                    {"consumer": service, "id": event.id},
-                )
                 await apply_once(session, service, handlers, [event])
                 await session.execute(
                     text("UPDATE dead_letters SET resolved_at = now(), resolved_by = :by WHERE id = :id"),

@@ -182,10 +182,6 @@ async def receive(
     }
     event = read_event(headers, data.model_dump_json().encode())
     async with running.db.transaction() as session:
-        await session.execute(
-            text("INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :id) ON CONFLICT DO NOTHING"),
-            {"consumer": running.service.name, "id": event_id},
-        )
         await apply_once(session, running.service.name, running.service.all_handlers(), [event])
     return event_id
 

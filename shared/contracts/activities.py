@@ -76,6 +76,8 @@ class Advance(Contract):
     view: OperatorView
     outcome: str = ""
     """For a done workflow: how it ended, as a code."""
+    action: str = ""
+    """What the workflow has to do before it waits again, as a code: 'cancel' = cancel the parcel at the carrier."""
 
 
 # orders
@@ -131,8 +133,8 @@ class CreateAttempt(Contract):
 
 class CreateOutcome(Contract):
     state: str
-    """accepted (created or adopted), refused (for a person to correct), next_reference (a cancelled twin lies under
-    this reference), cancelled (the order was cancelled meanwhile)."""
+    """accepted (created or adopted), refused (for a person to correct), next_reference (create under this reference: the
+    first one, or the one after a cancelled twin), cancelled (the order was cancelled meanwhile)."""
     reference: str
     """The reference to use next, or the accepted one."""
     reason: str = ""

@@ -57,11 +57,15 @@ class FulfilmentInput(Contract):
 class ShipmentInput(Contract):
     shipment_id: UUID
     continued: int = 0
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
 class PollingInput(Contract):
     connection_id: UUID
     continued: int = 0
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
 CARE: Final = WorkflowRef("CareWorkflow", CareInput)

@@ -159,8 +159,6 @@ async def reporting(databases: Databases) -> AsyncIterator[Running]:
 
 async def tell(reporting: Running, said: list[Said], *, batch: int = 50) -> None:
     """Applies events in batches, as the consumer does."""
-    from sqlalchemy import text
-
     handlers = SERVICE.all_handlers()
     for start in range(0, len(said), batch):
         events = [
@@ -176,10 +174,6 @@ async def tell(reporting: Running, said: list[Said], *, batch: int = 50) -> None
             for event_type, data, subject in said[start : start + batch]
         ]
         async with reporting.db.transaction() as session:
-            await session.execute(
-                text("INSERT INTO inbox (consumer, event_id) SELECT 'reporting', unnest(CAST(:ids AS uuid[]))"),
-                {"ids": [event.id for event in events]},
-            )
             await apply_once(session, "reporting", handlers, events)
 
 

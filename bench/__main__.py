@@ -1,0 +1,58 @@
+"""`python -m bench [JOB …]`: measures ours and its limit in one run, prints the table and writes it as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import result
+from bench.machine import machine
+from bench.result import Result
+
+SIZES = {"intake": 6000, "callbacks": 6000, "events": 2000, "care": 400}
+"""Job → how many requests, events or orders: long enough that start-up does not show."""
+
+RESULTS = Path(__file__).parent / "results"
+
+
+async def _run(jobs: list[str], console: Console) -> list[Result]:
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="chot-bench-") as directory:
+        async with machine(Path(directory)) as engines:
+            for job in jobs:
+                with console.status(f"measuring {job} …"):
+                    module = importlib.import_module(f"bench.jobs.{job}")
+                    results.append(await module.run(engines, SIZES[job]))
+                console.print(f"[green]✓[/green] {job}: {results[-1].ratio:.2f}")
+    return results
+
+
+def main(
+    jobs: Annotated[list[str] | None, typer.Argument(help=f"some of: {', '.join(SIZES)}; none = all")] = None,
+) -> None:
+    """Benchmarks as ratios to a limit measured in the same run; a missed budget ends in exit code 1."""
+    console = Console()
+    wanted = jobs or list(SIZES)
+    unknown = [job for job in wanted if job not in SIZES]
+    if unknown:
+        console.print(f"[red]There is no benchmark '{unknown[0]}'.[/red] Take some of: {', '.join(SIZES)}.")
+        raise typer.Exit(2)
+    results = asyncio.run(_run(wanted, console))
+    result.show(results, console)
+    path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    result.write(results, path)
+    console.print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+    if not all(item.met for item in results):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,74 @@
+"""What a benchmark shows, and the table of all of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Result:
+    """Ours next to the limit of the same run.
+
+    Args:
+        job: what was done.
+        unit: of `ours` and `limit`, e.g. 'requests/s' or 'ms (p99)'.
+        limit_is: what the limit is.
+        budget: the ratio ours ÷ limit that is asked for.
+        better: whether a higher or a lower ratio is better.
+        p50, p99: milliseconds of ours, where they mean something.
+        memory: peak resident MiB of our process, where it was measured.
+        note: how the cost grows, what happens at ten times the size.
+    """
+
+    job: str
+    ours: float
+    limit: float
+    unit: str
+    limit_is: str
+    budget: float
+    better: Literal["higher", "lower"] = "higher"
+    p50: float | None = None
+    p99: float | None = None
+    memory: float | None = None
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.limit
+
+    @property
+    def met(self) -> bool:
+        return self.ratio >= self.budget if self.better == "higher" else self.ratio <= self.budget
+
+
+def show(results: list[Result], console: Console) -> None:
+    """Prints the table."""
+    table = Table(title="Ours ÷ limit, both measured in this run", caption="p50, p99 in ms; memory in MiB")
+    for name in ("Job", "Ours", "Limit", "Unit", "Ratio", "Budget", "p50", "p99", "Memory"):
+        table.add_column(name, justify="left" if name in ("Job", "Unit") else "right")
+    for result in results:
+        sign = "≥" if result.better == "higher" else "≤"
+        table.add_row(
+            f"{result.job}\n[dim]limit: {result.limit_is}[/dim]",
+            f"{result.ours:,.1f}",
+            f"{result.limit:,.1f}",
+            result.unit,
+            f"[{'green' if result.met else 'red'}]{result.ratio:.2f}[/]",
+            f"{sign} {result.budget:g}",
+            *(f"{value:,.1f}" if value is not None else "–" for value in (result.p50, result.p99, result.memory)),
+        )
+    console.print(table)
+
+
+def write(results: list[Result], path: Path) -> None:
+    """Writes the results as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps([asdict(item) | {"ratio": item.ratio, "met": item.met} for item in results], indent=2) + "\n"
+    )
