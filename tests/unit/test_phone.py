@@ -245,7 +245,7 @@ def _spelled_with_a_mark(text: str) -> str:
 @given(mobiles, st.sampled_from([str, "{:0>10}".format, "84{}".format, "+84{}".format, "0084{}".format]))
 def test_an_ordinary_number_is_read_like_one_that_needs_analysis(national: str, spell: Callable[[str], str]) -> None:
     def facts(phone: Phone | None) -> tuple[str, PhoneKind, set[PhoneRule]] | None:
-        return phone and (phone.e164, phone.kind, set(phone.rules) - {PhoneRule.HIDDEN_CHARACTERS})
+        return (phone.e164, phone.kind, set(phone.rules) - {PhoneRule.HIDDEN_CHARACTERS}) if phone else None
 
     written = spell(national)
 

@@ -1,0 +1,213 @@
+"""The process that parses an uploaded workbook: `python -m services.leads.workbook.child '<request as JSON>'`.
+
+It limits itself before it opens the file, because a sparse sheet of 1.4 KB makes the parser ask for 400 GB and abort,
+and it imports little, because it starts once for each file.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from itertools import islice
+from typing import Any, BinaryIO, Final
+
+from services.leads.workbook.columns import HEADER_ROWS, Column, describe, find_header, name_columns
+from services.leads.workbook.frames import Frame, Refusal, Request, write_frame
+
+MAX_COLUMNS: Final = 200
+MAX_ROW_CHARACTERS: Final = 100_000
+"""Three of the longest cells that Excel allows."""
+CHUNK_CHARACTERS: Final = 1_000_000
+"""A chunk ends here even if it has fewer rows than asked for."""
+_EXACT: Final = 10**15
+"""Below this, a double holds every whole number."""
+
+Cell = str | float | bool | date | time | timedelta
+
+
+class Refused(Exception):
+    """The workbook cannot be imported."""
+
+    def __init__(self, code: Refusal, **members: Any) -> None:
+        super().__init__(code)
+        self.frame: Frame = {"kind": "refused", "code": code, "members": members}
+
+
+@contextmanager
+def parsing() -> Iterator[None]:
+    """Whatever goes wrong inside the parser is the file's fault."""
+    try:
+        yield
+    except MemoryError as error:
+        raise Refused("area-too-large") from error
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of the parser is not an Exception
+        raise Refused("damaged") from error
+
+
+class Sheet:
+    """One parsed worksheet. Its rows can be walked again and again; each is converted when it is reached."""
+
+    def __init__(self, name: str, parsed: Any) -> None:
+        self.name = name
+        self._parsed = parsed
+        # The parser's rows begin at row 1, but at the first column that holds anything.
+        self._before: list[Cell] = [""] * (parsed.start[1] if parsed.start else 0)
+
+    def rows(self) -> Iterator[tuple[int, list[Cell]]]:
+        """Excel's row numbers, and the cells from column A on."""
+        with parsing():
+            for number, cells in enumerate(self._parsed.iter_rows(), 1):
+                yield number, self._before + cells
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known of a sheet before its first row is sent."""
+
+    header_row: int
+    columns: list[Column]
+    row_count: int
+
+
+def as_text(cell: Cell) -> str:
+    """A cell's value without its format: whole numbers without '.0', dates as ISO."""
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < _EXACT else repr(cell)
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    return str(cell)
+
+
+def first_rows(sheet: Sheet) -> list[list[str]]:
+    return [[as_text(cell) for cell in cells] for _, cells in islice(sheet.rows(), HEADER_ROWS)]
+
+
+def choose(workbook: Any, names: Sequence[str]) -> tuple[Sheet, int]:
+    """The first sheet with a phone column, and the Excel row of its header.
+
+    Raises:
+        Refused: no sheet has one.
+    """
+    found: list[list[str]] = []
+    for name in names:
+        with parsing():
+            sheet = Sheet(name, workbook.get_sheet_by_name(name))
+        rows = first_rows(sheet)
+        place = find_header(rows)
+        if place is not None:
+            return sheet, place + 1
+        found += rows
+    raise Refused("no-phone-column", found=describe(found))
+
+
+def survey(sheet: Sheet, header_row: int) -> Survey:
+    """Walks the sheet once, so that whatever makes it unfit is known before anything is imported.
+
+    Raises:
+        Refused: too many columns, or a row too long.
+    """
+    header: list[str] = []
+    used: set[int] = set()
+    row_count = 0
+    for number, cells in sheet.rows():
+        if number < header_row:
+            continue
+        filled = [index for index, cell in enumerate(cells) if cell != "" and as_text(cell)]
+        used.update(filled)
+        if len(used) > MAX_COLUMNS:
+            raise Refused("too-many-columns", columns=len(used), limit=MAX_COLUMNS)
+        if sum(len(cell) for cell in cells if isinstance(cell, str)) > MAX_ROW_CHARACTERS:
+            raise Refused("row-too-long", row=number, limit=MAX_ROW_CHARACTERS)
+        if number == header_row:
+            header = [as_text(cell) for cell in cells]
+        elif filled:
+            row_count += 1
+    return Survey(header_row, name_columns(header, used), row_count)
+
+
+def send_rows(pipe: BinaryIO, sheet: Sheet, surveyed: Survey, *, chunk_rows: int) -> None:
+    """Sends the rows below the header that hold anything."""
+    indexes = [column.index for column in surveyed.columns]
+    chunk: list[tuple[int, list[str]]] = []
+    characters = 0
+    for number, cells in sheet.rows():
+        if number <= surveyed.header_row:
+            continue
+        texts = [as_text(cells[index]) for index in indexes]
+        length = sum(map(len, texts))
+        if not length:
+            continue
+        chunk.append((number, texts))
+        characters += length
+        if len(chunk) == chunk_rows or characters >= CHUNK_CHARACTERS:
+            write_frame(pipe, {"kind": "rows", "rows": chunk})
+            chunk, characters = [], 0
+    if chunk:
+        write_frame(pipe, {"kind": "rows", "rows": chunk})
+
+
+def serve(request: Request, pipe: BinaryIO) -> None:
+    """Parses the file of the request and sends header, rows and end, or a refusal."""
+    # Only now, so that the limits hold for the parser from its first line on.
+    from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+    with parsing():
+        workbook = CalamineWorkbook.from_path(request["path"])
+    names = [
+        sheet.name
+        for sheet in workbook.sheets_metadata
+        if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
+    ]
+    sheet, header_row = choose(workbook, names)
+    surveyed = survey(sheet, header_row)
+    write_frame(
+        pipe,
+        {
+            "kind": "header",
+            "sheet": sheet.name,
+            "row": surveyed.header_row,
+            "columns": [(column.index, column.label, column.field) for column in surveyed.columns],
+            "row_count": surveyed.row_count,
+            "other_sheets": [name for name in names if name != sheet.name],
+        },
+    )
+    send_rows(pipe, sheet, surveyed, chunk_rows=request["chunk_rows"])
+    write_frame(pipe, {"kind": "end"})
+
+
+def limit_itself(request: Request) -> None:
+    for what, amount in (
+        (resource.RLIMIT_AS, request["memory_bytes"]),
+        (resource.RLIMIT_CPU, request["cpu_seconds"]),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(what)[1]
+        least = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+        resource.setrlimit(what, (least, least))
+
+
+def main() -> None:
+    request: Request = json.loads(sys.argv[1])
+    limit_itself(request)
+    pipe = sys.stdout.buffer
+    try:
+        serve(request, pipe)
+    except Refused as refused:
+        write_frame(pipe, refused.frame)
+    except MemoryError:
+        write_frame(pipe, Refused("area-too-large").frame)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What the child that parses says to its parent: frames of JSON on a pipe, each after its length."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, BinaryIO, Final, Literal, TypedDict
+
+import orjson
+
+LENGTH: Final = struct.Struct(">I")
+MAX_FRAME: Final = 8 * 1024 * 1024
+"""Bytes: `child.CHUNK_CHARACTERS` and one more row, each character at its longest in JSON."""
+
+Refusal = Literal["area-too-large", "damaged", "no-phone-column", "row-too-long", "too-many-columns"]
+
+
+class Request(TypedDict):
+    """The child's only argument, as JSON."""
+
+    path: str
+    memory_bytes: int
+    cpu_seconds: int
+    chunk_rows: int
+
+
+class HeaderFrame(TypedDict):
+    kind: Literal["header"]
+    sheet: str
+    row: int
+    columns: list[tuple[int, str, str | None]]
+    """Index, label, field."""
+    row_count: int
+    other_sheets: list[str]
+
+
+class RowsFrame(TypedDict):
+    kind: Literal["rows"]
+    rows: list[tuple[int, list[str]]]
+    """Excel's row number, and the texts of the header's columns in their order."""
+
+
+class EndFrame(TypedDict):
+    kind: Literal["end"]
+
+
+class RefusedFrame(TypedDict):
+    kind: Literal["refused"]
+    code: Refusal
+    members: dict[str, Any]
+
+
+Frame = HeaderFrame | RowsFrame | EndFrame | RefusedFrame
+
+
+def write_frame(pipe: BinaryIO, frame: Frame) -> None:
+    content = orjson.dumps(frame)
+    pipe.write(LENGTH.pack(len(content)) + content)
+    pipe.flush()
