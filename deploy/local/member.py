@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 from deploy.local.process import Process
 
@@ -22,12 +23,23 @@ class Member(ABC):
     stop_signal = signal.SIGTERM
     stop_grace: float
 
-    def __init__(self, *, name: str) -> None:
+    def __init__(self, *, name: str, log_path: Path) -> None:
+        """
+        Parameters:
+            name: how the stack calls it.
+            log_path: file that its log is appended to.
+        """
         self.name = name
+        self.log_path = log_path.absolute()
         self._process: Process | None = None
         self._up = asyncio.Event()
         # Starting and stopping exclude each other: a supervisor and a test may both want to.
         self._lock = asyncio.Lock()
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where it is to be found, without any password."""
 
     @property
     def process(self) -> Process:

@@ -123,10 +123,15 @@ class Process:
             )
 
     async def wait(self) -> int:
-        """Wait until the child ends and return its exit status (negative: the signal that ended it)."""
+        """Wait until the child ends and return its exit status (negative: the signal that ended it).
+
+        Helpers that it leaves behind in its process group end with it.
+        """
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")
-        return await self._process.wait()
+        status = await self._process.wait()
+        self._kill_group()
+        return status
 
     async def wait_ready(self, ready: Callable[[], Awaitable[bool]], *, timeout: float) -> None:
         """Wait until the condition holds.
@@ -167,11 +172,10 @@ class Process:
         self.send_signal(stop_signal)
         try:
             async with asyncio.timeout(grace):
-                await self._process.wait()
+                await self.wait()
         except TimeoutError:
             await self.kill()
             return False
-        self._kill_group()
         return True
 
     async def kill(self) -> None:
@@ -208,10 +212,9 @@ class Process:
     def failure(self, what: str, *, lines: int = 15) -> str:
         """Return a sentence that says what happened, followed by the last lines this child wrote to its log."""
         tail = self.last_lines(lines)
-        shown = "".join(f"\n  | {line}" for line in tail) if tail else " and wrote nothing"
-        return (
-            f"{self.name} {what}; its log {self.log_path} ends with:{shown}" if tail else f"{self.name} {what}{shown}"
-        )
+        if not tail:
+            return f"{self.name} {what}; it wrote nothing to its log {self.log_path}"
+        return "\n  | ".join([f"{self.name} {what}; its log {self.log_path} ends with:", *tail])
 
     def last_lines(self, count: int) -> list[str]:
         """Return the last lines that the present (or last) child wrote to its log."""

@@ -40,9 +40,8 @@ class Engine(Member):
             port: port for clients; None means the engine's default if it is free, else another free one.
             prefer_default_ports: False leaves the default ports to others.
         """
-        super().__init__(name=self.default_name)
+        super().__init__(name=self.default_name, log_path=log_path)
         self.data_dir = data_dir.absolute()
-        self.log_path = log_path.absolute()
         self._prefer_default_ports = prefer_default_ports
         self._fixed_ports: dict[str, int] = {} if port is None else {"main": port}
         self._ports: dict[str, int] = {}
@@ -56,6 +55,10 @@ class Engine(Member):
     @abstractmethod
     def url(self) -> str:
         """The address that clients connect to."""
+
+    @property
+    def address(self) -> str:
+        return self.url
 
     async def remove(self) -> None:
         """End the engine and delete its data."""

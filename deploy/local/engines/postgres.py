@@ -78,6 +78,10 @@ class Postgres(Engine):
     def url(self) -> str:
         return self.database_url("postgres")
 
+    @property
+    def address(self) -> str:
+        return f"postgresql://{SUPERUSER}@{LOOPBACK}:{self.port}"
+
     def database_url(self, name: str) -> str:
         """Return the address of a database of this server (`postgresql://…`)."""
         password = "" if self._password is None else f":{quote(self._password, safe='')}"
@@ -134,7 +138,7 @@ class Postgres(Engine):
         await asyncio.to_thread(self._prepare_places)
         if not self._cluster.exists():
             await self._make_cluster()
-        await asyncio.to_thread(self._remove_stale_lock)
+        await asyncio.to_thread(self._remove_misleading_lock)
 
     def _prepare_places(self) -> None:
         package = package_directory()
@@ -192,24 +196,24 @@ class Postgres(Engine):
                 if path.exists():
                     os.chown(path, self._account.uid, self._account.gid)
 
-    def _remove_stale_lock(self) -> None:
-        """Remove the lock file of a killed server if its process id now belongs to a process that is no server of ours.
+    def _remove_misleading_lock(self) -> None:
+        """Remove the lock file of a killed server if its process id has gone to a process that is no PostgreSQL.
 
         PostgreSQL asks only whether that process exists, and in a container the same small ids come again after a
-        restart.
+        restart. As long as any server or session works in the directory the file stays: it guards the data.
         """
         holder = self._lock_file_lines()[:1]
-        if not holder:
+        if not holder or not psutil.pid_exists(int(holder[0])):
             return
-        try:
-            process = psutil.Process(int(holder[0]))
-            stale = process.name() != "postgres" or Path(process.cwd()) != self._cluster.resolve()
-        except psutil.NoSuchProcess:
-            stale = True
-        except psutil.AccessDenied:
-            stale = False
-        if stale:
-            (self._cluster / "postmaster.pid").unlink(missing_ok=True)
+        for process in psutil.process_iter(["name"]):
+            try:
+                if process.name() == "postgres" and Path(process.cwd()) == self._cluster.resolve():
+                    return
+            except psutil.NoSuchProcess:
+                continue
+            except psutil.AccessDenied:
+                return
+        (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _lock_file_lines(self) -> list[str]:
         try:
@@ -253,7 +257,13 @@ class Postgres(Engine):
         # The file's first line is the server's process id, its eighth the state (PostgreSQL source, miscadmin.h).
         if len(lines) < 8 or lines[0] != str(self.pid) or lines[7].strip() != "ready":
             return False
-        await self._execute("SELECT 1")
+        try:
+            await self._execute("SELECT 1")
+        except asyncpg.InvalidPasswordError:
+            raise ProcessFailed(
+                f"{self.name} refuses its password: the data in {self.data_dir} were made with another one. "
+                "Give that one, or delete the directory."
+            ) from None
         return True
 
     async def _execute(self, statement: str) -> None:

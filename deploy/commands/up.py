@@ -1,0 +1,84 @@
+"""`chot up`: the whole product on this machine, until Ctrl-C."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from deploy.terminal import addresses, chot_directory, console, errors, fail, running_stack
+
+if TYPE_CHECKING:
+    from deploy.local.stack import Stack
+
+# The terminal is closed, somebody asks politely, Ctrl-C.
+END_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(up)
+
+
+def up() -> None:
+    """Run engines, services and the carrier simulator on this machine until Ctrl-C; data are kept in .chot."""
+    from deploy.local.engines import EngineMissing
+    from deploy.local.process import ProcessFailed
+    from deploy.local.stack import Stack
+    from deploy.local.state import StackRunning
+
+    stack = Stack(chot_directory(), reporter=TerminalReporter())
+    try:
+        asyncio.run(run_until_signal(stack))
+    except StackRunning as error:
+        errors.print(Text(str(error), style="red"))
+        if error.state is not None:
+            errors.print(addresses(error.state))
+        raise typer.Exit(1) from None
+    except (EngineMissing, ProcessFailed, OSError) as error:
+        fail(str(error))
+
+
+async def run_until_signal(stack: "Stack") -> None:
+    """Start the stack, say where everything is, and stop it at the first signal, also while it still starts."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in END_SIGNALS:
+        loop.add_signal_handler(number, ended.set)
+    start = asyncio.create_task(stack.start())
+    signalled = asyncio.create_task(ended.wait())
+    await asyncio.wait({start, signalled}, return_when=asyncio.FIRST_COMPLETED)
+    if start.done():
+        # Raises what went wrong; the stack has stopped itself then.
+        start.result()
+        welcome(stack)
+        await signalled
+        console.print("Stopping…")
+        await stack.stop()
+    else:
+        console.print("Stopping…")
+        start.cancel()
+        with suppress(asyncio.CancelledError):
+            await start
+    console.print("Everything has stopped.")
+
+
+def welcome(stack: "Stack") -> None:
+    """Say where everything is."""
+    console.print()
+    console.print(addresses(running_stack()))
+    console.print()
+    console.print(f"Sign in as admin with the password {stack.keys.bootstrap_password()}", soft_wrap=True)
+    console.print("Look inside with `chot status` and `chot logs`; Ctrl-C stops everything, data stay in .chot")
+
+
+class TerminalReporter:
+    """Says on the terminal what happens to the stack."""
+
+    def milestone(self, text: str) -> None:
+        console.print(Text.assemble(("✓ ", "green"), text), soft_wrap=True)
+
+    def problem(self, text: str) -> None:
+        console.print(Text.assemble(("✗ ", "red"), text), soft_wrap=True)
