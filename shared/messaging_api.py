@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
+from temporalio.client import Client
 
 from shared import dead_letters
 from shared.auth import Principal, require
@@ -69,5 +71,23 @@ def messaging_router(service: str, db: Database, handlers: Handlers) -> APIRoute
         if datetime.now(UTC) - request.since > REPUBLISH_HORIZON:
             raise BeyondHorizon(days=REPUBLISH_HORIZON.days)
         return Republished(events=await dead_letters.republish(db, request.since))
+
+    return router
+
+
+class Reconciled(BaseModel):
+    nudged: dict[str, int] = Field(description="kind of workflow → how many were started or woken")
+
+
+def reconcile_router(
+    db: Database, temporal: Client, reconcile: Callable[[Database, Client], Awaitable[Mapping[str, int]]]
+) -> APIRouter:
+    """Comparing the database with the workflows by hand; the relay does it by itself every few minutes."""
+    router = APIRouter(prefix="/v1/operations", tags=["operations"])
+
+    @router.post("/reconcile")
+    async def run(_: Operator) -> Reconciled:
+        """Starts or wakes every workflow that is missing or behind the database."""
+        return Reconciled(nudged=dict(await reconcile(db, temporal)))
 
     return router

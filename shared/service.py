@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +26,12 @@ from shared.consumer import Consumer, Handlers
 from shared.db import Database
 from shared.directory import EPOCHS_FRESH, Epochs, directory_handlers
 from shared.lifecycle import Part, keep_running, run_until_signal
-from shared.messaging_api import messaging_router
+from shared.messaging_api import messaging_router, reconcile_router
 from shared.relay import Relay
 from shared.settings import Settings, load
-from shared.telemetry import configure_logging
+from shared.telemetry import configure_logging, logger
+
+log = logger(__name__)
 
 ROLES: Final = ("api", "relay", "consumer", "activities")
 
@@ -49,6 +51,7 @@ class Runtime(Generic[SettingsT]):
     """What the service's `resources` made, by name."""
 
 
+Reconcile = Callable[[Database, Client], Awaitable[Mapping[str, int]]]
 Resources = Callable[[Runtime[Any]], AbstractAsyncContextManager[None]]
 
 
@@ -104,6 +107,8 @@ class Service:
         for router in self.routers:
             app.include_router(router)
         app.include_router(messaging_router(self.name, runtime.db, self.all_handlers()))
+        if self.reconcile is not None:
+            app.include_router(reconcile_router(runtime.db, runtime.temporal, self.reconcile))
         http.add_health(app, {"postgresql": database_check(runtime.db)})
         return app
 
@@ -155,6 +160,22 @@ def _consumer(service: Service, runtime: Runtime[Any]) -> Part:
     return lambda: keep_running("consumer", run)
 
 
+RECONCILE_EVERY: Final = 120.0
+"""Seconds. So long may a workflow be missing after Temporal's store was lost, without anybody doing anything."""
+
+
+def _reconcile(service: Service, runtime: Runtime[Any]) -> Part:
+    async def run() -> None:
+        assert service.reconcile is not None
+        while True:
+            await asyncio.sleep(RECONCILE_EVERY)
+            counts = await service.reconcile(runtime.db, runtime.temporal)
+            if any(counts.values()):
+                log.warning("workflows were missing or behind, they are woken", **counts)
+
+    return lambda: keep_running("reconcile", run)
+
+
 async def _close(connection: nats.aio.client.Client) -> None:
     try:
         await asyncio.wait_for(connection.close(), timeout=2)
@@ -191,6 +212,8 @@ async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> No
         for role in roles:
             if role in makers:
                 parts[role] = makers[role](service, runtime)
+            if role == "relay" and service.reconcile is not None:
+                parts["reconcile"] = _reconcile(service, runtime)
             for name, make in service.background.get(role, {}).items():
                 parts[name] = make(runtime)
         await run_until_signal(parts)
