@@ -1,0 +1,361 @@
+"""The checker: a process that could lose a customer, or pester one, is refused before it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from services.orders.care.graph import Graph
+from services.orders.care.process import KEEP, NOW, PSEUDO_STEPS, STAY, After, At, CareProcess, OtherHalf, Step, Text
+from services.orders.care.trial import crowded_day
+
+# What a company starts with (domain.md); children that it adds are given to `problems`.
+CARE_LEVELS = frozenset({"L1", "L1.1", "L1.2", "L1.3", "L1.4", "L1.5", "L1.6", "L5"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a process is refused.
+
+    Args:
+        code: stable kind of problem.
+        where: place in the data, e.g. `steps.callback.then`.
+        path: steps that lead there from the start, the offending one last (empty if no step is concerned).
+        text: what is wrong and what to do.
+    """
+
+    code: str
+    where: str
+    path: tuple[str, ...] = field(default=())
+    text: Text
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text.en}" + (f" [{' → '.join(self.path)}]" if self.path else "")
+
+
+class BrokenProcess(ValueError):
+    """The process must not be published; `problems` say why."""
+
+    def __init__(self, found: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, found)))
+        self.problems = found
+
+
+def require_sound(process: CareProcess, *, levels: Collection[str] = CARE_LEVELS) -> None:
+    """Refuse a process that has problems.
+
+    Raises:
+        BrokenProcess: it has.
+    """
+    found = problems(process, levels=levels)
+    if found:
+        raise BrokenProcess(found)
+
+
+def problems(process: CareProcess, *, levels: Collection[str] = CARE_LEVELS) -> tuple[Problem, ...]:
+    """Everything that is wrong with a process; nothing means that it may be published.
+
+    Args:
+        levels: the level codes that exist in the company.
+
+    Names are checked first: while one is unknown, paths mean little, and only such problems are told.
+    """
+    found = tuple(_unknown_names(process, levels=levels)) or tuple(_limits_in_a_circle(process))
+    if found:
+        return found
+    graph = Graph.of(process)
+    return (
+        *_waiting(process, graph),
+        *_paths(process, graph),
+        *_limits(process, graph),
+        *_numbers(process),
+    )
+
+
+def _unknown_names(process: CareProcess, *, levels: Collection[str]) -> Iterator[Problem]:
+    for where, name in _step_names(process):
+        if name not in process.steps and not (name in PSEUDO_STEPS and _may_be_pseudo(where)):
+            yield _problem(
+                "unknown_step",
+                where,
+                vi=f"Không có bước “{name}”.",
+                en=f"There is no step {name!r}; name an existing one.",
+            )
+    for name, step in process.steps.items():
+        where = f"steps.{name}"
+        if step.level != KEEP and step.level not in levels:
+            yield _problem(
+                "unknown_level",
+                f"{where}.level",
+                vi=f"Không có trạng thái “{step.level}”.",
+                en=f"There is no level {step.level!r}.",
+            )
+        if step.escalate is not None and step.escalate not in process.escalations:
+            yield _problem(
+                "unknown_escalation",
+                f"{where}.escalate",
+                vi=f"Không có bậc thang nhắc việc “{step.escalate}”.",
+                en=f"There is no escalation {step.escalate!r}.",
+            )
+    for level in process.resume:
+        if level not in levels:
+            yield _problem(
+                "unknown_level",
+                f"resume.{level}",
+                vi=f"Không có trạng thái “{level}”.",
+                en=f"There is no level {level!r}.",
+            )
+    for name, calendar in process.windows.model_dump().items():
+        if calendar not in process.calendars:
+            yield _problem(
+                "unknown_calendar",
+                f"windows.{name}",
+                vi=f"Không có lịch “{calendar}”.",
+                en=f"There is no calendar {calendar!r}.",
+            )
+    used = [(f"rules.{n}.results.{result}", result) for n, rule in enumerate(process.rules) for result in rule.results]
+    for where, result in [*used, ("ladder.switched_off", process.ladder.switched_off)]:
+        if result not in process.results:
+            yield _problem(
+                "unknown_result",
+                where,
+                vi=f"Không có kết quả gọi “{result}”.",
+                en=f"There is no call result {result!r}.",
+            )
+
+
+def _step_names(process: CareProcess) -> Iterator[tuple[str, str]]:
+    """Every place where a step is named."""
+    for where in ("start", "do_not_call", "pool"):
+        yield where, getattr(process, where)
+    yield from ((f"resume.{level}", step) for level, step in process.resume.items())
+    yield from ((f"ladder.steps.{n}", step) for n, step in enumerate(process.ladder.steps))
+    yield "ladder.then", process.ladder.then
+    for name, step in process.steps.items():
+        for link in ("then", "done", "timeout", "claimed", "came_again"):
+            target = getattr(step, link)
+            if target is not None and not (link == "came_again" and target == NOW):
+                yield f"steps.{name}.{link}", target
+    for number, rule in enumerate(process.rules):
+        yield from ((f"rules.{number}.results.{result}", goes.to) for result, goes in rule.results.items())
+
+
+def _may_be_pseudo(where: str) -> bool:
+    return where.startswith("rules.") or (where.endswith(".then") and where != "ladder.then")
+
+
+def _limits_in_a_circle(process: CareProcess) -> Iterator[Problem]:
+    """Steps whose `then` leads back to them: with every limit reached there would be no step to go to."""
+    for name in process.steps:
+        path = [name]
+        then = process.steps[name].then
+        while then in process.steps and then not in path:
+            path.append(then)
+            then = process.steps[then].then
+        if then == name:
+            yield _problem(
+                "endless",
+                f"steps.{name}.then",
+                (*path, name),
+                vi="Các “then” nối thành vòng, hết số lần thì không còn bước nào để sang.",
+                en="These thens form a circle: with every limit reached there is no step left to go to.",
+            )
+
+
+def _waiting(process: CareProcess, graph: Graph) -> Iterator[Problem]:
+    """Every state that waits has an owner, a timer and an answer to everything that may happen."""
+    for name, step in process.steps.items():
+        where, path = f"steps.{name}", graph.path_to(name)
+        if step.end:
+            if step.task is not None or step.due is not None:
+                yield _problem(
+                    "end_with_task",
+                    where,
+                    path,
+                    vi="Bước kết thúc không thể có việc phải làm. Bỏ “task” và “due”.",
+                    en="A step that ends the care cannot have a task. Remove task and due.",
+                )
+            continue
+        if step.owner is None or step.task is None:
+            yield _problem(
+                "no_owner",
+                where,
+                path,
+                vi="Bước chờ mà không ai phải làm gì. Thêm “task” và “owner”.",
+                en="This step waits, yet nobody owes anything. Add task and owner, or make it an end.",
+            )
+        if step.due is None or not _has_last_timer(process, step):
+            yield _problem(
+                "no_timer",
+                where,
+                path,
+                vi="Bước chờ có thể kéo dài mãi. Thêm “due”, và “timeout” hoặc bậc thang có “release_to_pool”.",
+                en="This step could wait for ever. Add due, and a timeout or an escalation that releases to the pool.",
+            )
+        if step.task in ("call", "message"):
+            yield from _task_parts(process, name, step, path)
+
+
+def _task_parts(process: CareProcess, name: str, step: Step, path: tuple[str, ...]) -> Iterator[Problem]:
+    missing = [result for result in process.results if (name, result) not in process.table]
+    if missing:
+        yield _problem(
+            "no_answer_to_result",
+            f"rules.{name}",
+            path,
+            vi=f"Chưa có hướng đi cho kết quả: {', '.join(missing)}. Thêm vào “rules”.",
+            en=f"Nothing is said for the results {', '.join(missing)}. Add them to the rules.",
+        )
+    if step.promise is None:
+        yield _problem(
+            "no_promise",
+            f"steps.{name}",
+            path,
+            vi="Việc chưa có loại hẹn “promise”.",
+            en="The task has no kind of promise.",
+        )
+    if step.task == "message" and step.done is None:
+        yield _problem(
+            "no_way_on",
+            f"steps.{name}.done",
+            path,
+            vi="Gửi tin xong thì sang bước nào? Thêm “done”.",
+            en="Where does it go once the message is sent? Add done.",
+        )
+
+
+def _has_last_timer(process: CareProcess, step: Step) -> bool:
+    if step.timeout is not None:
+        return True
+    rungs = process.escalations[step.escalate].rungs if step.escalate is not None else ()
+    return step.task != "wait" and any(rung.do == "release_to_pool" for rung in rungs)
+
+
+def _paths(process: CareProcess, graph: Graph) -> Iterator[Problem]:
+    for name in process.steps:
+        if name not in graph.reachable:
+            yield _problem(
+                "unreachable",
+                f"steps.{name}",
+                (name,),
+                vi=f"Không có đường nào dẫn tới bước “{name}”. Bỏ bước này hoặc nối vào.",
+                en=f"No way leads to step {name!r}. Remove it or connect it.",
+            )
+        elif not graph.can_end(name):
+            yield _problem(
+                "dead_end",
+                f"steps.{name}",
+                graph.path_to(name),
+                vi=f"Từ bước “{name}” không đi tới kết thúc nào.",
+                en=f"From step {name!r} no end can be reached.",
+            )
+    for circle in graph.circles_without_limit():
+        yield _problem(
+            "endless",
+            f"steps.{circle[-1]}",
+            (*graph.path_to(circle[0])[:-1], *circle),
+            vi="Vòng lặp không có giới hạn số lần. Thêm “max” và “then” cho một bước trong vòng.",
+            en="This circle has no limit. Add max and then to one of its steps.",
+        )
+
+
+def _limits(process: CareProcess, graph: Graph) -> Iterator[Problem]:
+    for name, step in process.steps.items():
+        if (step.max is None) != (step.then is None):
+            yield _problem(
+                "limit_without_then",
+                f"steps.{name}",
+                graph.path_to(name),
+                vi="“max” và “then” phải đi cùng nhau.",
+                en="max and then belong together: how often, and where to go instead.",
+            )
+        if step.then in PSEUDO_STEPS and step.then == STAY:
+            yield _problem(
+                "limit_without_then",
+                f"steps.{name}.then",
+                graph.path_to(name),
+                vi="Hết số lần thì phải sang bước khác.",
+                en="When the limit is reached it must go to another step.",
+            )
+    if process.steps[process.pool].owner != "floating_pool":
+        yield _problem(
+            "no_owner",
+            "pool",
+            graph.path_to(process.pool),
+            vi="Bước nhận số được thả phải thuộc kho số thả nổi.",
+            en="The step for released numbers must belong to the floating pool.",
+        )
+    crowded = crowded_day(process)
+    if crowded is not None:
+        yield _problem(
+            "too_many_calls",
+            "ladder.steps",
+            crowded.path,
+            vi=f"Khách không nghe sẽ bị gọi {crowded.calls} lần trong một ngày (tối đa "
+            f"{process.caps.calls_per_number_per_day}) nếu lần đầu gọi lúc {crowded.first_call:%H:%M %d/%m/%Y}.",
+            en=f"Who never answers gets {crowded.calls} calls in one day (at most "
+            f"{process.caps.calls_per_number_per_day}) after a first call at {crowded.first_call:%H:%M on %d/%m/%Y}.",
+        )
+
+
+def _numbers(process: CareProcess) -> Iterator[Problem]:
+    for path, _ in process.numbers():
+        if process.reason_for(path) is None:
+            yield _problem(
+                "no_reason",
+                path,
+                vi="Con số này chưa có lý do. Thêm vào “reasons”.",
+                en="Nobody has said why this number is what it is. Add it to reasons.",
+            )
+    window = process.calendar(process.windows.asked)
+    for name, step in process.steps.items():
+        times = (
+            [step.due.at]
+            if isinstance(step.due, At) and step.due.at is not None
+            else [step.due.evening, step.due.morning]
+            if isinstance(step.due, OtherHalf)
+            else []
+        )
+        for time_of_day in times:
+            second = time_of_day.hour * 3600 + time_of_day.minute * 60
+            if not any(period.start <= second < period.end for periods in window.weekly for period in periods):
+                yield _problem(
+                    "never_in_window",
+                    f"steps.{name}.due",
+                    (name,),
+                    vi=f"{time_of_day:%H:%M} không bao giờ nằm trong giờ gọi.",
+                    en=f"{time_of_day:%H:%M} is never inside the calling hours.",
+                )
+    for name, calendar in process.calendars.items():
+        if not any(calendar.weekly.values()):
+            yield _problem(
+                "never_open", f"calendars.{name}", vi="Lịch này không mở ngày nào.", en="This calendar is never open."
+            )
+    yield from _escalation_order(process)
+
+
+def _escalation_order(process: CareProcess) -> Iterator[Problem]:
+    for name, escalation in process.escalations.items():
+        for number, (earlier, later) in enumerate(zip(escalation.rungs, escalation.rungs[1:], strict=False), start=1):
+            if later.since == earlier.since and later.after < earlier.after:
+                yield _problem(
+                    "escalation_order",
+                    f"escalations.{name}.rungs.{number}",
+                    vi="Bậc sau phải đến sau bậc trước.",
+                    en="A later rung must not come before the one above it.",
+                )
+    for name, step in process.steps.items():
+        rungs = process.escalations[step.escalate].rungs if step.escalate is not None else ()
+        for number, rung in enumerate(rungs):
+            if rung.since != "due" and not (isinstance(step.due, After) and step.due.after <= rung.after):
+                yield _problem(
+                    "escalation_order",
+                    f"escalations.{step.escalate}.rungs.{number}",
+                    (name,),
+                    vi="Bậc này tính từ lúc chia số, nhưng bước không bắt đầu từ đó hoặc còn chưa đến hạn.",
+                    en="This rung counts from the assignment, but the step does not, or is not due by then.",
+                )
+
+
+def _problem(code: str, where: str, path: tuple[str, ...] = (), *, vi: str, en: str) -> Problem:
+    return Problem(code=code, where=where, path=path, text=Text(vi=vi, en=en))

@@ -1,0 +1,352 @@
+"""The care process as data: what happens between a phone number and a closed order.
+
+A process is read once, checked (`check.py`) and from then on only consulted: every rule is in the text, none in the
+code that follows it. Durations are written `15m`, `4h`, `1d`; times of day `"18:30"` in the zone of the process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, time, timedelta
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, model_validator
+
+from shared.calendar import Calendar
+
+# Targets of a result that are no step of their own.
+NEXT_TRY = "no_answer_next"  # the next step of the ladder
+SKIP_TRY = "no_answer_skip"  # the one after the next
+STAY = "stay"  # the step and its task go on
+PSEUDO_STEPS = frozenset({NEXT_TRY, SKIP_TRY, STAY})
+KEEP = "keep"  # as a level: whatever the order has
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(value: object) -> object:
+    """`"90s"`, `"15m"`, `"4h"`, `"30d"` as a timedelta; anything else is left for the model to refuse."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"(\d+)([smhd])", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a duration is written like 15m, 4h or 1d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def duration_text(value: timedelta) -> str:
+    """The shortest way to write a whole number of seconds as a duration."""
+    seconds = int(value.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def parse_clock(value: object) -> object:
+    """`"18:30"` as a time of day. Unquoted in YAML it would be the number 1110, which is refused."""
+    if isinstance(value, time):
+        return value
+    if not (isinstance(value, str) and re.fullmatch(r"\d\d:\d\d", value)):
+        raise ValueError('a time of day is written in quotes like "18:30"')
+    return time.fromisoformat(value)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(duration_text)]
+ClockTime = Annotated[time, BeforeValidator(parse_clock), PlainSerializer(lambda clock: clock.strftime("%H:%M"))]
+
+
+class Data(BaseModel):
+    """Immutable, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Text(Data):
+    """What people read, in both languages."""
+
+    vi: str
+    en: str
+
+
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Hours(Data):
+    """A calendar: `weekly` maps a day (`sun`) or a run of days (`mon-sat`) to its periods (`"08:00-12:00"`)."""
+
+    name: Text
+    weekly: dict[str, tuple[str, ...]]
+    public_holidays: bool = False  # closed on the dates in `CareProcess.holidays`
+    closed: frozenset[date] = frozenset()
+    extra: dict[date, tuple[str, ...]] = {}
+
+    def calendar(self, *, zone: str, holidays: Iterable[date]) -> Calendar:
+        """Build the calendar.
+
+        Raises:
+            ValueError: an unknown day, a day given twice, or periods that overlap.
+        """
+        week: list[tuple[str, ...] | None] = [None] * 7
+        for days, periods in self.weekly.items():
+            first, _, last = days.partition("-")
+            if first not in DAY_NAMES or (last or first) not in DAY_NAMES:
+                raise ValueError(f"days are written like mon, sun or mon-sat, not {days!r}")
+            for number in range(DAY_NAMES.index(first), DAY_NAMES.index(last or first) + 1):
+                if week[number] is not None:
+                    raise ValueError(f"{DAY_NAMES[number]} is given twice")
+                week[number] = periods
+        return Calendar.of(
+            zone=zone,
+            weekly=[periods or () for periods in week],
+            closed=self.closed | frozenset(holidays if self.public_holidays else ()),
+            extra=self.extra,
+        )
+
+
+class Windows(Data):
+    """Which calendar is the legal one (rule D38): calls to somebody who asked for them, calls to everybody else, messages."""
+
+    asked: str
+    adverts: str
+    messages: str
+
+
+class Caps(Data):
+    """Limits over all products. They win over a step's delay."""
+
+    calls_per_number_per_day: int = Field(ge=1)
+    min_gap: Duration  # between two calls to a number, wall time
+    unanswered_in_care: int = Field(ge=1)
+    advert_call_gap: Duration  # the same for a number that did not ask to be called (Decree 91/2020)
+    advert_messages: int = Field(ge=1)  # to such a number within `advert_call_gap`
+
+
+class After(Data):
+    """A while after the event that led here: in time of the calling window, or of the clock on the wall."""
+
+    after: Duration
+    clock: Literal["window", "wall"] = "window"
+
+
+class At(Data):
+    """So many local days later, at a time of day (without `at`: at the same time). `days: 0` is the next such time."""
+
+    days: int = Field(ge=0)
+    at: ClockTime | None = None
+
+    @model_validator(mode="after")
+    def _is_later(self) -> Self:
+        if self.days == 0 and self.at is None:
+            raise ValueError("with days: 0 a time of day is needed")
+        return self
+
+
+class OtherHalf(Data):
+    """The half of the day that has not been tried: before `split` → today at `evening`, else tomorrow at `morning`."""
+
+    split: ClockTime
+    evening: ClockTime
+    morning: ClockTime
+
+
+class Promised(Data):
+    """At the time agreed with the customer; without one, `default` of window time later, or next day at `else_at`."""
+
+    promised: Literal[True]
+    default: Duration
+    else_at: ClockTime
+    max_days: int | None = Field(default=None, ge=1)  # a later promise is brought back to this many days
+
+
+Due = After | At | OtherHalf | Promised
+
+Action = Literal["remind_owner", "tell_manager", "open_to_team", "request_reassignment", "release_to_pool"]
+
+
+class Rung(Data):
+    """One escalation: what is done if the task is still open so long after …
+
+    due (the task's), assigned (to this owner; only at the step whose due time counts from the assignment), or care
+    (since this care, or the present owner's claim, began).
+    """
+
+    do: Action
+    after: Duration
+    since: Literal["due", "assigned", "care"] = "due"
+
+
+class Escalation(Data):
+    name: Text
+    rungs: tuple[Rung, ...]
+
+
+class MissedCallMessage(Data):
+    """A message to a number that did not answer ("em là … gọi về đơn …"), with a promise of its own."""
+
+    name: Text
+    after_misses: tuple[Annotated[int, Field(ge=1)], ...]  # since somebody last spoke with us
+    grace: Duration  # window time from the miss until the promise is broken
+
+
+PromiseKind = Literal["first_call", "retry", "callback", "follow_up", "message"]
+
+
+class Step(Data):
+    """A state of care. Either it waits (with an owner and a timer) or it ends the care."""
+
+    name: Text
+    level: str = KEEP  # the level an order has here, or KEEP
+    task: Literal["call", "message", "wait"] | None = None
+    owner: Literal["sale", "floating_pool"] | None = None
+    promise: PromiseKind | None = None
+    due: Due | None = None
+    grace: Duration = timedelta()  # window time after due when the promise is broken
+    remind_before: Duration | None = None  # wall time before due when the owner is reminded
+    escalate: str | None = None
+    max: int | None = Field(default=None, ge=1)  # visits; the next one goes to `then` instead
+    then: str | None = None
+    done: str | None = None  # a message: where to go once it is sent
+    timeout: str | None = None  # where to go when the promise is broken (a wait: when its time is over)
+    claimed: str | None = None  # a wait in the pool: where to go when somebody takes the number
+    came_again: str | None = None  # the customer left the number again: "now" (task is due at once) or a step
+    end: bool = False
+    do_not_call: bool = False
+    archive: bool = False
+    needs: Literal["reason"] | None = None
+
+
+NOW = "now"
+
+
+class Result(Data):
+    """How a conversation or an attempt ended. `reached`: somebody spoke with us."""
+
+    name: Text
+    reached: bool
+
+
+class Goes(Data):
+    """Where a result leads, and a mark it leaves on the order."""
+
+    to: str
+    mark: str | None = None
+
+
+class Rule(Data):
+    """At these steps (names, `*` allowed), these results lead there."""
+
+    at: tuple[str, ...]
+    results: dict[
+        str, Annotated[Goes, BeforeValidator(lambda value: {"to": value} if isinstance(value, str) else value)]
+    ]
+
+
+class Ladder(Data):
+    """The retries of a number that does not answer, in order."""
+
+    steps: tuple[str, ...]
+    then: str  # after the last one
+    apart: Duration  # at least, between a try and the next, wall time
+    switched_off: str  # the result of which `switched_off_limit` go to `then` at once
+    switched_off_limit: int = Field(ge=1)
+    message: MissedCallMessage | None = None
+
+
+class Unowned(Data):
+    """An order that nobody holds: after so much window time the manager is told."""
+
+    tell_manager: Duration
+
+
+class CareProcess(Data):
+    """One immutable version of a care process. Reading it says nothing about its soundness: see `check.problems`."""
+
+    key: str
+    version: int = Field(ge=1)
+    name: Text
+    timezone: str
+    calendars: dict[str, Hours]
+    holidays: frozenset[date] = frozenset()
+    windows: Windows
+    caps: Caps
+    start: str
+    resume: dict[str, str]  # open level → step at which care goes on when somebody set that level by hand
+    do_not_call: str  # step for a number that is on the do-not-call list
+    pool: str  # step for a number that is released
+    unowned: Unowned
+    ladder: Ladder
+    escalations: dict[str, Escalation]
+    steps: dict[str, Step]
+    results: dict[str, Result]
+    rules: tuple[Rule, ...]
+    reasons: dict[str, Text]  # path of a number (`*` allowed) → why it is what it is
+
+    _calendars: dict[str, Calendar] = PrivateAttr(default_factory=dict)
+    _table: dict[tuple[str, str], Goes] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _build(self) -> Self:
+        for name, hours in self.calendars.items():
+            try:
+                self._calendars[name] = hours.calendar(zone=self.timezone, holidays=self.holidays)
+            except ValueError as error:
+                raise ValueError(f"calendars.{name}: {error}") from error
+        for rule in self.rules:
+            for step in self.steps:
+                if any(fnmatchcase(step, pattern) for pattern in rule.at):
+                    self._table |= {(step, result): goes for result, goes in rule.results.items()}
+        return self
+
+    @property
+    def table(self) -> Mapping[tuple[str, str], Goes]:
+        """(step, result) → where it leads; a later rule wins over an earlier one."""
+        return self._table
+
+    def calendar(self, name: str) -> Calendar:
+        """A calendar by its name.
+
+        Raises:
+            KeyError: the process has no calendar of this name.
+        """
+        return self._calendars[name]
+
+    def closed_on(self, holidays: Iterable[date]) -> CareProcess:
+        """The same process, with these dates closed in the calendars that keep public holidays."""
+        return CareProcess.model_validate(self.model_dump() | {"holidays": frozenset(holidays)})
+
+    def reason_for(self, path: str) -> Text | None:
+        """Why the number at this path (`steps.callback.grace`) is what it is."""
+        return next((text for pattern, text in self.reasons.items() if fnmatchcase(path, pattern)), None)
+
+    def numbers(self) -> Iterator[tuple[str, Any]]:
+        """Every number, duration, time and period of the process with its path, as written."""
+        shown = self.model_dump(exclude={"reasons", "version", "holidays"}, exclude_unset=True)
+        for path, value in _leaves(shown, ""):
+            is_text = isinstance(value, str) and re.fullmatch(r"\d+[smhd]|\d\d:\d\d(-\d\d:\d\d)?", value)
+            if is_text or (isinstance(value, int) and not isinstance(value, bool)):
+                yield path, value
+
+
+def read_process(text: str) -> CareProcess:
+    """Read a process from YAML (or JSON, which is YAML too).
+
+    Raises:
+        yaml.YAMLError: the text is not YAML.
+        pydantic.ValidationError: a key is unknown or missing, or a value has the wrong form; it names the path.
+    """
+    return CareProcess.model_validate(yaml.safe_load(text))
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _leaves(child, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, tuple | list | frozenset):
+        for number, child in enumerate(value):
+            yield from _leaves(child, f"{path}.{number}")
+    else:
+        yield path, value

@@ -1,0 +1,10 @@
+"""Processes that a new company starts with."""
+
+from importlib.resources import files
+
+from services.orders.care.process import CareProcess, read_process
+
+
+def cod_standard() -> CareProcess:
+    """The standard process for selling by telephone with cash on delivery, without any dates of public holidays."""
+    return read_process(files(__name__).joinpath("cod_standard.yaml").read_text(encoding="utf-8"))
