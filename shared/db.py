@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import orjson
-from sqlalchemy import MetaData
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import MetaData, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -49,6 +49,16 @@ def _driver_url(url: str) -> str:
     return url.replace("postgres://", "postgresql://", 1)
 
 
+def _refuse_closed(connection: Any, _: Any, __: Any) -> None:
+    """Has the pool open a new connection for one that PostgreSQL closed (a restart), without asking it on every use."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+async def keep_state(_: Any) -> None:
+    """For driver pools: nothing to reset, because no code of ours changes a session; saves a round trip a use."""
+
+
 class Database:
     """One service's database.
 
@@ -64,11 +74,11 @@ class Database:
             self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_size=pool_size,
             max_overflow=0,
-            pool_pre_ping=True,
             hide_parameters=True,  # they may be personal, and errors are logged
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._write = async_sessionmaker(self.engine, class_=Session, expire_on_commit=False)
         self._read = async_sessionmaker(
             self.engine.execution_options(postgresql_readonly=True), class_=ReadSession, expire_on_commit=False
@@ -98,7 +108,9 @@ class Database:
         if self._pool is None:
             async with self._pool_lock:
                 if self._pool is None:
-                    self._pool = await asyncpg.create_pool(self.url, min_size=0, max_size=self._pool_size)
+                    self._pool = await asyncpg.create_pool(
+                        self.url, min_size=0, max_size=self._pool_size, reset=keep_state
+                    )
         return self._pool
 
     def wake_relay(self) -> None:

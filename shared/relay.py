@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from shared import bus, telemetry
 from shared.contracts.commands import NUDGE, WorkflowCommand
 from shared.contracts.events import STREAM_OF
-from shared.db import OUTBOX_CHANNEL
+from shared.db import OUTBOX_CHANNEL, keep_state
 from shared.retention import OUTBOX_AGE
 from shared.telemetry import correlated, logger
 
@@ -100,7 +100,7 @@ class Relay:
                     event.set()
 
             await connection.add_listener(OUTBOX_CHANNEL, on_notify)
-            pool = await asyncpg.create_pool(self._url, min_size=1, max_size=3)
+            pool = await asyncpg.create_pool(self._url, min_size=1, max_size=3, reset=keep_state)
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._deliver(pool, "event", wake["event"]))

@@ -76,6 +76,7 @@ class Service:
         background: further parts of a role by name, e.g. {"consumer": {"distributor": fn(runtime)}}.
         uploads: path prefixes that take large bodies.
         epochs_fresh: seconds for which revoked tokens may still pass; 0 asks the database at each request.
+        reconcile: compares the database with Temporal and writes nudges for what is missing or behind; returns counts.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Service:
     background: dict[str, dict[str, Callable[[Runtime[Any]], Part]]] = field(default_factory=dict)
     uploads: tuple[str, ...] = ()
     epochs_fresh: float = EPOCHS_FRESH
+    reconcile: Reconcile | None = None
 
     def all_handlers(self) -> Handlers:
         """Its own handlers and those that keep the staff directory."""
