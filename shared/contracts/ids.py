@@ -12,12 +12,18 @@ POLLING: Final = "polling"
 IMPORT: Final = "import"
 
 
-def care_id(order_id: UUID) -> str:
-    return f"{CARE}/{order_id}"
+def care_id(order_id: UUID, *, round: int = 1) -> str:
+    """Care that begins again after it ended (the customer left the number once more) is another workflow: 'care/…/2'."""
+    return _round(f"{CARE}/{order_id}", round)
 
 
-def fulfilment_id(order_id: UUID) -> str:
-    return f"{FULFILMENT}/{order_id}"
+def fulfilment_id(order_id: UUID, *, round: int = 1) -> str:
+    """A parcel that was never picked up is sent by another workflow: 'fulfilment/…/2'."""
+    return _round(f"{FULFILMENT}/{order_id}", round)
+
+
+def _round(workflow_id: str, round: int) -> str:
+    return workflow_id if round == 1 else f"{workflow_id}/{round}"
 
 
 def shipment_id(shipment_id: UUID) -> str:

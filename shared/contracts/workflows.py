@@ -47,11 +47,15 @@ class CareInput(Contract):
     order_id: UUID
     continued: int = 0
     """How often this workflow went on as new, for the operator."""
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
 class FulfilmentInput(Contract):
     order_id: UUID
     continued: int = 0
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
 class ShipmentInput(Contract):
@@ -74,13 +78,13 @@ SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
 POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
 
 
-def nudge_care(order_id: UUID) -> WorkflowCommand:
-    return CARE.nudge(ids.care_id(order_id), CareInput(order_id=order_id), summary="Care of one order")
+def nudge_care(order_id: UUID, *, round: int = 1) -> WorkflowCommand:
+    return CARE.nudge(ids.care_id(order_id, round=round), CareInput(order_id=order_id), summary="Care of one order")
 
 
-def nudge_fulfilment(order_id: UUID) -> WorkflowCommand:
+def nudge_fulfilment(order_id: UUID, *, round: int = 1) -> WorkflowCommand:
     return FULFILMENT.nudge(
-        ids.fulfilment_id(order_id),
+        ids.fulfilment_id(order_id, round=round),
         FulfilmentInput(order_id=order_id),
         summary="A closed order until it is sent",
     )
