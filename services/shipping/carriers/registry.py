@@ -1,0 +1,33 @@
+"""The carriers that exist, and how a connection's adapter is opened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import httpx
+
+from services.shipping.carriers.base import Access, Carrier
+from services.shipping.carriers.ghtk import Ghtk
+
+CARRIERS: Final[dict[str, type[Carrier]]] = {carrier.name: carrier for carrier in (Ghtk,)}
+
+
+class CarrierClients:
+    """Opens adapters. Each task has an HTTP client of its own, because one shared by many is slower than alone.
+
+    Args:
+        timeout: seconds that a carrier may take to answer.
+    """
+
+    def __init__(self, *, timeout: float) -> None:
+        self._timeout = timeout
+        # Reading the certificates takes longer than a request, so the clients share the outcome.
+        self._tls = httpx.create_ssl_context()
+
+    @asynccontextmanager
+    async def open(self, carrier: str, access: Access) -> AsyncIterator[Carrier]:
+        """The adapter of a carrier for one shop, with a client that is closed at the end of the block."""
+        async with httpx.AsyncClient(timeout=self._timeout, verify=self._tls, trust_env=False) as client:
+            yield CARRIERS[carrier](access, client)

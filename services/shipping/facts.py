@@ -1,0 +1,295 @@
+"""Writes what carriers reported: onto the timelines, into the shipments' rows, out to the other services.
+
+Every source goes this way, callbacks, polls and the answer to a creation, in batches: the statements are as many for
+one report as for five hundred.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid5
+
+from uuid_utils.compat import uuid7
+
+from services.shipping import schedule, timeline
+from services.shipping.carriers.base import CodeTable, Report
+from services.shipping.carriers.registry import CARRIERS
+from services.shipping.timeline import Changes, Entry, Known, Source, State
+from services.shipping.work import Work
+from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
+from shared.contracts.workflows import nudge_shipment
+from shared.telemetry import logger
+
+if TYPE_CHECKING:
+    import asyncpg
+
+log = logger(__name__)
+
+CARRIER_DISAGREES: Final = "carrier_disagrees"
+"""The carrier's table says another status than its own reports in the order of their times."""
+MISSING_AT_CARRIER: Final = "missing_at_carrier"
+"""The carrier does not know a shipment that it has accepted."""
+COD_DIFFERS: Final = "cod_differs"
+"""An adopted shipment asks the customer for another amount than the order."""
+CANCEL_REFUSED: Final = "cancel_refused"
+STICKY: Final = frozenset({CARRIER_DISAGREES, MISSING_AT_CARRIER, COD_DIFFERS, CANCEL_REFUSED})
+"""Marks that do not follow from the timeline; whoever set one takes it away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A report about a shipment of ours."""
+
+    shipment_id: UUID
+    source: Source
+    received_at: datetime
+    report: Report
+
+
+async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float) -> set[UUID]:
+    """Puts facts onto the timelines and lets everything follow, in the transaction of `work`.
+
+    Shipments that have no waybill yet keep their entries; they count from the moment the waybill is known.
+
+    Args:
+        now: the present, UTC.
+        pace: factor of the pauses between polls.
+
+    Returns:
+        The shipments that really changed; their workflows are nudged.
+    """
+    about: dict[UUID, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        about[fact.shipment_id].append(fact)
+    ids = sorted(about)
+    # Locked in one order, so that two batches wait for one another instead of blocking each other for ever.
+    shipments = await work.connection.fetch(_LOCK, ids)
+    held: dict[UUID, list[tuple[UUID, Entry]]] = defaultdict(list)
+    for row in await work.connection.fetch(_ENTRIES, ids):
+        held[row["shipment_id"]].append((row["id"], _entry(row)))
+    added: list[tuple[Any, ...]] = []
+    changed: list[tuple[Any, ...]] = []
+    updates: list[tuple[Any, ...]] = []
+    real: set[UUID] = set()
+    for row in shipments:
+        shipment_id: UUID = row["id"]
+        codes = CARRIERS[row["carrier"]].codes
+        stored = {entry.key: entry_id for entry_id, entry in held[shipment_id]}
+        merged = timeline.merge(
+            [entry for _, entry in held[shipment_id]], [_read(fact, codes) for fact in about[shipment_id]]
+        )
+        added += [(uuid7(), shipment_id, *_columns(entry)) for entry in merged.added]
+        changed += [(stored[before.key], *_columns(after)) for before, after in merged.changed]
+        if not row["waybill"]:
+            continue
+        state = timeline.fold(merged.entries, waybill=row["waybill"], cod=row["cod"])
+        outcome = timeline.changes(_known(row), state)
+        _tell(work, shipment_id, outcome)
+        if outcome.real:
+            real.add(shipment_id)
+        updates.append(_update(row, state, outcome, about[shipment_id], codes, now=now, pace=pace))
+    if added:
+        await work.connection.execute(_ADD, *zip(*added, strict=True))
+    if changed:
+        await work.connection.execute(_CHANGE, *zip(*changed, strict=True))
+    if updates:
+        await work.connection.execute(_UPDATE, *zip(*updates, strict=True))
+    return real
+
+
+def _read(fact: Fact, codes: CodeTable) -> Entry:
+    report = fact.report
+    meaning = codes.statuses.get(report.raw_status)
+    if meaning is None:
+        log.warning("unknown carrier status", status=report.raw_status, shipment=str(fact.shipment_id))
+    return Entry(
+        waybill=report.waybill,
+        raw_status=report.raw_status,
+        at=report.at,
+        received_at=fact.received_at,
+        seen_by=(fact.source,),
+        status=meaning.status if meaning else None,
+        provisional=meaning.provisional if meaning else False,
+        settles=meaning.settles if meaning else False,
+        reason_code=report.reason_code,
+        reason=report.reason,
+        partial=report.partial,
+        collected=report.collected,
+        fee=report.fee,
+    )
+
+
+def _tell(work: Work, shipment_id: UUID, outcome: Changes) -> None:
+    for event in outcome.events:
+        work.tell(SHIPMENT_CHANGED, event, subject=shipment_id)
+    if outcome.settled is not None:
+        # A fixed id, so that not even a bug could settle the same money twice.
+        work.tell(COD_SETTLED, outcome.settled, subject=shipment_id, event_id=uuid5(shipment_id, "cod settled"))
+    if outcome.real:
+        work.send(nudge_shipment(shipment_id))
+
+
+def _update(
+    row: asyncpg.Record,
+    state: State,
+    outcome: Changes,
+    facts: Sequence[Fact],
+    codes: CodeTable,
+    *,
+    now: datetime,
+    pace: float,
+) -> tuple[Any, ...]:
+    """The new values of a shipment's row, in the order of `_UPDATE`."""
+    polled = any(fact.source == "poll" for fact in facts)
+    unchanged = 0 if outcome.real else row["unchanged_polls"] + int(polled)
+    settled_at = row["settled_at"] or (outcome.settled.at if outcome.settled else None)
+    next_poll_at = row["next_poll_at"]
+    if outcome.real or polled or outcome.owes_amount or next_poll_at is None:
+        next_poll_at = schedule.next_poll(
+            state.status,
+            settled=settled_at is not None or row["cod"] == 0,
+            provisional=state.provisional is not None,
+            owes_amount=outcome.owes_amount,
+            unchanged=unchanged,
+            now=now,
+            pace=pace,
+        )
+    return (
+        row["id"],
+        state.status,
+        state.at or row["accepted_at"],
+        state.reason_code,
+        state.provisional.status if state.provisional else None,
+        state.provisional.at if state.provisional else None,
+        state.collected,
+        state.fee if state.fee is not None else row["fee"],
+        state.partial,
+        _attention(row, state, outcome, facts, codes),
+        outcome.sequence,
+        row["revision"] + int(outcome.real),
+        state.handed_over_at,
+        state.delivered_at,
+        settled_at,
+        row["settled_amount"] if row["settled_at"] else (outcome.settled.amount if outcome.settled else None),
+        next_poll_at,
+        unchanged,
+        None if polled else row["claimed_until"],
+    )
+
+
+def _attention(row: asyncpg.Record, state: State, outcome: Changes, facts: Sequence[Fact], codes: CodeTable) -> str:
+    """The marks that a person should look at, as the text of a PostgreSQL array (unnest cannot take nested arrays)."""
+    marks = set(outcome.attention) | (set(row["attention"]) & STICKY)
+    for fact in facts:
+        if fact.source == "poll":
+            marks -= {MISSING_AT_CARRIER, CARRIER_DISAGREES}
+            meaning = codes.statuses.get(fact.report.raw_status)
+            if meaning is not None and not meaning.provisional and meaning.status != state.status:
+                marks.add(CARRIER_DISAGREES)
+    return "{" + ",".join(sorted(marks)) + "}"
+
+
+def _entry(row: asyncpg.Record) -> Entry:
+    return Entry(
+        waybill=row["waybill"],
+        raw_status=row["raw_status"],
+        at=row["carrier_time"],
+        received_at=row["received_at"],
+        seen_by=tuple(row["seen_by"]),
+        status=row["status"],
+        provisional=row["provisional"],
+        settles=row["settles"],
+        reason_code=row["reason_code"],
+        reason=row["reason"],
+        partial=row["partial"],
+        collected=row["collected"],
+        fee=row["fee"],
+    )
+
+
+def _columns(entry: Entry) -> tuple[Any, ...]:
+    return (
+        entry.waybill,
+        "{" + ",".join(entry.seen_by) + "}",
+        entry.at,
+        entry.received_at,
+        entry.raw_status,
+        entry.reason_code,
+        entry.reason,
+        entry.status,
+        entry.provisional,
+        entry.settles,
+        entry.partial,
+        entry.collected,
+        entry.fee,
+    )
+
+
+def _known(row: asyncpg.Record) -> Known:
+    return Known(
+        shipment_id=row["id"],
+        order_id=row["order_id"],
+        carrier=row["carrier"],
+        waybill=row["waybill"],
+        status=row["status"],
+        sequence=row["sequence"],
+        cod=row["cod"],
+        fee=row["fee"],
+        accepted_at=row["accepted_at"],
+        handed_over_at=row["handed_over_at"],
+        partial=row["partial"],
+        settled_at=row["settled_at"],
+        cancel_requested=row["cancel_requested_at"] is not None,
+    )
+
+
+_LOCK: Final = """
+SELECT s.id, s.order_id, c.carrier, s.waybill, s.status, s.sequence, s.revision, s.cod, s.fee, s.accepted_at,
+    s.handed_over_at, s.partial, s.settled_at, s.settled_amount, s.cancel_requested_at, s.attention, s.next_poll_at,
+    s.claimed_until, s.unchanged_polls
+FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
+WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
+"""
+_ENTRIES: Final = """
+SELECT id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason, status, provisional,
+    settles, partial, collected, fee
+FROM timeline_entries WHERE shipment_id = ANY($1::uuid[])
+"""
+_ADD: Final = """
+INSERT INTO timeline_entries (id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason,
+    status, provisional, settles, partial, collected, fee)
+SELECT r.id, r.shipment_id, r.waybill, r.seen_by::text[], r.carrier_time, r.received_at, r.raw_status, r.reason_code,
+    r.reason, r.status, r.provisional, r.settles, r.partial, r.collected, r.fee
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[],
+    $9::text[], $10::text[], $11::boolean[], $12::boolean[], $13::boolean[], $14::bigint[], $15::bigint[])
+    AS r(id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason, status,
+    provisional, settles, partial, collected, fee)
+"""
+_CHANGE: Final = """
+UPDATE timeline_entries e SET seen_by = r.seen_by::text[], reason_code = r.reason_code, reason = r.reason,
+    partial = r.partial, collected = r.collected, fee = r.fee
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
+    $9::text[], $10::boolean[], $11::boolean[], $12::boolean[], $13::bigint[], $14::bigint[])
+    AS r(id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason, status, provisional, settles,
+    partial, collected, fee)
+WHERE e.id = r.id
+"""
+_UPDATE: Final = """
+UPDATE shipments s SET status = r.status, status_at = r.status_at, reason_code = r.reason_code,
+    provisional_status = r.provisional_status, provisional_at = r.provisional_at, collected = r.collected, fee = r.fee,
+    partial = r.partial, attention = r.attention::text[], sequence = r.sequence, revision = r.revision,
+    handed_over_at = r.handed_over_at, delivered_at = r.delivered_at, settled_at = r.settled_at,
+    settled_amount = r.settled_amount, next_poll_at = r.next_poll_at, unchanged_polls = r.unchanged_polls,
+    claimed_until = r.claimed_until, updated_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[],
+    $8::bigint[], $9::boolean[], $10::text[], $11::integer[], $12::integer[], $13::timestamptz[], $14::timestamptz[],
+    $15::timestamptz[], $16::bigint[], $17::timestamptz[], $18::integer[], $19::timestamptz[])
+    AS r(id, status, status_at, reason_code, provisional_status, provisional_at, collected, fee, partial, attention,
+    sequence, revision, handed_over_at, delivered_at, settled_at, settled_amount, next_poll_at, unchanged_polls,
+    claimed_until)
+WHERE s.id = r.id
+"""
