@@ -65,18 +65,28 @@ def member_names(programs: Collection[str], *, roles_split: bool) -> list[str]:
 class Layout:
     """Makes the programs of a stack, given its ports, engines and keys."""
 
-    def __init__(self, *, ports: Mapping[str, int], engines: EngineUrls, keys: Keys, log_dir: Path) -> None:
+    def __init__(
+        self,
+        *,
+        ports: Mapping[str, int],
+        engines: EngineUrls,
+        keys: Keys,
+        log_dir: Path,
+        settings: Mapping[str, Mapping[str, str]],
+    ) -> None:
         """
         Parameters:
             ports: of each process, by its name (see `member_names`).
             engines: where the engines are.
             keys: passwords and keys.
             log_dir: directory of the log files.
+            settings: further settings of a program, by its name.
         """
         self._ports = ports
         self._engines = engines
         self._keys = keys
         self._log_dir = log_dir
+        self._further_settings = settings
 
     def url(self, program: str) -> str | None:
         """Return the base address of a program's HTTP interface; None if it does not run."""
@@ -99,7 +109,7 @@ class Layout:
             port=port,
             ready_path=ready_path,
             log_path=self._log_dir / f"{member}.log",
-            env={} if name == CARRIER else self._settings(name, port=port),
+            env=self._settings(name, port=port) | dict(self._further_settings.get(name, {})),
         )
 
     def migrations_env(self, services: Collection[str]) -> dict[str, str]:
@@ -107,6 +117,8 @@ class Layout:
         return {f"CHOT_DATABASE_URL_{service.upper()}": self._engines.databases[service] for service in services}
 
     def _settings(self, name: str, *, port: int) -> dict[str, str]:
+        if name == CARRIER:
+            return {}
         settings = {
             "CHOT_HTTP_HOST": LOOPBACK,
             "CHOT_HTTP_PORT": str(port),
@@ -124,6 +136,8 @@ class Layout:
         }
         if (staff := self.url("staff")) is not None:
             settings["CHOT_JWKS_URL"] = f"{staff}/.well-known/jwks.json"
+            if name == "reporting":
+                settings["CHOT_STAFF_URL"] = staff
         if name == "leads":
             settings["CHOT_SECRET_KEY"] = self._keys.leads_secret_key()
         if name == "shipping":

@@ -3,11 +3,11 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Collection, Coroutine, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import psutil
@@ -60,6 +60,7 @@ class Stack:
         ephemeral: bool = False,
         roles_split: bool = False,
         programs: Collection[str] = PROGRAMS,
+        settings: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
         reporter: Reporter | None = None,
     ) -> None:
         """
@@ -69,6 +70,7 @@ class Stack:
                 deleted in the end.
             roles_split: run each role of a service as a process of its own (`orders-api`, `orders-relay`, …).
             programs: what to run besides the engines.
+            settings: further settings of a program, by its name: {"leads": {"CHOT_DUPLICATE_WINDOW_DAYS": "3"}}.
             reporter: is told of milestones and problems.
 
         Raises:
@@ -80,6 +82,7 @@ class Stack:
         self.ephemeral = ephemeral
         self.keys = Keys(self.directory / "secrets")
         self.log_dir = self.directory / "logs"
+        self._settings = settings
         self._services = [service for service in SERVICES if service in programs]
         self._names = member_names(programs, roles_split=roles_split)
         self._reporter: Reporter = reporter or SilentReporter()
@@ -190,6 +193,7 @@ class Stack:
             ),
             keys=self.keys,
             log_dir=self.log_dir,
+            settings=self._settings,
         )
         self._programs = {name: self._layout.program(name) for name in self._names}
         if self._services:

@@ -20,7 +20,16 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
-from deploy.local.engines import Engine, Nats, Postgres, Temporal, cli_path, time_skipping_server_path, unprivileged
+from deploy.local.engines import (
+    Engine,
+    Nats,
+    Postgres,
+    Temporal,
+    cli_path,
+    places,
+    time_skipping_server_path,
+    unprivileged,
+)
 from deploy.local.engines import postgres as postgres_module
 from deploy.local.ports import default_or_free_port, port_is_free
 from deploy.local.process import ProcessFailed, wait_ended
@@ -179,10 +188,11 @@ async def test_an_engine_works_in_a_directory_with_an_unusual_name(kind: type[En
         assert await is_stored(engine)
 
 
-async def test_postgres_works_below_a_directory_that_is_closed_to_others(tmp_path: Path) -> None:
+async def test_data_that_are_kept_work_below_a_directory_that_is_closed_to_others(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    async with started(make(Postgres, closed)) as engine:
+    engine = Postgres(data_dir=closed / "data", log_path=closed / "log", prefer_default_ports=False)
+    async with started(engine):
         await store_something(engine)
         await engine.restart()
         assert await is_stored(engine)
@@ -215,16 +225,41 @@ def test_programs_below_a_closed_directory_are_copied_to_where_nobody_can_run_th
         assert "(PostgreSQL) 18" in answer.stdout
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps data elsewhere")
-async def test_data_kept_elsewhere_is_forgotten_when_its_throw_away_directory_is_gone(tmp_path: Path) -> None:
-    abandoned = make(Postgres, tmp_path / "abandoned")
-    await abandoned.start()
-    await abandoned.stop()
-    place = abandoned.data_dir.readlink()
+def test_data_are_kept_in_the_directory_asked_for_where_postgres_can_use_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "open_to_others", lambda path: True)
+    assert places.make_place(tmp_path / "data", throw_away=False, for_nobody=True) == tmp_path / "data"
+    assert (tmp_path / "data").is_dir()
+
+
+def test_what_a_killed_process_left_to_throw_away_is_deleted_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "MEMORY", tmp_path)
+    monkeypatch.setattr(places, "MEMORY_NEEDED", 0)
+    answer = subprocess.run(
+        [sys.executable, "-c", ABANDONS, tmp_path], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    abandoned, mine = Path(answer.stdout.strip()), tmp_path / "mine"
+    assert (abandoned / "file").exists()
+    place = places.make_place(mine, throw_away=True, for_nobody=False)
+    assert not abandoned.exists()
+    places.make_place(tmp_path / "other", throw_away=True, for_nobody=False)
     assert place.exists()
-    shutil.rmtree(tmp_path / "abandoned")
-    async with started(make(Postgres, tmp_path / "next")):
-        assert not place.exists()
+    assert mine.readlink() == place
+
+
+ABANDONS = """
+import sys
+from pathlib import Path
+from deploy.local.engines import places
+
+places.MEMORY, places.MEMORY_NEEDED = Path(sys.argv[1]), 0
+place = places.make_place(Path("data"), throw_away=True, for_nobody=False)
+(place / "file").touch()
+print(place)
+"""
 
 
 async def test_postgres_with_a_password_refuses_those_who_do_not_know_it(tmp_path: Path) -> None:

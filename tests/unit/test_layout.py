@@ -22,7 +22,8 @@ ENGINES = EngineUrls(
 def layout(directory: Path, *, roles_split: bool = False) -> Layout:
     names = member_names(PROGRAMS, roles_split=roles_split)
     ports = {name: 9000 + number for number, name in enumerate(names)}
-    return Layout(ports=ports, engines=ENGINES, keys=Keys(directory), log_dir=directory)
+    further = {"leads": {"CHOT_DUPLICATE_WINDOW_DAYS": "3"}}
+    return Layout(ports=ports, engines=ENGINES, keys=Keys(directory), log_dir=directory, settings=further)
 
 
 def test_one_process_a_program_plays_all_roles_unless_they_are_split() -> None:
@@ -63,6 +64,11 @@ def test_roles_of_a_service_share_settings_and_listen_on_ports_of_their_own(tmp_
 def test_the_workflow_worker_knows_neither_database_nor_nats(tmp_path: Path) -> None:
     env = layout(tmp_path).program("workflows").env
     assert not {"CHOT_DATABASE_URL", "CHOT_NATS_URL"} & env.keys()
+
+
+def test_further_settings_reach_their_program_alone(tmp_path: Path) -> None:
+    with_setting = [name for name in PROGRAMS if "CHOT_DUPLICATE_WINDOW_DAYS" in layout(tmp_path).program(name).env]
+    assert with_setting == ["leads"]
 
 
 def test_secrets_go_to_their_service_alone_and_are_what_it_expects(tmp_path: Path) -> None:

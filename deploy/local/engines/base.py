@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import sysconfig
 from abc import abstractmethod
 from pathlib import Path
@@ -29,6 +30,8 @@ class Engine(Member):
     default_ports: ClassVar[dict[str, int]]
     """The ports that the engine listens on, by use; "main" is the one that clients connect to."""
     stop_grace = 3.5
+    # Ends an engine whose data are deleted next: nothing of what an orderly end would save is kept.
+    removal_signal = signal.SIGKILL
 
     def __init__(
         self, *, data_dir: Path, log_path: Path, port: int | None = None, prefer_default_ports: bool = True
@@ -64,8 +67,8 @@ class Engine(Member):
         """End the engine and delete its data."""
         async with self._lock:
             self._up.clear()
-            # Nothing of what an orderly end would save is kept.
-            await self.kill()
+            if self._process is not None:
+                await self._process.stop(grace=self.stop_grace, stop_signal=self.removal_signal)
             await asyncio.to_thread(self._delete_data)
 
     async def wipe(self) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
-from deploy.local.engines import unprivileged
+from deploy.local.engines import places, unprivileged
 from deploy.local.engines.base import Engine, EngineMissing
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import KILL_TIMEOUT, Account, Process, ProcessFailed, describe_exit, wait_ended
@@ -45,6 +45,8 @@ class Postgres(Engine):
     default_ports: ClassVar[dict[str, int]] = {"main": 5432}
     # "Fast shutdown": ends sessions, writes a checkpoint (PostgreSQL manual, 18.5).
     stop_signal = signal.SIGINT
+    # Killed, it would leave its shared memory in /dev/shm, which is small in containers; its next start would free it.
+    removal_signal = signal.SIGINT
 
     def __init__(
         self,
@@ -65,7 +67,7 @@ class Postgres(Engine):
             password: of the superuser, asked of every connection; None trusts everybody on this machine. It is set
                 when the cluster is made and must be given again when it is opened later.
             fsync: False leaves writing to disk to the operating system: faster, and safe against the death of a
-                process but not against power failure. For throw-away data.
+                process but not against power failure. For data that are thrown away when this process ends.
         """
         super().__init__(data_dir=data_dir, log_path=log_path, port=port, prefer_default_ports=prefer_default_ports)
         self._password = password
@@ -132,7 +134,7 @@ class Postgres(Engine):
             raise ProcessFailed(f"processes of {self.name} outlived SIGKILL: {[process.pid for process in alive]}")
 
     def _delete_data(self) -> None:
-        unprivileged.delete_directory(self.data_dir)
+        places.delete_place(self.data_dir)
 
     async def _prepare(self) -> None:
         await asyncio.to_thread(self._prepare_places)
@@ -143,18 +145,16 @@ class Postgres(Engine):
     def _prepare_places(self) -> None:
         package = package_directory()
         installed = package / INSTALLATION
-        if os.geteuid() == 0:
+        by_root = os.geteuid() == 0
+        if by_root:
             self._account = unprivileged.nobody()
-            self._programs = unprivileged.usable_programs(
+            installed = unprivileged.usable_programs(
                 installed=installed,
                 libraries=package.with_name(f"{package.name}.libs"),
                 version=importlib.metadata.version(WHEEL),
             )
-            home = unprivileged.passable_directory(self.data_dir, throw_away=not self._fsync)
-        else:
-            self._programs = installed
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            home = self.data_dir
+        self._programs = installed
+        home = places.make_place(self.data_dir, throw_away=not self._fsync, for_nobody=by_root)
         self._cluster = home / "cluster"
 
     async def _make_cluster(self) -> None:
