@@ -1,0 +1,187 @@
+"""`POST /v1/leads`: one lead, typed by a colleague or sent by an integrator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from uuid_utils.compat import uuid7
+
+from services.leads.errors import KeyUnknown, PhoneUnreadable, SourceUnknown
+from services.leads.intake.accept import Outcome
+from services.leads.intake.batcher import INTERNAL
+from services.leads.intake.items import Answer, Item, OnceKey, Origin, Verdict, read_candidate
+from services.leads.sources import Sources
+from services.leads.state import PartsDep, RuntimeDep, parts_of, runtime_of
+from shared.auth import Principal, principal
+from shared.contracts import levels
+from shared.contracts.permissions import LEADS_CREATE
+from shared.errors import MEDIA_TYPE, Forbidden, Language, language_of
+from shared.idempotency import KeyReused, OnceDep
+from shared.telemetry import correlation_id
+
+router = APIRouter(prefix="/v1/leads", tags=["leads"])
+
+MARKETING: Final = "marketing"
+
+
+class LeadIn(BaseModel):
+    """A number and what is known with it. Unknown fields are kept with the raw item."""
+
+    model_config = ConfigDict(
+        coerce_numbers_to_str=True,
+        json_schema_extra={
+            "example": {
+                "phone": "0912 345 678",
+                "name": "Nguyễn Thị Lan",
+                "product": "SERUM-30",
+                "note": "Gọi sau 17h",
+                "address": "12 Lê Lợi, Phường Bến Thành, TP. Hồ Chí Minh",
+            }
+        },
+    )
+
+    phone: str = Field(max_length=2_000, description="as written; several numbers may stand in it")
+    other_phone: str = Field(default="", max_length=2_000)
+    name: str = Field(default="", max_length=2_000)
+    product: str = Field(default="", max_length=2_000, description="product code; default: the source's")
+    note: str = Field(default="", max_length=20_000)
+    address: str = Field(default="", max_length=5_000)
+    source_id: UUID | None = Field(default=None, description="where it came from; default: typed by hand")
+
+
+class LeadVerdict(BaseModel):
+    """What became of a lead that was sent."""
+
+    id: UUID = Field(description="of the lead and of its order")
+    verdict: Literal["lead", "duplicate", "rejected"]
+    level: str = Field(description="L1 clean, C3.1 duplicate, empty when rejected")
+    anchor_id: UUID | None = Field(description="for a duplicate: the lead that was first")
+    returning_customer: bool = Field(description="something was once delivered to this number")
+    reason: str = Field(default="", description="why it was rejected, as a code")
+    message: str = Field(default="", description="the same in words, and what to do")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: their name for idempotency keys, and where their leads come from."""
+
+    principal: str
+    origin: Origin
+    product: str
+    may_choose_source: bool
+
+
+async def sender(
+    request: Request, x_api_key: Annotated[str | None, Header(description="key of a source, instead of a token")] = None
+) -> Sender:
+    """An integrator by key, or a colleague by token."""
+    if x_api_key is not None:
+        source = await parts_of(runtime_of(request)).sources.by_key(x_api_key)
+        if source is None or source.channel == "landing_page":
+            raise KeyUnknown
+        return Sender(f"source:{source.id}", source.origin(), source.product, may_choose_source=False)
+    who: Principal = await principal(request)
+    if not who.may(LEADS_CREATE):
+        raise Forbidden(permission=LEADS_CREATE)
+    return Sender(str(who.account_id), typed_by(who), "", may_choose_source=True)
+
+
+def typed_by(who: Principal) -> Origin:
+    """The origin of what a colleague brings in by hand; a marketer is credited."""
+    return Origin(channel="manual", marketer=who.code if who.department == MARKETING else "", created_by=who.account_id)
+
+
+SenderDep = Annotated[Sender, Depends(sender)]
+
+
+@router.post("", status_code=201, response_model=LeadVerdict)
+async def create_lead(
+    lead: LeadIn, by: SenderDep, once: OnceDep, request: Request, runtime: RuntimeDep, parts: PartsDep
+) -> Response:
+    """Takes one lead in: clean (L1), or a duplicate (C3.1) of one that came within the window, linked to it.
+
+    A number that cannot be read is answered 422 with what to correct; what was sent is kept all the same.
+    """
+    received_at = datetime.now(UTC)
+    origin, product = await _origin(lead, by, parts.sources)
+    language = language_of(request)
+
+    def render(verdict: Verdict) -> Answer:
+        return answer(verdict, language)
+
+    item = Item(
+        id=uuid7(),
+        received_at=received_at,
+        origin=origin,
+        content_type=request.headers.get("content-type", ""),
+        body=await request.body(),
+        content=read_candidate(
+            phone=lead.phone,
+            other_phone=lead.other_phone,
+            name=lead.name,
+            product=lead.product or product,
+            note=lead.note,
+            address=lead.address,
+        ),
+        correlation_id=correlation_id(),
+        once=OnceKey(by.principal, once.route, once.key, once.hash, render) if once.key else None,
+    )
+    return respond(await parts.batcher.submit(item), language)
+
+
+async def _origin(lead: LeadIn, by: Sender, sources: Sources) -> tuple[Origin, str]:
+    if lead.source_id is None or not by.may_choose_source:
+        return by.origin, by.product
+    source = await sources.by_id(lead.source_id)
+    if source is None:
+        raise SourceUnknown
+    return source.origin(created_by=by.origin.created_by), source.product
+
+
+def verdict_model(verdict: Verdict, language: Language) -> LeadVerdict:
+    """A verdict as callers see it."""
+    levels_of = {"lead": levels.CLEAN, "duplicate": levels.DUPLICATE, "rejected": ""}
+    reason = verdict.rejection
+    return LeadVerdict(
+        id=verdict.id,
+        verdict=verdict.verdict,
+        level=levels_of[verdict.verdict],
+        anchor_id=verdict.anchor_id,
+        returning_customer=verdict.returning_customer,
+        reason=reason.code if reason else "",
+        message=(reason.vi if language == "vi" else reason.en) if reason else "",
+    )
+
+
+def answer(verdict: Verdict, language: Language) -> Answer:
+    """The HTTP answer of a verdict: 201, 422 for a number that cannot be read, 202 for what we failed to process."""
+    reason = verdict.rejection
+    if reason is None or reason is INTERNAL:
+        return Answer(201 if reason is None else 202, verdict_model(verdict, language).model_dump_json())
+    problem = PhoneUnreadable(
+        code=reason.code, reason_vi=reason.vi, reason_en=reason.en, field="body.phone", raw_item_id=str(verdict.id)
+    )
+    return Answer(problem.status, orjson.dumps(problem.body(language)).decode())
+
+
+def respond(outcome: Outcome, language: Language) -> Response:
+    """Tells a sender what became of the item.
+
+    Raises:
+        KeyReused: its Idempotency-Key belongs to another body.
+    """
+    if isinstance(outcome, KeyReused):
+        raise outcome
+    told = outcome if isinstance(outcome, Answer) else answer(outcome, language)
+    return Response(
+        told.body,
+        status_code=told.status,
+        media_type=MEDIA_TYPE if told.status >= 400 else "application/json",
+        headers={"Idempotent-Replayed": "true"} if told.replayed else None,
+    )

@@ -1,0 +1,28 @@
+"""What callers of this service can do wrong."""
+
+from __future__ import annotations
+
+from shared.errors import Problem
+
+
+class PhoneUnreadable(Problem):
+    """`reason_vi` and `reason_en` come from the reading of the number; the item is kept under `raw_item_id`."""
+
+    type = "phone-unreadable"
+    status = 422
+    vi = "{reason_vi}"
+    en = "{reason_en}"
+
+
+class SourceUnknown(Problem):
+    type = "source-unknown"
+    status = 422
+    vi = "Không có nguồn số này, hoặc nguồn đã ngừng. Chọn một nguồn đang dùng."
+    en = "There is no such source, or it is no longer in use. Choose one that is."
+
+
+class KeyUnknown(Problem):
+    type = "api-key-unknown"
+    status = 401
+    vi = "Khóa API không đúng hoặc đã bị thu hồi. Lấy khóa mới ở mục Nguồn số."
+    en = "The API key is wrong or was revoked. Get a new one under lead sources."

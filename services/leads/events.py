@@ -1,0 +1,127 @@
+"""Outbox rows of this service's facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.leads.intake.items import Candidate, Item, Origin
+from shared.contracts.events.leads import (
+    LEAD_ACCEPTED,
+    LEAD_ASSIGNED,
+    LEAD_DUPLICATED,
+    LEAD_RELEASED,
+    LeadAccepted,
+    LeadAssigned,
+    LeadDuplicated,
+    LeadReleased,
+    Source,
+)
+from shared.outbox import Row, event_row
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Somebody holds a lead from now on."""
+
+    lead_id: UUID
+    assignment: int
+    owner_id: UUID
+    owner_code: str
+    team: str
+    at: datetime
+    cause: str
+    previous_owner_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Nobody holds a lead from now on."""
+
+    lead_id: UUID
+    assignment: int
+    at: datetime
+    cause: str
+    previous_owner_id: UUID | None = None
+
+
+def accepted(item: Item, candidate: Candidate, *, returning_customer: bool) -> Row:
+    """A clean number."""
+    origin = item.origin
+    return event_row(
+        LEAD_ACCEPTED,
+        LeadAccepted(
+            lead_id=item.id,
+            received_at=item.received_at,
+            phone=candidate.phones[0],
+            other_phones=candidate.phones[1:],
+            name=candidate.name,
+            address=candidate.address,
+            note=candidate.note,
+            product=candidate.product,
+            source=_source(origin),
+            returning_customer=returning_customer,
+            asked_to_be_called=origin.asked_to_be_called,
+            consent_text=origin.consent_text,
+            consent_page=origin.consent_page,
+        ),
+        subject=item.id,
+    )
+
+
+def duplicated(item: Item, candidate: Candidate, *, anchor_id: UUID) -> Row:
+    """A number that came again within the window."""
+    return event_row(
+        LEAD_DUPLICATED,
+        LeadDuplicated(
+            lead_id=item.id,
+            anchor_id=anchor_id,
+            received_at=item.received_at,
+            product=candidate.product,
+            source=_source(item.origin),
+            note=candidate.note,
+            anchor_asked_again=item.origin.asked_to_be_called,
+        ),
+        subject=item.id,
+    )
+
+
+def assigned(fact: Assigned) -> Row:
+    """Somebody holds the number now."""
+    data = LeadAssigned.model_validate(
+        {
+            "lead_id": fact.lead_id,
+            "assignment": fact.assignment,
+            "owner_id": fact.owner_id,
+            "owner_code": fact.owner_code,
+            "team": fact.team,
+            "assigned_at": fact.at,
+            "cause": fact.cause,
+            "previous_owner_id": fact.previous_owner_id,
+        }
+    )
+    return event_row(LEAD_ASSIGNED, data, subject=fact.lead_id)
+
+
+def released(fact: Released) -> Row:
+    """Nobody holds the number now."""
+    data = LeadReleased.model_validate(
+        {
+            "lead_id": fact.lead_id,
+            "assignment": fact.assignment,
+            "released_at": fact.at,
+            "cause": fact.cause,
+            "previous_owner_id": fact.previous_owner_id,
+        }
+    )
+    return event_row(LEAD_RELEASED, data, subject=fact.lead_id)
+
+
+def _source(origin: Origin) -> Source:
+    return Source(
+        channel=origin.channel,
+        campaign=origin.campaign,
+        landing_page=origin.landing_page,
+        marketer=origin.marketer,
+    )

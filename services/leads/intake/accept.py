@@ -1,0 +1,264 @@
+"""The one way in: any number of items become leads, duplicates or rejections, all in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from services.leads import events, rounds
+from services.leads.driver import Connection, write_outbox
+from services.leads.events import Assigned
+from services.leads.intake import keys
+from services.leads.intake.items import Answer, Candidate, Item, Rejection, Verdict
+from services.leads.intake.windows import Arrival, Judged, Judgement, Window, judge
+from services.leads.rounds import Decided, Fresh, Placed
+from services.leads.text import cell
+from shared import outbox
+from shared.contracts import levels
+from shared.idempotency import KeyReused
+from shared.telemetry import correlated, correlation_id
+
+Outcome = Verdict | Answer | KeyReused
+"""What the sender of an item is told: its verdict, the answer that its key already has, or that the key is taken."""
+
+MAX_CONTENT_TYPE: Final = 200
+
+# Whoever holds the rows of its numbers judges; the numbers are sorted, so batches wait but never deadlock. The update
+# changes nothing: it locks and returns rows that were there.
+_LOCK_WINDOWS: Final = """
+INSERT INTO duplicate_windows (phone) SELECT unnest($1::text[])
+ON CONFLICT (phone) DO UPDATE SET phone = excluded.phone
+RETURNING phone, anchor_id, opened_at, closes_at, ended, handed_over
+"""
+_OPEN_WINDOWS: Final = """
+UPDATE duplicate_windows d SET anchor_id = o.anchor_id, opened_at = o.opened_at, closes_at = o.closes_at, ended = false
+FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS o (phone, anchor_id, opened_at, closes_at)
+WHERE d.phone = o.phone
+"""
+_OWNERS: Final = "SELECT id, owner_id FROM leads WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL"
+_RAW: Final = """
+INSERT INTO raw_items (id, channel, source_id, received_at, content_type, body, import_id, row_no, verdict, reason,
+    reason_vi, reason_en, created_by)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[], $7::uuid[],
+    $8::integer[], $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[])
+"""
+_LEADS: Final = """
+INSERT INTO leads (id, verdict, anchor_id, phone, other_phones, phone_typed, name, product, note, address, source_id,
+    channel, campaign, landing_page, marketer, received_at, returning_customer, level, open, owner_id, assignment, pool_id,
+    created_by)
+SELECT id, CASE WHEN anchor_id IS NULL THEN 'lead' ELSE 'duplicate' END, anchor_id, phone, string_to_array(others, ' '),
+    typed, name, product, note, address, source_id, channel, campaign, landing_page, marketer, received_at, again, level,
+    anchor_id IS NULL, owner_id, CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END, pool_id, created_by
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::boolean[], $17::text[],
+    $18::uuid[], $19::uuid[], $20::uuid[])
+    AS l (id, anchor_id, phone, others, typed, name, product, note, address, source_id, channel, campaign, landing_page,
+    marketer, received_at, again, level, owner_id, pool_id, created_by)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Outcomes in the order of the items, and whether the relay has something to carry once this is committed."""
+
+    outcomes: list[Outcome]
+    wrote_outbox: bool
+
+
+async def accept(connection: Connection, items: Sequence[Item], *, window: timedelta) -> Accepted:
+    """Takes items in, in the caller's transaction: raw items, verdicts, owners, events and kept answers, or nothing.
+
+    An item whose Idempotency-Key was answered before has no effect again. Of two with one number the first is the lead.
+
+    Args:
+        items: in the order of their arrival.
+        window: length of the duplicate window.
+    """
+    firsts: dict[keys.Scope, Item] = {}
+    for item in items:
+        if item.once is not None:
+            firsts.setdefault(item.once.scope, item)
+    settled = await keys.claim(connection, [first.once for first in firsts.values() if first.once])
+    fresh = [
+        item
+        for item in items
+        if item.once is None or (item.once.scope not in settled and firsts[item.once.scope] is item)
+    ]
+    verdicts, wrote_outbox = await _take_in(connection, fresh, window=window)
+    answers: dict[keys.Scope, Answer] = {}
+    for item in fresh:
+        if item.once is not None:
+            with correlated(item.correlation_id):
+                answers[item.once.scope] = item.once.render(verdicts[item.id])
+            settled[item.once.scope] = keys.Stored(item.once.request_hash, answers[item.once.scope])
+    await keys.answer(connection, answers)
+    taken = {item.id: answers[item.once.scope] if item.once else verdicts[item.id] for item in fresh}
+    return Accepted([taken.get(item.id) or _again(item, settled) for item in items], wrote_outbox)
+
+
+def _again(item: Item, settled: Mapping[keys.Scope, keys.Stored]) -> Outcome:
+    """What a repeated request is told."""
+    assert item.once is not None, "only an item with a key can be a repetition"
+    first = settled[item.once.scope]
+    if first.request_hash != item.once.request_hash:
+        return KeyReused()
+    return replace(first.answer, replayed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An item with a customer in it, and what it was judged to be."""
+
+    item: Item
+    candidate: Candidate
+    judgement: Judgement
+
+    @property
+    def is_clean(self) -> bool:
+        return self.judgement.anchor_id is None
+
+
+async def _take_in(
+    connection: Connection, items: Sequence[Item], *, window: timedelta
+) -> tuple[dict[UUID, Verdict], bool]:
+    if not items:
+        return {}, False
+    candidates = [(item, item.content) for item in items if isinstance(item.content, Candidate)]
+    judged = await _judge(connection, candidates, window=window)
+    read = [_Read(item, candidate, judged.judgements[item.id]) for item, candidate in candidates]
+    clean = [one for one in read if one.is_clean]
+    decided = await _decide(connection, clean)
+    verdicts = _verdicts(items, read)
+    await _write_raw(connection, items, verdicts)
+    await _write_leads(connection, read, decided)
+    await _open_windows(connection, judged)
+    owned = await rounds.record(connection, decided, new=frozenset(one.item.id for one in clean))
+    return verdicts, await write_outbox(connection, _facts(read, owned))
+
+
+async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candidate]], *, window: timedelta) -> Judged:
+    """Locks the numbers of all candidates and says which are clean."""
+    phones = sorted({phone for _, candidate in candidates for phone in candidate.phones})
+    rows = await connection.fetch(_LOCK_WINDOWS, phones) if phones else []
+    arrivals = (Arrival(item.id, candidate.phones, item.received_at) for item, candidate in candidates)
+    return judge(arrivals, {row["phone"]: Window(**row) for row in rows}, length=window)
+
+
+async def _decide(connection: Connection, clean: Sequence[_Read]) -> Decided:
+    """Owners for clean leads, where there is somebody."""
+    if not clean:
+        return await rounds.decide(connection, ())
+    previous = {one.judgement.previous_id for one in clean if one.judgement.previous_id}
+    rows = await connection.fetch(_OWNERS, sorted(previous)) if previous else []
+    owners: dict[UUID | None, UUID] = {row["id"]: row["owner_id"] for row in rows}
+    dimensions = [(one.item.origin.channel, one.candidate.product, one.item.origin.landing_page) for one in clean]
+    distinct = sorted(set(dimensions))
+    pools = dict(zip(distinct, await rounds.pools_of(connection, distinct), strict=True))
+    fresh = [
+        Fresh(one.item.id, pools[dimension], one.item.received_at, sticky_id=owners.get(one.judgement.previous_id))
+        for one, dimension in zip(clean, dimensions, strict=True)
+    ]
+    return await rounds.decide(connection, (), fresh)
+
+
+def _verdicts(items: Iterable[Item], read: Iterable[_Read]) -> dict[UUID, Verdict]:
+    verdicts = {
+        item.id: Verdict(item.id, "rejected", rejection=item.content)
+        for item in items
+        if isinstance(item.content, Rejection)
+    }
+    for one in read:
+        verdicts[one.item.id] = Verdict(
+            one.item.id,
+            "lead" if one.is_clean else "duplicate",
+            anchor_id=one.judgement.anchor_id,
+            returning_customer=one.judgement.returning_customer,
+        )
+    return verdicts
+
+
+async def _write_raw(connection: Connection, items: Iterable[Item], verdicts: Mapping[UUID, Verdict]) -> None:
+    await connection.execute(_RAW, *_columns([_raw_row(item, verdicts[item.id]) for item in items]))
+
+
+def _raw_row(item: Item, verdict: Verdict) -> tuple[Any, ...]:
+    import_id, row_no = item.place or (None, None)
+    reason = verdict.rejection or Rejection("", "", "")
+    return (
+        item.id,
+        item.origin.channel,
+        item.origin.source_id,
+        item.received_at,
+        cell(item.content_type, MAX_CONTENT_TYPE),
+        item.body,
+        import_id,
+        row_no,
+        verdict.verdict,
+        reason.code,
+        reason.vi,
+        reason.en,
+        item.origin.created_by,
+    )
+
+
+async def _write_leads(connection: Connection, read: Sequence[_Read], decided: Decided) -> None:
+    if read:
+        placed = {one.lead_id: one for one in decided.placed}
+        await connection.execute(_LEADS, *_columns([_lead_row(one, placed.get(one.item.id)) for one in read]))
+
+
+def _lead_row(one: _Read, placed: Placed | None) -> tuple[Any, ...]:
+    item, candidate, origin = one.item, one.candidate, one.item.origin
+    return (
+        item.id,
+        one.judgement.anchor_id,
+        candidate.phones[0],
+        " ".join(candidate.phones[1:]),
+        candidate.typed,
+        candidate.name,
+        candidate.product,
+        candidate.note,
+        candidate.address,
+        origin.source_id,
+        origin.channel,
+        origin.campaign,
+        origin.landing_page,
+        origin.marketer,
+        item.received_at,
+        one.judgement.returning_customer,
+        levels.CLEAN if one.is_clean else levels.DUPLICATE,
+        placed.decision.owner_id if placed else None,
+        placed.pool_id if placed else None,
+        origin.created_by,
+    )
+
+
+async def _open_windows(connection: Connection, judged: Judged) -> None:
+    if judged.opened:
+        rows = [
+            (opened.phone, opened.anchor_id, opened.opened_at, opened.closes_at) for opened in judged.opened.values()
+        ]
+        await connection.execute(_OPEN_WINDOWS, *_columns(rows))
+
+
+def _facts(read: Iterable[_Read], owned: Iterable[Assigned]) -> list[outbox.Row]:
+    rows = []
+    for one in read:
+        with correlated(one.item.correlation_id):
+            if one.judgement.anchor_id is None:
+                again = one.judgement.returning_customer
+                rows.append(events.accepted(one.item, one.candidate, returning_customer=again))
+            else:
+                rows.append(events.duplicated(one.item, one.candidate, anchor_id=one.judgement.anchor_id))
+    correlations = {one.item.id: one.item.correlation_id for one in read}
+    for fact in owned:
+        with correlated(correlations.get(fact.lead_id) or correlation_id()):
+            rows.append(events.assigned(fact))
+    return rows
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [[*column] for column in zip(*rows, strict=True)]

@@ -1,0 +1,141 @@
+"""What comes in, whatever the way: one item, what was read from it, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from services.leads.phone import PhoneReading, read_phones
+from services.leads.text import cell
+
+VerdictName = Literal["lead", "duplicate", "rejected"]
+
+MAX_NAME: Final = 200
+MAX_PRODUCT: Final = 100
+MAX_NOTE: Final = 4_000
+MAX_ADDRESS: Final = 500
+MAX_TYPED: Final = 200
+"""Characters kept of a field; the raw item keeps all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an item came from: the dimensions of the marketing reports, and whether the person asked to be called."""
+
+    channel: str
+    source_id: UUID | None = None
+    campaign: str = ""
+    landing_page: str = ""
+    marketer: str = ""
+    asked_to_be_called: bool = True
+    consent_text: str = ""
+    consent_page: str = ""
+    created_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A customer who can be called. `phones` are E.164, the first identifies the customer."""
+
+    phones: tuple[str, ...]
+    typed: str
+    name: str = ""
+    product: str = ""
+    note: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an item is no lead, in words that tell what to correct."""
+
+    code: str
+    vi: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an item. Its id is the lead's, the order's and the raw item's."""
+
+    id: UUID
+    verdict: VerdictName
+    anchor_id: UUID | None = None
+    """For a duplicate: the lead that opened the window."""
+    returning_customer: bool = False
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, kept under an idempotency key."""
+
+    status: int
+    body: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnceKey:
+    """The Idempotency-Key of the request that brought an item."""
+
+    principal: str
+    route: str
+    key: str
+    request_hash: bytes
+    render: Callable[[Verdict], Answer]
+
+    @property
+    def scope(self) -> tuple[str, str, str]:
+        return self.principal, self.route, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One arrival, with its body as it came.
+
+    `place` is the import and Excel's row number.
+    """
+
+    id: UUID
+    received_at: datetime
+    origin: Origin
+    content_type: str
+    body: bytes
+    content: Candidate | Rejection
+    correlation_id: str
+    place: tuple[UUID, int] | None = None
+    once: OnceKey | None = None
+
+
+def read_candidate(
+    *, phone: str, other_phone: str = "", name: str = "", product: str = "", note: str = "", address: str = ""
+) -> Candidate | Rejection:
+    """Typed texts as a customer, or why they are none: no number can be read."""
+    reading = _read(phone, other_phone)
+    if reading.problem is not None:
+        return Rejection(f"phone_{reading.problem.code}", vi=reading.problem.vi, en=reading.problem.en)
+    return Candidate(
+        phones=tuple(found.e164 for found in reading.phones),
+        typed=cell(" / ".join(filter(None, (phone, other_phone))), MAX_TYPED),
+        name=cell(name, MAX_NAME),
+        product=cell(product, MAX_PRODUCT),
+        note=cell(note, MAX_NOTE),
+        address=cell(address, MAX_ADDRESS),
+    )
+
+
+def _read(phone: str, other_phone: str) -> PhoneReading:
+    """Both fields together; the second helps out when the first has no number, but cannot spoil it."""
+    if not other_phone.strip():
+        return read_phones(phone)
+    first, second = read_phones(phone), read_phones(other_phone)
+    if not second.phones:
+        return first
+    if not first.phones:
+        return second
+    known = {found.e164 for found in first.phones}
+    return PhoneReading(first.phones + tuple(found for found in second.phones if found.e164 not in known))

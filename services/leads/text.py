@@ -1,0 +1,30 @@
+"""Text from outside, made fit for the database, and names compared without accents."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+_UNWANTED: Final = dict.fromkeys(
+    [
+        *(sign for sign in range(0x20) if chr(sign) not in "\n\t"),  # PostgreSQL has no NUL, XML none of the others
+        0x7F,
+        *range(0x200E, 0x2010),  # direction marks make a text look like another
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    ]
+)
+
+
+def cell(text: str, limit: int) -> str:
+    """One field as it is stored: without control characters, direction marks, lone surrogates and space around it, in
+    NFC, at most `limit` characters."""
+    if not (text.isascii() and text.isprintable()):
+        text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode()).translate(_UNWANTED)
+    return text.strip()[:limit].rstrip()
+
+
+def plain(text: str) -> str:
+    """'Số ĐIỆN-thoại' → 'sodienthoai': only letters and digits, without case and accents."""
+    letters = unicodedata.normalize("NFKD", text.casefold().replace("đ", "d"))
+    return "".join(letter for letter in letters if letter.isalnum())
