@@ -1,0 +1,50 @@
+"""The staff service, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.staff.api import accounts, groups, keys, me, sign_in
+from services.staff.api.dependencies import DESK, Desk
+from services.staff.first_account import ensure_first_account
+from services.staff.housekeeping import housekeeping
+from services.staff.passwords import Passwords
+from services.staff.settings import StaffSettings
+from services.staff.signing_in import SigningIn
+from services.staff.tokens import TokenSigner
+from shared.service import Runtime, Service
+
+
+@asynccontextmanager
+async def resources(runtime: Runtime[StaffSettings]) -> AsyncIterator[None]:
+    """Opens what signs people in, and makes the first account if its password is set."""
+    settings = runtime.settings
+    passwords = Passwords()
+    signer = TokenSigner(
+        signing_key=settings.token_signing_key.get_secret_value(),
+        previous_key=settings.token_previous_key,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+    )
+    runtime.state[DESK] = Desk(
+        passwords=passwords, signer=signer, signing_in=SigningIn(db=runtime.db, passwords=passwords, signer=signer)
+    )
+    if bootstrap := settings.bootstrap_password.get_secret_value():
+        await ensure_first_account(runtime.db, passwords, password=bootstrap)
+    yield
+
+
+SERVICE = Service(
+    name="staff",
+    title="Chốt – Nhân sự (staff)",
+    settings=StaffSettings,
+    migrations=Path(__file__).parent / "migrations",
+    routers=(sign_in.router, keys.router, me.router, accounts.router, groups.router),
+    resources=resources,
+    background={"consumer": {"housekeeping": housekeeping}},
+    epochs_fresh=0,
+)
+"""Its directory is written together with the accounts, and each request asks it: a token ended here is refused here at
+once."""
