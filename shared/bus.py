@@ -73,15 +73,17 @@ async def connect(url: str, *, name: str) -> Client:
     )
     version = client.connected_server_version
     if (version.major, version.minor) < MINIMUM_SERVER:
+        # Not the whole address: it may hold a password.
+        host = client.connected_url.hostname if client.connected_url is not None else "?"
         await client.close()
         raise UnsuitableServer(
-            f"NATS {version} at {url} is too old: Chốt needs {MINIMUM_SERVER[0]}.{MINIMUM_SERVER[1]} or newer."
+            f"NATS {version} at {host} is too old: Chốt needs {MINIMUM_SERVER[0]}.{MINIMUM_SERVER[1]} or newer."
         )
     return client
 
 
-def stream_config(service: str) -> StreamConfig:
-    """The stream that holds a service's events."""
+def stream_config(service: str, *, replicas: int = 1) -> StreamConfig:
+    """The stream that holds a service's events, on so many servers."""
     return StreamConfig(
         name=STREAM_OF[service],
         subjects=[f"{service}.>"],
@@ -91,6 +93,7 @@ def stream_config(service: str) -> StreamConfig:
         max_age=STREAM_AGE.total_seconds(),
         duplicate_window=DUPLICATE_WINDOW.total_seconds(),
         allow_direct=True,
+        num_replicas=replicas,
     )
 
 
@@ -111,14 +114,17 @@ def consumer_config(durable: str, subjects: list[str]) -> ConsumerConfig:
     )
 
 
-async def ensure_streams(js: JetStreamContext) -> None:
+async def ensure_streams(js: JetStreamContext, *, replicas: int = 1) -> None:
     """Creates or updates every stream and compares what the server returns with what was asked.
+
+    Args:
+        replicas: servers that hold each message; all who ensure streams must say the same.
 
     Raises:
         Drift: an existing stream differs in something that cannot be changed.
     """
     for service in STREAM_OF:
-        wanted = stream_config(service)
+        wanted = stream_config(service, replicas=replicas)
         try:
             info = await js.stream_info(str(wanted.name))
         except NotFoundError:

@@ -190,19 +190,21 @@ class Consumer:
         db: its database.
         nats: connected client.
         handlers: what to do with each event type.
+        replicas: of the streams, when they have to be made.
     """
 
-    def __init__(self, service: str, *, db: Database, nats: NatsClient, handlers: Handlers) -> None:
+    def __init__(self, service: str, *, db: Database, nats: NatsClient, handlers: Handlers, replicas: int = 1) -> None:
         self._service = service
         self._db = db
         self._js = nats.jetstream(timeout=5)
         self._handlers = handlers
+        self._replicas = replicas
 
     async def run(self) -> None:
         """Consumes until cancelled; raises when JetStream or a consumer is gone, to be started afresh."""
         if not self._handlers.streams:
             return
-        await bus.ensure_streams(self._js)
+        await bus.ensure_streams(self._js, replicas=self._replicas)
         async with asyncio.TaskGroup() as group:
             for stream, subjects in self._handlers.streams.items():
                 group.create_task(self._consume(stream, subjects))

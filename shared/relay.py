@@ -75,14 +75,18 @@ class Relay:
         direct_url: its database, past any pooler, because the advisory lock and LISTEN belong to a session.
         nats: connected client, or None while NATS is away (events wait).
         temporal: client that may still be unconnected (`lazy`).
+        replicas: of the streams, when they have to be made.
     """
 
-    def __init__(self, service: str, *, direct_url: str, nats: NatsClient, temporal: TemporalClient) -> None:
+    def __init__(
+        self, service: str, *, direct_url: str, nats: NatsClient, temporal: TemporalClient, replicas: int = 1
+    ) -> None:
         self._service = service
         self._url = direct_url
         self._nats = nats
         self._js = nats.jetstream(timeout=PUBLISH_TIMEOUT, publish_async_max_pending=EVENT_WINDOW * 2)
         self._temporal = temporal
+        self._replicas = replicas
 
     async def run(self) -> None:
         """Waits for the lock, then relays until cancelled or until the database connection breaks (then it raises)."""
@@ -92,7 +96,7 @@ class Relay:
             while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('chot:relay'))"):
                 await asyncio.sleep(POLL)
             log.info("relay active")
-            await bus.ensure_streams(self._js)
+            await bus.ensure_streams(self._js, replicas=self._replicas)
             wake = {destination: asyncio.Event() for destination in ("event", "command")}
 
             def on_notify(*_: Any) -> None:
@@ -201,7 +205,7 @@ class Relay:
 
     async def _restore_streams(self) -> None:
         try:
-            await bus.ensure_streams(self._js)
+            await bus.ensure_streams(self._js, replicas=self._replicas)
         except (nats.errors.Error, OSError, TimeoutError) as error:
             log.warning("streams could not be ensured", error=repr(error))
 

@@ -142,7 +142,11 @@ def _relay(service: Service, runtime: Runtime[Any]) -> Part:
         connection = await bus.connect(runtime.settings.nats_url, name=f"{service.name} relay")
         try:
             await Relay(
-                service.name, direct_url=runtime.settings.direct_url, nats=connection, temporal=runtime.temporal
+                service.name,
+                direct_url=runtime.settings.direct_url,
+                nats=connection,
+                temporal=runtime.temporal,
+                replicas=runtime.settings.nats_replicas,
             ).run()
         finally:
             await _close(connection)
@@ -154,7 +158,13 @@ def _consumer(service: Service, runtime: Runtime[Any]) -> Part:
     async def run() -> None:
         connection = await bus.connect(runtime.settings.nats_url, name=f"{service.name} consumer")
         try:
-            await Consumer(service.name, db=runtime.db, nats=connection, handlers=service.all_handlers()).run()
+            await Consumer(
+                service.name,
+                db=runtime.db,
+                nats=connection,
+                handlers=service.all_handlers(),
+                replicas=runtime.settings.nats_replicas,
+            ).run()
             await asyncio.Event().wait()
         finally:
             await _close(connection)

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(default=10, ge=1, le=200, description="connections a process keeps at most")
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="one or several addresses, by comma")
+    nats_replicas: int = Field(
+        default=1, ge=1, le=5, description="servers that hold each event; 3 on a cluster, so that one may fail"
+    )
     http_host: str = Field(default="127.0.0.1", description="address to listen on")
     http_port: int = Field(default=8100, ge=0, le=65535, description="port to listen on")
     jwks_url: str = Field(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
+import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, NoReturn, TypeVar, get_type_hints
 
 import temporalio.client
 import temporalio.converter
@@ -107,6 +110,18 @@ async def connect() -> Client:
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "127.0.0.1:7233")
     return await Client.connect(**config, lazy=True, plugins=[plugin()])
+
+
+def leave(status: int) -> NoReturn:
+    """Ends a process right after its last call of Temporal, without the interpreter's clean-up.
+
+    The SDK's own threads may still hold the interpreter while it is taken down, which aborts the process with signal 6
+    (temporalio/sdk-python#300; measured: 8 of 20 processes that end right after a call).
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 async def ensure_search_attributes(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> None:
