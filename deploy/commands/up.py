@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -70,8 +71,13 @@ def welcome(stack: "Stack") -> None:
     console.print()
     console.print(addresses(running_stack()))
     console.print()
-    console.print(f"Sign in as admin with the password {stack.keys.bootstrap_password()}", soft_wrap=True)
-    console.print("Look inside with `chot status` and `chot logs`; Ctrl-C stops everything, data stay in .chot")
+    for sentence in (
+        f"Sign in as admin with the password {stack.keys.bootstrap_password()}",
+        # The command as it was typed: the environment it lies in need not be on the path.
+        f"Look inside with `{sys.argv[0]} status` and `{sys.argv[0]} logs`.",
+        "Ctrl-C stops everything; data stay in .chot.",
+    ):
+        console.print(Text(sentence), soft_wrap=True)
 
 
 class TerminalReporter:

@@ -53,12 +53,16 @@ def choose_ports(names: Collection[str], *, prefer_default: bool) -> dict[str, i
     return ports
 
 
-def member_names(programs: Collection[str], *, roles_split: bool) -> list[str]:
-    """Return the names of the processes that run these programs: `orders`, or `orders-api`, `orders-relay`, …"""
+def member_names(programs: Collection[str], *, split: Collection[str]) -> list[str]:
+    """Return the names of the processes that run these programs: `orders`, or `orders-api`, `orders-relay`, …
+
+    Parameters:
+        split: the services that have a process for each role.
+    """
     return [
-        member
+        name
         for program in programs
-        for member in ([f"{program}-{role}" for role in ROLES] if roles_split and program in SERVICES else [program])
+        for name in ([f"{program}-{role}" for role in ROLES] if program in split else [program])
     ]
 
 

@@ -58,7 +58,7 @@ class Stack:
         data_dir: Path,
         *,
         ephemeral: bool = False,
-        roles_split: bool = False,
+        roles_split: bool | Collection[str] = False,
         programs: Collection[str] = PROGRAMS,
         settings: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
         reporter: Reporter | None = None,
@@ -68,7 +68,8 @@ class Stack:
             data_dir: everything the stack keeps: `data`, `logs`, `secrets`, `run`.
             ephemeral: for tests and the demo: no default ports, no waiting for the disk, and the engines' data are
                 deleted in the end.
-            roles_split: run each role of a service as a process of its own (`orders-api`, `orders-relay`, …).
+            roles_split: run each role as a process of its own (`orders-api`, `orders-relay`, …): of all services, or of
+                those named.
             programs: what to run besides the engines.
             settings: further settings of a program, by its name: {"leads": {"CHOT_DUPLICATE_WINDOW_DAYS": "3"}}.
             reporter: is told of milestones and problems.
@@ -84,7 +85,8 @@ class Stack:
         self.log_dir = self.directory / "logs"
         self._settings = settings
         self._services = [service for service in SERVICES if service in programs]
-        self._names = member_names(programs, roles_split=roles_split)
+        split = roles_split if not isinstance(roles_split, bool) else self._services if roles_split else ()
+        self._names = member_names(programs, split=split)
         self._reporter: Reporter = reporter or SilentReporter()
         self._state = StateDirectory(self.directory / "run")
         self._supervisor = Supervisor(reporter=self._reporter, changed=self._write_state)

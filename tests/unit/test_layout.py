@@ -20,15 +20,16 @@ ENGINES = EngineUrls(
 
 
 def layout(directory: Path, *, roles_split: bool = False) -> Layout:
-    names = member_names(PROGRAMS, roles_split=roles_split)
+    names = member_names(PROGRAMS, split=SERVICES if roles_split else ())
     ports = {name: 9000 + number for number, name in enumerate(names)}
     further = {"leads": {"CHOT_DUPLICATE_WINDOW_DAYS": "3"}}
     return Layout(ports=ports, engines=ENGINES, keys=Keys(directory), log_dir=directory, settings=further)
 
 
 def test_one_process_a_program_plays_all_roles_unless_they_are_split() -> None:
-    assert member_names(("orders", "workflows", "ghtk"), roles_split=False) == ["orders", "workflows", "ghtk"]
-    assert member_names(("orders", "workflows"), roles_split=True) == [
+    assert member_names(("orders", "workflows", "ghtk"), split=()) == ["orders", "workflows", "ghtk"]
+    assert member_names(("leads", "orders", "workflows"), split=("orders",)) == [
+        "leads",
         "orders-api",
         "orders-relay",
         "orders-consumer",
