@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import httpx
 import psutil
 
@@ -27,6 +28,16 @@ class Machine:
     nats: Nats
     temporal: Temporal
     directory: Path
+
+    async def database(self, name: str, schema: str = "") -> str:
+        """A new database with some tables; returns its URL."""
+        await self.postgres.create_database(name)
+        url = self.postgres.database_url(name)
+        if schema:
+            connection = await asyncpg.connect(url)
+            await connection.execute(schema)
+            await connection.close()
+        return url
 
 
 @asynccontextmanager
@@ -95,3 +106,18 @@ async def python(arguments: list[str], *, port: int, path: str, env: dict[str, s
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+async def migrate(service: str, env: dict[str, str]) -> None:
+    """Brings a service's database to its newest schema."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        f"services.{service}",
+        "migrate",
+        env={**os.environ, **env},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"migration of {service} failed: {errors.decode()[-2000:]}")

@@ -28,6 +28,8 @@ JWKS_FRESH: Final = 600.0
 """Seconds after which the keys are read again; an unknown key id reads them at once."""
 JWKS_PAUSE: Final = 2.0
 """Seconds between reads at least, so that forged key ids cannot make us call without end."""
+CHECKED_MAX: Final = 2000
+"""Tokens whose signature is remembered until they expire: a person sends the same one with every request."""
 LEEWAY: Final = 10
 """Seconds of clock difference allowed between machines."""
 
@@ -50,6 +52,15 @@ class Principal:
         return permissions.SEE_ALL in self.permissions
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """A token whose signature and claims were found good."""
+
+    principal: Principal
+    epoch: int
+    expires_at: float
+
+
 class TokenVerifier:
     """Checks bearer tokens against the issuer's public keys, fetched once and kept.
 
@@ -63,6 +74,7 @@ class TokenVerifier:
         self._settings = settings
         self._epochs = epochs
         self._http = http
+        self._checked: dict[str, _Checked] = {}
         self._keys: KeySet | None = None
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -81,6 +93,17 @@ class TokenVerifier:
             Unauthenticated: signature, issuer, audience, expiry or epoch is wrong.
             Unavailable: the keys were never read and cannot be read now.
         """
+        checked = self._checked.get(token)
+        if checked is None or checked.expires_at < time.time():
+            checked = await self._check(token)
+            if len(self._checked) >= CHECKED_MAX:
+                self._checked.clear()
+            self._checked[token] = checked
+        if not await self._epochs.accepts(checked.principal.account_id, checked.epoch):
+            raise Unauthenticated
+        return checked.principal
+
+    async def _check(self, token: str) -> _Checked:
         try:
             claims = await self._decode(token)
             self._claims.validate(claims)
@@ -91,12 +114,9 @@ class TokenVerifier:
                 department=str(claims.get("department", "")),
                 team=str(claims.get("team", "")),
             )
-            epoch = int(claims["epoch"])
+            return _Checked(principal, epoch=int(claims["epoch"]), expires_at=float(claims["exp"]) + LEEWAY)
         except (JoseError, KeyError, TypeError, ValueError):
             raise Unauthenticated from None
-        if not await self._epochs.accepts(principal.account_id, epoch):
-            raise Unauthenticated
-        return principal
 
     async def _decode(self, token: str) -> dict[str, Any]:
         keys = await self._key_set(max_age=JWKS_FRESH)

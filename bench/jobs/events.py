@@ -89,9 +89,7 @@ async def _pace(emit_one: Emit, arrivals: dict[UUID, float], size: int) -> list[
 
 
 async def _ours(machine: Machine, size: int) -> list[float]:
-    await machine.postgres.create_database("bench_events")
-    url = machine.postgres.database_url("bench_events")
-    await _script(url, MESSAGING)
+    url = await machine.database("bench_events", MESSAGING)
     db = Database(url)
     arrivals: dict[UUID, float] = {}
     handlers = Handlers()
@@ -116,7 +114,7 @@ async def _ours(machine: Machine, size: int) -> list[float]:
 
     async def emit_one(event_id: UUID) -> None:
         async with original() as session:
-            data = OrderCancelled(order_id=event_id, version=1, at="2026-11-21T00:00:00Z", reason="bench")  # type: ignore[arg-type]  # pydantic reads the text
+            data = OrderCancelled(order_id=event_id, version=1, at="2026-11-21T00:00:00Z", reason="bench")
             await emit(session, ORDER_CANCELLED, data, subject=event_id)
 
     try:
@@ -136,8 +134,9 @@ class _noting:
         self._arrivals = arrivals
 
     async def __aenter__(self) -> Session:
-        self._session: Session = await self._inner.__aenter__()
-        return self._session
+        session: Session = await self._inner.__aenter__()
+        self._session = session
+        return session
 
     async def __aexit__(self, *error: Any) -> Any:
         result = await self._inner.__aexit__(*error)
@@ -148,9 +147,7 @@ class _noting:
 
 
 async def _bare(machine: Machine, size: int) -> list[float]:
-    await machine.postgres.create_database("bench_events_bare")
-    url = machine.postgres.database_url("bench_events_bare")
-    await _script(url, BARE)
+    url = await machine.database("bench_events_bare", BARE)
     pool = await asyncpg.create_pool(url, min_size=10, max_size=10)
     listener = await asyncpg.connect(url)
     wake = asyncio.Event()
@@ -183,7 +180,7 @@ async def _bare(machine: Machine, size: int) -> list[float]:
                 messages = await subscription.fetch(200, timeout=5)
             except TimeoutError:
                 continue
-            ids = [UUID(message.headers["id"]) for message in messages]
+            ids = [UUID((message.headers or {})["id"]) for message in messages]
             await pool.execute("INSERT INTO inbox SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING", ids)
             now = time.perf_counter()
             for item in ids:
@@ -203,12 +200,6 @@ async def _bare(machine: Machine, size: int) -> list[float]:
         await connection.close()
         await listener.close()
         await pool.close()
-
-
-async def _script(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(sql)
-    await connection.close()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
