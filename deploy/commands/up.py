@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
-from deploy.terminal import addresses, chot_directory, console, errors, fail, running_stack
+from deploy.terminal import addresses, chot_directory, console, errors, fail
 
 if TYPE_CHECKING:
     from deploy.local.stack import Stack
@@ -56,35 +57,42 @@ async def run_until_signal(stack: "Stack") -> None:
         start.result()
         welcome(stack)
         await signalled
-        console.print("Stopping…")
+        say("Stopping…")
         await stack.stop()
     else:
-        console.print("Stopping…")
+        say("Stopping…")
         start.cancel()
         with suppress(asyncio.CancelledError):
             await start
-    console.print("Everything has stopped.")
+    say("Everything has stopped.")
 
 
 def welcome(stack: "Stack") -> None:
     """Say where everything is."""
-    console.print()
-    console.print(addresses(running_stack()))
-    console.print()
-    for sentence in (
-        f"Sign in as admin with the password {stack.keys.bootstrap_password()}",
-        # The command as it was typed: the environment it lies in need not be on the path.
-        f"Look inside with `{sys.argv[0]} status` and `{sys.argv[0]} logs`.",
-        "Ctrl-C stops everything; data stay in .chot.",
-    ):
-        console.print(Text(sentence), soft_wrap=True)
+    say("")
+    say(addresses(stack.state()))
+    say("")
+    say(f"Sign in as admin with the password {stack.keys.bootstrap_password()}")
+    # The command as it was typed: the environment it lies in need not be on the path.
+    say(f"Look inside with `{sys.argv[0]} status` and `{sys.argv[0]} logs`.")
+    say("Ctrl-C stops everything; data stay in .chot.")
+
+
+def say(what: str | Text | Table) -> None:
+    """Print something, if there is still somebody to read it.
+
+    A terminal that was closed must not keep the stack from running or from stopping in order; Rich ends the program
+    (SystemExit) when it writes to a closed pipe.
+    """
+    with suppress(OSError, SystemExit):
+        console.print(Text(what) if isinstance(what, str) else what, soft_wrap=True)
 
 
 class TerminalReporter:
     """Says on the terminal what happens to the stack."""
 
     def milestone(self, text: str) -> None:
-        console.print(Text.assemble(("✓ ", "green"), text), soft_wrap=True)
+        say(Text.assemble(("✓ ", "green"), text))
 
     def problem(self, text: str) -> None:
-        console.print(Text.assemble(("✗ ", "red"), text), soft_wrap=True)
+        say(Text.assemble(("✗ ", "red"), text))

@@ -25,6 +25,9 @@ SLOWEST_POLL = 0.25
 # kernel (uninterruptible sleep), and waiting on would break the bound of the whole shutdown. Seconds.
 KILL_TIMEOUT = 1.0
 
+# Characters of a log line that a message shows; Temporal writes whole stacks into one.
+SHOWN_LENGTH = 500
+
 
 class ProcessFailed(RuntimeError):
     """A child process ended or did not become ready; the message holds the last lines of its log."""
@@ -214,7 +217,9 @@ class Process:
         tail = self.last_lines(lines)
         if not tail:
             return f"{self.name} {what}; it wrote nothing to its log {self.log_path}"
-        return "\n  | ".join([f"{self.name} {what}; its log {self.log_path} ends with:", *tail])
+        return "\n  | ".join(
+            [f"{self.name} {what}; its log {self.log_path} ends with:", *(_shortened(line) for line in tail)]
+        )
 
     def last_lines(self, count: int) -> list[str]:
         """Return the last lines that the present (or last) child wrote to its log."""
@@ -230,6 +235,10 @@ class Process:
         # The child leads its session, so its pid is the id of its group; helpers it started die with it.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= SHOWN_LENGTH else f"{line[:SHOWN_LENGTH]}…"
 
 
 def has_ended(process: psutil.Process) -> bool:

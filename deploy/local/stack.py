@@ -240,16 +240,19 @@ class Stack:
             if log.stat().st_size > LOG_LIMIT:
                 log.replace(log.with_suffix(".log.1"))
 
-    def _write_state(self) -> None:
+    def state(self) -> StackState:
+        """Describe what runs now."""
         members = {name: _state(member, self._supervisor.restarts(name)) for name, member in self.members.items()}
-        state = StackState(
+        return StackState(
             pid=os.getpid(),
             started_at=self._started_at.isoformat(timespec="seconds"),
             temporal_ui=self.temporal.ui_url if self.temporal.up else None,
             members={name: member for name, member in members.items() if member is not None},
         )
+
+    def _write_state(self) -> None:
         try:
-            self._state.write(state)
+            self._state.write(self.state())
         except OSError as error:
             # A full disk must not end the supervision.
             self._reporter.problem(f"cannot write which processes run: {error}")

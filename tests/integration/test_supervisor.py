@@ -303,6 +303,17 @@ async def test_a_signal_while_the_stack_starts_ends_what_has_started(number: sig
         assert [process for process in family if not has_ended(process)] == []
 
 
+async def test_a_stack_whose_terminal_was_closed_stops_in_order(tmp_path: Path) -> None:
+    async with stack_process(tmp_path) as stack:
+        family = processes_of(stack)
+        stack._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined] # asyncio has no public way
+        stack.send_signal(signal.SIGHUP)
+        await asyncio.wait_for(stack.wait(), timeout=STOP_BOUND)
+        assert stack.returncode == 0
+        assert [process for process in family if not has_ended(process)] == []
+        assert not (tmp_path / ".chot" / "run" / "stack.json").exists()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next stack ends what a killed one left behind")
 async def test_no_process_outlives_a_stack_that_is_killed(tmp_path: Path) -> None:
     async with stack_process(tmp_path) as stack:
