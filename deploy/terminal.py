@@ -33,7 +33,7 @@ def running_stack() -> StackState:
 
 def fail(message: str) -> NoReturn:
     """End the command with a message and exit status 1."""
-    errors.print(Text(message, style="red"))
+    errors.print(Text(message, style="red"), soft_wrap=True)
     raise typer.Exit(1)
 
 

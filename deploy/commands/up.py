@@ -35,7 +35,7 @@ def up() -> None:
     try:
         asyncio.run(run_until_signal(stack))
     except StackRunning as error:
-        errors.print(Text(str(error), style="red"))
+        errors.print(Text(str(error), style="red"), soft_wrap=True)
         if error.state is not None:
             errors.print(addresses(error.state))
         raise typer.Exit(1) from None

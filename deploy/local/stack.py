@@ -182,6 +182,7 @@ class Stack:
     async def _start(self) -> None:
         for name in await self._state.end_leftovers():
             self._reporter.problem(f"ended {name}, left behind by a stack that was killed")
+        self.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._put_large_logs_aside()
         await _all(self._bring_up(engine) for engine in self.engines)
         for service in self._services:

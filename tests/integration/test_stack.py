@@ -29,12 +29,14 @@ async def test_a_stack_keeps_its_data_and_passwords_for_the_next_run(tmp_path: P
         await again.postgres.remove()
 
 
-async def test_an_ephemeral_stack_leaves_its_logs_and_no_data(tmp_path: Path) -> None:
+async def test_an_ephemeral_stack_leaves_private_logs_and_no_data(tmp_path: Path) -> None:
     async with (
         Stack(tmp_path, ephemeral=True, programs=("ghtk",)) as stack,
         httpx.AsyncClient(base_url=stack.url("ghtk")) as carrier,
     ):
         assert (await carrier.get("/_simulator/stats")).status_code == 200
+        for private in ("logs", "run", "data/nats", "data/temporal"):
+            assert (tmp_path / private).stat().st_mode & 0o077 == 0
     assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == [
         "ghtk.log",
         "nats.log",

@@ -102,7 +102,8 @@ class Engine(Member):
             raise RuntimeError(f"{self.name} was not started: it has no port yet") from None
 
     async def _prepare(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        # Messages hold names and phone numbers.
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @abstractmethod
     def _new_process(self) -> Process:
