@@ -25,7 +25,7 @@ def _line(value: str) -> str:
 
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120), AfterValidator(_line)]
-Name = Annotated[Line, StringConstraints(min_length=1)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(_line)]
 Typed = Annotated[str, StringConstraints(max_length=200)]
 """Text that a rule of the domain reads and judges."""
 Password = Annotated[SecretStr, Field(max_length=PASSWORD_MOST)]

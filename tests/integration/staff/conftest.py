@@ -1,0 +1,13 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness import Databases
+from tests.integration.staff.company import Company, founded
+
+
+@pytest.fixture
+async def company(databases: Databases) -> AsyncIterator[Company]:
+    """A fresh installation of the staff service with its first account."""
+    async with founded(databases) as made:
+        yield made
