@@ -1,15 +1,19 @@
 """`chot status`: which processes of the local stack run, where, and whether they are ready."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from deploy.local.state import MemberState, alive
 from deploy.terminal import addresses, console, running_stack
+
+if TYPE_CHECKING:
+    from deploy.local.state import MemberState
 
 # Seconds a readiness page may take before the process counts as hanging; the pages give up on an engine after 2 s.
 READY_TIMEOUT = 3.0
@@ -37,7 +41,7 @@ def status() -> None:
             str(member.pid),
             str(timedelta(seconds=int(age.total_seconds()))),
             str(member.restarts),
-            Text(member.log, overflow="fold"),
+            Text(os.path.relpath(member.log), overflow="fold"),
         )
     console.print(table)
     console.print()
@@ -46,13 +50,14 @@ def status() -> None:
         raise typer.Exit(1)
 
 
-async def judge(members: dict[str, MemberState]) -> dict[str, str]:
+async def judge(members: dict[str, "MemberState"]) -> dict[str, str]:
     """Say of each member whether it is ready, or what is wrong."""
     return dict(zip(members, await asyncio.gather(*map(_judge, members.values())), strict=True))
 
 
-async def _judge(member: MemberState) -> str:
+async def _judge(member: "MemberState") -> str:
     from deploy.local.http_probe import status_of
+    from deploy.local.state import alive
 
     if alive(member) is None:
         return "ended"
