@@ -184,7 +184,7 @@ def _waiting(process: CareProcess, graph: Graph) -> Iterator[Problem]:
                 vi="Bước chờ mà không ai phải làm gì. Thêm “task” và “owner”.",
                 en="This step waits, yet nobody owes anything. Add task and owner, or make it an end.",
             )
-        if step.due is None or not _has_last_timer(process, step):
+        if step.due is None or not _has_last_timer(process, name, step):
             yield _problem(
                 "no_timer",
                 where,
@@ -224,10 +224,10 @@ def _task_parts(process: CareProcess, name: str, step: Step, path: tuple[str, ..
         )
 
 
-def _has_last_timer(process: CareProcess, step: Step) -> bool:
+def _has_last_timer(process: CareProcess, name: str, step: Step) -> bool:
     if step.timeout is not None:
         return True
-    rungs = process.escalations[step.escalate].rungs if step.escalate is not None else ()
+    rungs = process.rungs_of(name)
     return step.task != "wait" and any(rung.do == "release_to_pool" for rung in rungs)
 
 
@@ -345,8 +345,7 @@ def _escalation_order(process: CareProcess) -> Iterator[Problem]:
                     en="A later rung must not come before the one above it.",
                 )
     for name, step in process.steps.items():
-        rungs = process.escalations[step.escalate].rungs if step.escalate is not None else ()
-        for number, rung in enumerate(rungs):
+        for number, rung in enumerate(process.rungs_of(name)):
             if rung.since != "due" and not (isinstance(step.due, After) and step.due.after <= rung.after):
                 yield _problem(
                     "escalation_order",

@@ -107,6 +107,7 @@ class StepState:
     owner_asked: int | None = None  # version of the assignment (to nobody) for which an owner was asked
     manager_told: int | None = None  # the same for telling the manager
     came_again_at: datetime | None = None  # last return of the customer considered
+    reopened: int = 0  # how often care began again after it had ended
     paused: bool = False
     ended: bool = False
 

@@ -73,8 +73,7 @@ def _ways_on(process: CareProcess, name: str) -> Iterator[str]:
     for target in (step.done, step.timeout):
         if target is not None:
             yield target
-    rungs = process.escalations[step.escalate].rungs if step.escalate is not None else ()
-    if any(rung.do == "release_to_pool" for rung in rungs):
+    if any(rung.do == "release_to_pool" for rung in process.rungs_of(name)):
         yield process.pool
 
 

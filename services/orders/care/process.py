@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time, timedelta
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from shared.calendar import Calendar
 
@@ -285,26 +286,32 @@ class CareProcess(Data):
     rules: tuple[Rule, ...]
     reasons: dict[str, Text]  # path of a number (`*` allowed) → why it is what it is
 
-    _calendars: dict[str, Calendar] = PrivateAttr(default_factory=dict)
-    _table: dict[tuple[str, str], Goes] = PrivateAttr(default_factory=dict)
-
     @model_validator(mode="after")
-    def _build(self) -> Self:
-        for name, hours in self.calendars.items():
-            try:
-                self._calendars[name] = hours.calendar(zone=self.timezone, holidays=self.holidays)
-            except ValueError as error:
-                raise ValueError(f"calendars.{name}: {error}") from error
-        for rule in self.rules:
-            for step in self.steps:
-                if any(fnmatchcase(step, pattern) for pattern in rule.at):
-                    self._table |= {(step, result): goes for result, goes in rule.results.items()}
+    def _calendars_make_sense(self) -> Self:
+        _ = self.opening_hours
         return self
 
-    @property
+    @cached_property
+    def opening_hours(self) -> Mapping[str, Calendar]:
+        """The calendars, built."""
+        built = {}
+        for name, hours in self.calendars.items():
+            try:
+                built[name] = hours.calendar(zone=self.timezone, holidays=self.holidays)
+            except ValueError as error:
+                raise ValueError(f"calendars.{name}: {error}") from error
+        return built
+
+    @cached_property
     def table(self) -> Mapping[tuple[str, str], Goes]:
         """(step, result) → where it leads; a later rule wins over an earlier one."""
-        return self._table
+        return {
+            (step, result): goes
+            for rule in self.rules
+            for step in self.steps
+            if any(fnmatchcase(step, pattern) for pattern in rule.at)
+            for result, goes in rule.results.items()
+        }
 
     def calendar(self, name: str) -> Calendar:
         """A calendar by its name.
@@ -312,7 +319,12 @@ class CareProcess(Data):
         Raises:
             KeyError: the process has no calendar of this name.
         """
-        return self._calendars[name]
+        return self.opening_hours[name]
+
+    def rungs_of(self, step: str) -> tuple[Rung, ...]:
+        """The escalations of a step's task, in order."""
+        escalation = self.steps[step].escalate
+        return self.escalations[escalation].rungs if escalation is not None else ()
 
     def closed_on(self, holidays: Iterable[date]) -> CareProcess:
         """The same process, with these dates closed in the calendars that keep public holidays."""

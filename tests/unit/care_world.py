@@ -1,0 +1,202 @@
+"""Orders in memory: what a database does with the decisions of the care process, and the people around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from services.orders.care import effects as effect
+from services.orders.care.decide import decide
+from services.orders.care.effects import Decision, Effect
+from services.orders.care.facts import Facts, Interaction, Owner, Pause, StepState, Task, dump_state, load_state
+from services.orders.care.process import CareProcess
+
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+IDS = UUID("01890000-0000-7000-8000-000000000000")
+
+
+def hanoi(text: str) -> datetime:
+    """`"2025-06-02 09:00"` on the clocks of Vietnam."""
+    return datetime.fromisoformat(text).replace(tzinfo=HANOI)
+
+
+def staff(code: str) -> Owner:
+    return Owner(id=uuid5(IDS, code), code=code, manager_id=uuid5(IDS, "LEADER"))
+
+
+@dataclass
+class Promise:
+    """A promise as its row: it ends once."""
+
+    task: effect.OpenTask
+    outcome: str | None = None
+    cause: str | None = None
+    at: datetime | None = None
+    late_by: timedelta | None = None
+
+
+@dataclass
+class World:
+    """One order. `advance` is the activity: read the facts, decide, write the effects and the state."""
+
+    process: CareProcess
+    assigned_at: datetime
+    owner: Owner | None = field(default_factory=lambda: staff("S07"))
+    level: str = "L1"
+    asked: bool = True
+    assignment: int = 1
+    level_since: datetime = field(init=False)
+    state: StepState | None = None
+    interactions: list[Interaction] = field(default_factory=list)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    windows: dict[str, str] = field(default_factory=dict)
+    promises: dict[str, Promise] = field(default_factory=dict)
+    log: list[Effect] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    other_calls: list[datetime] = field(default_factory=list)
+    do_not_call_since: datetime | None = None
+    pause: Pause | None = None
+    came_again_at: datetime | None = None
+    in_pool: bool = False
+    ended: str | None = None
+    decision: Decision | None = None
+
+    def __post_init__(self) -> None:
+        self.level_since = self.assigned_at
+
+    def facts(self) -> Facts:
+        return Facts(
+            order_id=IDS,
+            level=self.level,
+            level_since=self.level_since,
+            owner=self.owner,
+            assigned_at=self.assigned_at,
+            assignment_version=self.assignment,
+            asked_to_be_called=self.asked,
+            state=self.state,
+            interactions=tuple(self.interactions),
+            tasks=tuple(self.tasks.values()),
+            other_calls=tuple(self.other_calls),
+            do_not_call_since=self.do_not_call_since,
+            pause=self.pause,
+            customer_came_again_at=self.came_again_at,
+        )
+
+    def advance(self, now: datetime | str) -> list[Effect]:
+        """Decide and apply; then decide once more, which must change nothing."""
+        now = hanoi(now) if isinstance(now, str) else now
+        made = decide(self.process, self.facts(), now)
+        for each in made.effects:
+            self.apply(each, now)
+        self.state = load_state(dump_state(made.state))
+        assert self.state == made.state
+        again = decide(self.process, self.facts(), now)
+        assert again.effects == ()
+        assert (again.state, again.next_due) == (made.state, made.next_due)
+        self.decision = made
+        return list(made.effects)
+
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    def call(self, at: datetime | str, result: str | None, **more: object) -> list[Effect]:
+        """A call is logged, and decided upon, at the moment it ends."""
+        at = hanoi(at) if isinstance(at, str) else at
+        self.record(at, result, **more)
+        return self.advance(at)
+
+    def record(self, at: datetime | str, result: str | None, **more: object) -> None:
+        at = hanoi(at) if isinstance(at, str) else at
+        number = len(self.interactions) + 1
+        made = Interaction(id=uuid5(IDS, str(number)), number=number, at=at, result=result, **more)  # type: ignore[arg-type]
+        self.interactions.append(made)
+
+    def assign(self, owner: Owner | None, at: datetime | str) -> None:
+        self.owner, self.assignment = owner, self.assignment + 1
+        self.assigned_at = hanoi(at) if isinstance(at, str) else at
+        self.in_pool = False if owner is not None else self.in_pool
+
+    def set_level(self, level: str, at: datetime | str) -> None:
+        self.level, self.level_since = level, hanoi(at) if isinstance(at, str) else at
+
+    # --- what is seen -------------------------------------------------------------------------------------------------
+
+    @property
+    def step(self) -> str:
+        assert self.state is not None
+        return self.state.step
+
+    @property
+    def task(self) -> Task:
+        """The task that the present step waits for."""
+        assert self.state is not None
+        assert self.state.task is not None
+        return self.tasks[self.state.task]
+
+    @property
+    def due(self) -> str:
+        return shown(self.task.due_at)
+
+    @property
+    def deadline(self) -> str:
+        return shown(self.task.deadline_at)
+
+    @property
+    def next_due(self) -> datetime:
+        assert self.decision is not None
+        assert self.decision.next_due is not None
+        return self.decision.next_due
+
+    def of(self, kind: type[Effect]) -> list[Effect]:
+        return [each for each in self.log if isinstance(each, kind)]
+
+    # --- the applier ----------------------------------------------------------------------------------------------
+
+    def apply(self, made: Effect, now: datetime) -> None:
+        assert made.key not in self.keys, f"{made.key} happened twice"
+        assert made.at <= now
+        self.keys.add(made.key)
+        self.log.append(made)
+        match made:
+            case effect.OpenTask():
+                self.tasks[made.key] = Task(
+                    key=made.key,
+                    step=made.step,
+                    task=made.task,
+                    promise=made.promise,
+                    due_at=made.due_at,
+                    deadline_at=made.deadline_at,
+                    opened_at=now,
+                    owner_id=made.owner_id,
+                )
+                self.windows[made.key] = made.window
+                self.promises[made.key] = Promise(made)
+            case effect.MoveTask():
+                self.tasks[made.task_key] = replace(
+                    self.tasks[made.task_key], due_at=made.due_at, deadline_at=made.deadline_at
+                )
+            case effect.GiveTask():
+                self.tasks[made.task_key] = replace(self.tasks[made.task_key], owner_id=made.owner_id)
+            case effect.EndPromise():
+                promise = self.promises[made.task_key]
+                assert promise.outcome is None, f"the promise of {made.task_key} ended twice"
+                promise.outcome, promise.cause, promise.at = made.outcome, made.cause, made.at
+                promise.late_by = made.late_by
+                self.tasks[made.task_key] = replace(self.tasks[made.task_key], promise_open=False)
+            case effect.CloseTask():
+                assert not self.tasks.pop(made.task_key).promise_open, f"{made.task_key} closed with its promise open"
+            case effect.SetLevel():
+                self.level, self.level_since = made.level, made.at
+            case effect.PutOnDoNotCallList():
+                self.do_not_call_since = made.at
+            case effect.ReleaseToPool():
+                self.in_pool = True
+            case effect.EndCare():
+                self.ended = made.outcome
+            case effect.ReopenCare():
+                self.ended = None
+
+
+def shown(at: datetime) -> str:
+    return f"{at.astimezone(HANOI):%a %H:%M}"
