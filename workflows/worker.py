@@ -21,8 +21,10 @@ from shared.settings import load
 from shared.telemetry import configure_logging
 from shared.temporal import GRACE, connect, ensure_search_attributes
 from workflows import search_attributes
+from workflows.polling import CarrierPollingWorkflow
+from workflows.shipment import ShipmentWorkflow
 
-WORKFLOWS: Final[list[type]] = []
+WORKFLOWS: Final[list[type]] = [ShipmentWorkflow, CarrierPollingWorkflow]
 
 PASSED_THROUGH: Final = ("shared.contracts", "workflows.search_attributes")
 """Pure and immutable, so one copy serves every workflow; loading them for each would cost milliseconds a start."""

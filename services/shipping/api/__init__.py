@@ -1,0 +1,14 @@
+"""The routes of shipping."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.shipping.api.callbacks import router as callbacks
+from services.shipping.api.cod import router as cod
+from services.shipping.api.connections import router as connections
+from services.shipping.api.operations import router as operations
+from services.shipping.api.shipments import router as shipments
+from services.shipping.callbacks.hook import router as hook
+
+routers: Final = (connections, shipments, cod, callbacks, operations, hook)

@@ -1,0 +1,78 @@
+"""The shipping service: carriers, shipments, their timeline, labels, and COD until it is home."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from services.shipping.activities import activities
+from services.shipping.api import routers
+from services.shipping.callbacks.intake import CallbackIntake
+from services.shipping.callbacks.processing import CallbackProcessor
+from services.shipping.callbacks.secrets import CallbackSecrets
+from services.shipping.callbacks.wake import Waker
+from services.shipping.carriers.registry import CarrierClients
+from services.shipping.consumers import handlers
+from services.shipping.context import STATE, Context, context_of, utc_now
+from services.shipping.credentials import Vault
+from services.shipping.settings import ShippingSettings, decode_key
+from shared.lifecycle import Part, keep_running
+from shared.service import Runtime, Service
+
+WAKE: Final = "callbacks.wake"
+
+
+@asynccontextmanager
+async def resources(runtime: Runtime[ShippingSettings]) -> AsyncIterator[None]:
+    settings = runtime.settings
+    waker = Waker(runtime.db)
+    intake = CallbackIntake(runtime.db, on_stored=waker)
+    runtime.state[WAKE] = waker.event
+    runtime.state[STATE] = Context(
+        settings=settings,
+        db=runtime.db,
+        vault=Vault(decode_key(settings.credentials_key.get_secret_value())),
+        carriers=CarrierClients(timeout=settings.carrier_timeout),
+        intake=intake,
+        secrets=CallbackSecrets(runtime.db),
+        now=utc_now,
+    )
+    try:
+        yield
+    finally:
+        await intake.close()
+        await waker.close()
+
+
+def callback_processor(runtime: Runtime[ShippingSettings]) -> CallbackProcessor:
+    """Applies callbacks: those accepted by this process at once, those of others when they say so."""
+    context = context_of(runtime)
+    return CallbackProcessor(
+        runtime.db,
+        direct_url=runtime.settings.direct_url,
+        wake=runtime.state[WAKE],
+        now=lambda: context.now(),
+        pace=context.pace,
+    )
+
+
+def _callbacks(runtime: Runtime[Any]) -> Part:
+    def run() -> Awaitable[None]:
+        return keep_running("callbacks", callback_processor(runtime).run)
+
+    return run
+
+
+SERVICE = Service(
+    name="shipping",
+    title="Chốt · Giao hàng (shipping)",
+    settings=ShippingSettings,
+    migrations=Path(__file__).parent / "migrations",
+    routers=routers,
+    handlers=handlers,
+    activities=activities,
+    resources=resources,
+    background={"consumer": {"callbacks": _callbacks}},
+)

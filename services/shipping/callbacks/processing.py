@@ -1,0 +1,195 @@
+"""Reads stored callbacks and applies them to the timelines, in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+from prometheus_client import Counter
+
+from services.shipping import facts
+from services.shipping.callbacks.intake import CHANNEL
+from services.shipping.carriers.base import Report, UnreadableCallback
+from services.shipping.carriers.registry import CARRIERS
+from services.shipping.facts import Fact
+from services.shipping.work import Work, work
+from shared.db import Database, is_unavailable
+from shared.telemetry import logger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = logger(__name__)
+
+BATCH: Final = 500
+POLL: Final = 1.0
+"""Seconds between looks when nothing woke us: the safety net for a lost wake-up."""
+KEEP: Final = timedelta(days=90)
+"""How long applied raw bodies are kept; a statement of the carrier may have to be argued about for a quarter."""
+PURGE_EVERY: Final = 3600.0
+
+CALLBACKS = Counter(
+    "chot_carrier_callbacks_total", "Callbacks of carriers by what became of them", ["carrier", "state"]
+)
+
+_TAKE: Final = """
+SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier
+FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
+WHERE r.state = 'received' ORDER BY r.id LIMIT $1 FOR UPDATE OF r SKIP LOCKED
+"""
+_TAKE_ONE: Final = """
+SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier
+FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
+WHERE r.state = 'received' AND r.id = $1 FOR UPDATE OF r SKIP LOCKED
+"""
+# By the carrier's code, or by our reference: a callback may come before the answer to the creation.
+_MATCH: Final = """
+SELECT r.id, coalesce(w.id, s.id) AS shipment_id
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS r(id, connection_id, waybill, reference)
+LEFT JOIN shipments w ON w.connection_id = r.connection_id AND w.waybill = r.waybill AND w.waybill <> ''
+LEFT JOIN creation_attempts a ON a.reference = r.reference
+LEFT JOIN shipments s ON s.id = a.shipment_id AND s.connection_id = r.connection_id
+"""
+_DONE: Final = """
+UPDATE callbacks_raw c SET state = r.state, error = r.error, processed_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r(id, state, error) WHERE c.id = r.id
+"""
+
+
+class CallbackProcessor:
+    """Applies stored callbacks until stopped. Several may run: each takes rows that no other has.
+
+    Args:
+        direct_url: the database past any pooler, because LISTEN belongs to a session.
+        wake: set by an intake in the same process.
+        now: the present, UTC.
+        pace: factor of the pauses between polls.
+    """
+
+    def __init__(
+        self, db: Database, *, direct_url: str, wake: asyncio.Event, now: Callable[[], datetime], pace: float
+    ) -> None:
+        self._db = db
+        self._url = direct_url
+        self._wake = wake
+        self._now = now
+        self._pace = pace
+
+    async def run(self) -> None:
+        """Applies until cancelled; raises when the database connection breaks, to be started afresh."""
+        async with self._listening() as connection:
+            purge_at = 0.0
+            loop = asyncio.get_running_loop()
+            while True:
+                self._wake.clear()
+                if loop.time() >= purge_at:
+                    await connection.execute(
+                        "DELETE FROM callbacks_raw WHERE state = 'applied' AND received_at < now() - $1::interval", KEEP
+                    )
+                    purge_at = loop.time() + PURGE_EVERY
+                if await self.apply_batch() == BATCH:
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), POLL)
+
+    @contextlib.asynccontextmanager
+    async def _listening(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        connection = await asyncpg.connect(self._url)
+        try:
+            await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+            yield connection
+        finally:
+            await connection.close()
+
+    async def apply_batch(self) -> int:
+        """Applies the callbacks that wait, at most a batch; returns how many there were."""
+        taken: list[UUID] = []
+        try:
+            async with work(self._db) as current:
+                rows = await current.connection.fetch(_TAKE, BATCH)
+                taken = [row["id"] for row in rows]
+                await self._apply(current, rows)
+        except Exception as error:
+            if _may_pass(error) or not taken:
+                raise
+            # One of them cannot be stored as it was read; alone, it takes no other down with it.
+            for callback_id in taken:
+                await self._apply_alone(callback_id)
+        return len(taken)
+
+    async def _apply_alone(self, callback_id: UUID) -> None:
+        try:
+            async with work(self._db) as current:
+                await self._apply(current, await current.connection.fetch(_TAKE_ONE, callback_id))
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            log.error("callback cannot be applied", callback=str(callback_id), error=type(error).__name__)
+            async with work(self._db) as current:
+                await current.connection.execute(_DONE, [callback_id], ["failed"], [type(error).__name__])
+
+    async def _apply(self, current: Work, rows: Sequence[asyncpg.Record]) -> None:
+        if not rows:
+            return
+        reports: dict[UUID, Report] = {}
+        outcome: dict[UUID, tuple[str, str]] = {}
+        for row in rows:
+            try:
+                reports[row["id"]] = _read(row)
+            except UnreadableCallback as error:
+                outcome[row["id"]] = ("failed", str(error))
+        matched = await self._match(current, rows, reports)
+        received = {row["id"]: row["received_at"] for row in rows}
+        for callback_id in reports:
+            outcome[callback_id] = ("applied", "") if callback_id in matched else ("unmatched", "no shipment of ours")
+        await facts.apply(
+            current,
+            [
+                Fact(shipment_id, "callback", received[callback_id], reports[callback_id])
+                for callback_id, shipment_id in matched.items()
+            ],
+            now=self._now(),
+            pace=self._pace,
+        )
+        ids = list(outcome)
+        await current.connection.execute(
+            _DONE, ids, [outcome[each][0] for each in ids], [outcome[each][1] for each in ids]
+        )
+        self._count(rows, outcome)
+
+    async def _match(
+        self, current: Work, rows: Sequence[asyncpg.Record], reports: dict[UUID, Report]
+    ) -> dict[UUID, UUID]:
+        """Callback id → shipment id."""
+        readable = [row for row in rows if row["id"] in reports]
+        found = await current.connection.fetch(
+            _MATCH,
+            [row["id"] for row in readable],
+            [row["connection_id"] for row in readable],
+            [reports[row["id"]].waybill for row in readable],
+            [reports[row["id"]].reference for row in readable],
+        )
+        return {row["id"]: row["shipment_id"] for row in found if row["shipment_id"] is not None}
+
+    def _count(self, rows: Sequence[asyncpg.Record], outcome: dict[UUID, tuple[str, str]]) -> None:
+        for row in rows:
+            state, error = outcome[row["id"]]
+            CALLBACKS.labels(row["carrier"], state).inc()
+            if state == "failed":
+                log.warning("unreadable callback", callback=str(row["id"]), carrier=row["carrier"], error=error)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the database is away. The driver's word for a value that cannot be stored looks like that, but is not."""
+    return is_unavailable(error) and not isinstance(error, ValueError)
+
+
+def _read(row: asyncpg.Record) -> Report:
+    headers: dict[str, Any] = orjson.loads(row["headers"])
+    return CARRIERS[row["carrier"]].read_callback(str(headers.get("content-type", "")), row["body"])

@@ -1,0 +1,71 @@
+"""What the parts of shipping have in hand; `app.resources` makes it, `context_of` finds it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.shipping import connections
+from services.shipping.callbacks.intake import CallbackIntake
+from services.shipping.callbacks.secrets import CallbackSecrets
+from services.shipping.carriers.base import Carrier
+from services.shipping.carriers.registry import CarrierClients
+from services.shipping.connections import Connection
+from services.shipping.credentials import Vault
+from services.shipping.settings import ShippingSettings
+from shared.db import Database
+from shared.service import Runtime
+
+STATE: Final = "shipping"
+
+
+class ConnectionGone(Exception):
+    """A shipment names a connection that does not exist; only a database put together by hand can."""
+
+
+@dataclass
+class Context:
+    """The database, the carriers and the clock.
+
+    Args:
+        now: the present, UTC; tests give another clock.
+    """
+
+    settings: ShippingSettings
+    db: Database
+    vault: Vault
+    carriers: CarrierClients
+    intake: CallbackIntake
+    secrets: CallbackSecrets
+    now: Callable[[], datetime]
+
+    @property
+    def pace(self) -> float:
+        return self.settings.polling_pace
+
+    @asynccontextmanager
+    async def carrier(self, connection: Connection) -> AsyncIterator[Carrier]:
+        """The adapter of a connection, with a client of its own until the end of the block."""
+        async with self.carriers.open(connection.carrier, connection.access(self.vault)) as carrier:
+            yield carrier
+
+    async def connection(self, connection_id: UUID) -> Connection:
+        """A connection that has to exist. Raises ConnectionGone."""
+        found = await connections.load(self.db, connection_id)
+        if found is None:
+            raise ConnectionGone(str(connection_id))
+        return found
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def context_of(runtime: Runtime[Any]) -> Context:
+    context = runtime.state[STATE]
+    assert isinstance(context, Context)
+    return context
