@@ -1,0 +1,86 @@
+"""Who may see an order, and whose telephone number."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Depends
+from sqlalchemy import text
+
+from services.orders import record
+from services.orders.record import Order
+from services.orders.text import masked, national
+from shared.auth import Principal, require
+from shared.contracts import permissions
+from shared.db import ReadSession, Session
+from shared.errors import NotFound
+
+REVEALED_AFTER_END: Final = timedelta(days=30)
+"""How long after the end of an order its owner still sees the number (rule D26)."""
+
+Reader = Annotated[Principal, Depends(require(permissions.ORDERS_READ))]
+Carer = Annotated[Principal, Depends(require(permissions.ORDERS_CARE))]
+Administrator = Annotated[Principal, Depends(require(permissions.ORDERS_ADMIN))]
+
+VISIBLE: Final = """(
+    :sees_all OR o.owner_id = :viewer OR o.closer_id = :viewer
+    OR o.owner_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer)
+    OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer)
+    OR o.id IN (SELECT order_id FROM tasks WHERE closed_at IS NULL AND to_team AND team = :viewer_team AND team <> '')
+)"""
+"""The condition on orders `o`: held or closed by the viewer or by somebody below them, or with a task that was opened to
+the viewer's team; unless they see all. Its parameters are those of `viewer()`."""
+
+
+def viewer(who: Principal) -> dict[str, Any]:
+    """The parameters of `VISIBLE`."""
+    return {"viewer": who.account_id, "sees_all": who.sees_all, "viewer_team": who.team}
+
+
+_SEES: Final = text(f"SELECT 1 FROM orders o WHERE o.id = :id AND {VISIBLE}")
+
+
+class OrderNotFound(NotFound):
+    vi = "Không tìm thấy đơn hàng này. Kiểm tra lại mã, hoặc bạn chưa được quyền xem."
+    en = "There is no such order, or you may not see it. Check the id."
+
+
+async def ensure_visible(session: ReadSession, order_id: UUID, who: Principal) -> None:
+    """
+    Raises:
+        OrderNotFound: there is no such order, or not for this viewer.
+    """
+    if (await session.execute(_SEES, {"id": order_id, **viewer(who)})).first() is None:
+        raise OrderNotFound
+
+
+async def lock_visible(session: Session, order_id: UUID, who: Principal) -> Order:
+    """An order to be changed, held until the transaction ends.
+
+    Raises:
+        OrderNotFound: there is no such order, or not for this viewer.
+    """
+    order = await record.lock(session, order_id)
+    if order is None:
+        raise OrderNotFound
+    # After the lock: the order may have changed hands while this waited.
+    await ensure_visible(session, order_id, who)
+    return order
+
+
+def shown_phone(
+    phone: str,
+    *,
+    who: Principal,
+    owner_id: UUID | None,
+    closer_id: UUID | None,
+    is_open: bool,
+    level_since: datetime,
+    now: datetime,
+) -> str:
+    """A customer's number as this viewer sees it: whole for its owner or closer while the order is open and 30 days on,
+    and with the permission; masked for everybody else (rule D26)."""
+    own = who.account_id in (owner_id, closer_id) and (is_open or now - level_since < REVEALED_AFTER_END)
+    return national(phone) if own or who.may(permissions.PHONES_REVEAL) else masked(phone)

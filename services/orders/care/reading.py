@@ -1,0 +1,129 @@
+"""The facts of an order in care, read from the database under the lock of the order's row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from services.orders.care.facts import Facts, Interaction, Owner, StepState, Task, load_state
+from services.orders.interactions.ledger import CLOSED
+from services.orders.record import Order
+from shared.db import ReadSession, Session
+
+OTHERS_SINCE: Final = timedelta(hours=48)
+"""How far back contacts about other orders bear upon the caps: 24 hours, and the present local day."""
+
+
+@dataclass(frozen=True)
+class Care:
+    """The care row of an order."""
+
+    round: int
+    is_open: bool
+    outcome: str
+    process: str
+    process_version: int
+    state: StepState | None
+    step: str | None
+    sentence_vi: str
+    sentence_en: str
+    next_due: datetime | None
+    version: int
+
+
+_CARE: Final = """
+SELECT round, is_open, outcome, process, process_version, state, step, sentence_vi, sentence_en, next_due, version
+FROM care WHERE order_id = :id
+"""
+_READ_CARE: Final = text(_CARE)
+_LOCK_CARE: Final = text(f"{_CARE} FOR UPDATE")
+_ABOUT: Final = text(
+    """
+SELECT c.do_not_call_at,
+    (SELECT max(at) FROM arrivals WHERE order_id = :id AND asked_again) AS came_again_at,
+    (SELECT superior_id FROM staff_members WHERE account_id = :owner_id AND version > 0) AS manager_id
+FROM customers c WHERE c.id = :customer_id
+"""
+)
+_INTERACTIONS: Final = text(
+    """
+SELECT id, number, at, kind, direction, result, promised_at, reason FROM interactions WHERE order_id = :id ORDER BY number
+"""
+)
+_TASKS: Final = text(
+    """
+SELECT t.key, t.step, t.kind AS task, t.promise, t.due_at, t.deadline_at, t.opened_at, t.owner_id,
+    p.ended_at IS NULL AS promise_open
+FROM tasks t JOIN promises p ON p.order_id = t.order_id AND p.task_key = t.key
+WHERE t.order_id = :id AND t.closed_at IS NULL
+"""
+)
+_OTHERS: Final = text(
+    """
+SELECT kind, at FROM interactions
+WHERE phone = :phone AND order_id <> :id AND direction = 'out' AND kind IN ('call', 'message') AND at > :since
+"""
+)
+
+
+async def lock_care(session: Session, order_id: UUID) -> Care | None:
+    """The care of a locked order; None if nobody was ever assigned."""
+    return await _read(session, _LOCK_CARE, order_id)
+
+
+async def read_care(session: ReadSession, order_id: UUID) -> Care | None:
+    """The care of an order for reading; None if nobody was ever assigned."""
+    return await _read(session, _READ_CARE, order_id)
+
+
+async def _read(session: ReadSession, query: TextClause, order_id: UUID) -> Care | None:
+    row = (await session.execute(query, {"id": order_id})).one_or_none()
+    if row is None:
+        return None
+    return Care(**{**row._mapping, "state": load_state(row.state) if row.state is not None else None})
+
+
+async def read_facts(session: Session, order: Order, care: Care, *, now: datetime) -> Facts:
+    """Everything that `decide` wants to know."""
+    own = {"id": order.id}
+    about = (await session.execute(_ABOUT, {**own, "owner_id": order.owner_id, "customer_id": order.customer_id})).one()
+    interactions = (await session.execute(_INTERACTIONS, own)).all()
+    tasks = (await session.execute(_TASKS, own)).all()
+    others = (await session.execute(_OTHERS, {**own, "phone": order.phone, "since": now - OTHERS_SINCE})).all()
+    owner = None
+    if order.owner_id is not None:
+        owner = Owner(id=order.owner_id, code=order.owner_code, manager_id=about.manager_id)
+    return Facts(
+        order_id=order.id,
+        level=order.level,
+        level_since=order.level_since,
+        owner=owner,
+        assigned_at=order.assigned_at or order.cohort_at,
+        assignment_version=order.assignment,
+        asked_to_be_called=order.asked_to_be_called,
+        state=care.state,
+        interactions=tuple(_interaction(row) for row in interactions),
+        tasks=tuple(Task(**row._mapping) for row in tasks),
+        other_calls=tuple(row.at for row in others if row.kind == "call"),
+        other_messages=tuple(row.at for row in others if row.kind == "message"),
+        do_not_call_since=about.do_not_call_at,
+        customer_came_again_at=about.came_again_at,
+    )
+
+
+def _interaction(row: Any) -> Interaction:
+    return Interaction(
+        id=row.id,
+        number=row.number,
+        at=row.at,
+        kind=row.kind,
+        inbound=row.direction == "in",
+        result=row.result or None,
+        promised_at=row.promised_at,
+        reason=row.reason or None,
+        level_set=row.result == CLOSED,  # the closing has moved the order itself
+    )

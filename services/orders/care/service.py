@@ -1,0 +1,156 @@
+"""Care of orders: where it begins, is woken, and takes its next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+
+from services.orders.care.decide import decide
+from services.orders.care.effects import Decision, EndCare
+from services.orders.care.facts import dump_state
+from services.orders.care.process import CareProcess
+from services.orders.care.processes import STANDARD, Processes
+from services.orders.care.reading import Care, read_facts
+from services.orders.care.writing import Cause, write_effects
+from services.orders.causes import REQUEST, Causes
+from services.orders.record import Order
+from shared import outbox
+from shared.contracts.workflows import nudge_care
+from shared.db import Session
+
+_BEGIN: Final = text(
+    """
+INSERT INTO care (order_id, process, process_version, changed_at)
+SELECT o.id, p.key, p.version, :at
+FROM unnest(CAST(:ids AS uuid[])) AS o (id),
+    (SELECT key, version FROM process_versions WHERE key = :process ORDER BY version DESC LIMIT 1) AS p
+ON CONFLICT (order_id) DO UPDATE SET version = care.version + 1, changed_at = excluded.changed_at WHERE care.is_open
+RETURNING order_id, round
+"""
+)
+_TOUCH: Final = text(
+    """
+UPDATE care SET version = version + 1, changed_at = :at
+WHERE order_id = ANY(CAST(:ids AS uuid[])) AND is_open RETURNING order_id, round
+"""
+)
+_WAKE: Final = text(
+    """
+UPDATE care SET version = version + 1, changed_at = :at, is_open = true, outcome = '',
+    round = round + CASE WHEN is_open THEN 0 ELSE 1 END
+WHERE order_id = :id RETURNING order_id, round
+"""
+)
+_SAVE: Final = text(
+    """
+UPDATE care SET state = CAST(:state AS jsonb), step = :step, is_open = :is_open, outcome = :outcome,
+    sentence_vi = :vi, sentence_en = :en, next_due = :next_due, version = :version, changed_at = :now
+WHERE order_id = :id
+"""
+)
+
+
+async def begin(session: Session, ids: Sequence[UUID], *, causes: Causes = REQUEST) -> None:
+    """Somebody holds these orders: their care begins, or hears of its new owner if it has begun."""
+    await _nudge(session, _BEGIN, {"ids": list(ids), "process": STANDARD}, causes)
+
+
+async def touch(session: Session, ids: Sequence[UUID], *, causes: Causes = REQUEST) -> None:
+    """Something happened that care has to look at, where it is open."""
+    await _nudge(session, _TOUCH, {"ids": list(ids)}, causes)
+
+
+async def wake(session: Session, order_id: UUID) -> None:
+    """Something happened that may begin care again after it ended; then another workflow follows it."""
+    await _nudge(session, _WAKE, {"id": order_id}, REQUEST)
+
+
+async def _nudge(session: Session, statement: object, values: dict[str, object], causes: Causes) -> None:
+    rows = await session.execute(statement, {**values, "at": datetime.now(UTC)})  # type: ignore[call-overload]  # a text statement
+    commands = []
+    for row in rows:
+        with causes.of(row.order_id):
+            commands.append(outbox.command_row(nudge_care(row.order_id, round=row.round)))
+    await outbox.write(session, commands)
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """An order and its care after a decision."""
+
+    order: Order
+    care: Care
+    decision: Decision
+    process: CareProcess
+
+
+async def advance(
+    session: Session, processes: Processes, order: Order, care: Care, *, now: datetime, cause: Cause | None = None
+) -> Advanced:
+    """Asks `decide` what a locked order's care owes now and writes it: effects, state, sentence, next look.
+
+    Run twice, the second run finds nothing to do.
+
+    Raises:
+        UnknownResult: an interaction has a result that its step does not know.
+    """
+    process = await processes.get(session, care.process, care.process_version, now=now)
+    facts = await read_facts(session, order, care, now=now)
+    decision = decide(process, facts, now)
+    order = await write_effects(session, order, decision, now=now, cause=cause)
+    changed = bool(decision.effects) or decision.state != care.state or decision.next_due != care.next_due
+    after = replace(
+        care,
+        state=decision.state,
+        step=decision.state.step,
+        is_open=not decision.state.ended,
+        outcome=_outcome(care, decision),
+        sentence_vi=decision.sentence.vi,
+        sentence_en=decision.sentence.en,
+        next_due=decision.next_due,
+        version=care.version + (1 if changed else 0),
+    )
+    if after != care:
+        await _save(session, order.id, after, now=now)
+    return Advanced(order, after, decision, process)
+
+
+async def advance_by_request(
+    session: Session, processes: Processes, order: Order, care: Care, *, now: datetime, cause: Cause | None = None
+) -> Advanced:
+    """`advance` outside the workflow, which is told to look again if something changed."""
+    advanced = await advance(session, processes, order, care, now=now, cause=cause)
+    if advanced.care.version != care.version:
+        await outbox.send(session, nudge_care(order.id, round=care.round))
+    return advanced
+
+
+def _outcome(care: Care, decision: Decision) -> str:
+    if not decision.state.ended:
+        return ""
+    return next((effect.outcome for effect in decision.effects if isinstance(effect, EndCare)), care.outcome)
+
+
+async def _save(session: Session, order_id: UUID, care: Care, *, now: datetime) -> None:
+    assert care.state is not None
+    await session.execute(
+        _SAVE,
+        {
+            "id": order_id,
+            "state": orjson.dumps(dump_state(care.state)).decode(),
+            "step": care.step,
+            "is_open": care.is_open,
+            "outcome": care.outcome,
+            "vi": care.sentence_vi,
+            "en": care.sentence_en,
+            "next_due": care.next_due,
+            "version": care.version,
+            "now": now,
+        },
+    )

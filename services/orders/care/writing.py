@@ -1,0 +1,287 @@
+"""The one place where the effects of a decision are written. Each has a key that a constraint lets through once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from services.orders import customers
+from services.orders.actors import SYSTEM, Actor
+from services.orders.care.effects import (
+    AddMark,
+    Archive,
+    CloseTask,
+    Decision,
+    Effect,
+    EndCare,
+    EndPromise,
+    GiveTask,
+    MoveTask,
+    OpenTask,
+    PutOnDoNotCallList,
+    ReleaseToPool,
+    RemindOwner,
+    ReopenCare,
+    RequestReassignment,
+    SetLevel,
+    TellManager,
+)
+from services.orders.levels.moves import Move, move_level
+from services.orders.record import Order
+from shared.contracts.events.orders import (
+    PROMISE_ENDED,
+    REASSIGNMENT_REQUESTED,
+    PromiseEnded,
+    ReassignmentRequested,
+)
+from shared.db import Session
+from shared.outbox import emit
+
+_EFFECTS: Final = text(
+    """
+INSERT INTO care_effects (order_id, key, effect, cause, at, decided_at)
+SELECT :order_id, t.key, t.effect, t.cause, t.at, :now FROM unnest(
+    CAST(:keys AS text[]), CAST(:effects AS text[]), CAST(:causes AS text[]), CAST(:at AS timestamptz[])
+) AS t (key, effect, cause, at)
+ON CONFLICT (order_id, key) DO NOTHING RETURNING key
+"""
+)
+_OPEN_TASK: Final = text(
+    """
+WITH promise AS (
+    INSERT INTO promises (id, order_id, task_key, kind, owner_id, due_at, made_at)
+    VALUES (:promise_id, :order_id, :key, :promise, :owner_id, :due_at, :now)
+)
+INSERT INTO tasks (id, order_id, key, step, kind, promise, name_vi, name_en, owner_id, team, due_at, deadline_at, opened_at)
+VALUES (:id, :order_id, :key, :step, :kind, :promise, :name_vi, :name_en, :owner_id, :team, :due_at, :deadline_at, :now)
+"""
+)
+_MOVE_TASK: Final = text(
+    """
+WITH promise AS (
+    UPDATE promises SET due_at = :due_at WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL
+)
+UPDATE tasks SET due_at = :due_at, deadline_at = :deadline_at
+WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
+"""
+)
+_GIVE_TASK: Final = text(
+    """
+WITH promise AS (
+    UPDATE promises SET owner_id = :owner_id
+    WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL AND NOT :to_team
+)
+UPDATE tasks SET owner_id = :owner_id, team = :team, to_team = :to_team
+WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
+"""
+)
+_END_PROMISE: Final = text(
+    """
+UPDATE promises SET ended_at = :at, outcome = :outcome, cause = :cause, late_seconds = :late_seconds
+WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL
+RETURNING id, kind, due_at, owner_id,
+    (SELECT code FROM staff_members m WHERE m.account_id = promises.owner_id AND m.version > 0) AS owner_code
+"""
+)
+_CLOSE_TASK: Final = text(
+    """
+UPDATE tasks SET closed_at = :at, outcome = :outcome, cause = :cause, interaction_id = :interaction_id
+WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
+"""
+)
+_REMIND: Final = text("UPDATE tasks SET reminded_at = :at WHERE order_id = :order_id AND key = :task_key")
+_NOTICE: Final = text(
+    """
+INSERT INTO notices (id, order_id, key, account_id, kind, task_key, at)
+VALUES (:id, :order_id, :key, :account_id, :kind, :task_key, :at)
+"""
+)
+_MARK: Final = text("UPDATE orders SET marks = array_append(marks, :mark) WHERE id = :id AND NOT marks @> ARRAY[:mark]")
+_ARCHIVE: Final = text("UPDATE care SET archived_at = :at WHERE order_id = :id")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The interaction that a decision answers, if it does, and who logged it."""
+
+    interaction_id: UUID | None = None
+    actor: Actor = SYSTEM
+
+
+async def write_effects(
+    session: Session, order: Order, decision: Decision, *, now: datetime, cause: Cause | None = None
+) -> Order:
+    """Writes those effects of a decision that were not written before, in their order; returns the order as it is then.
+
+    Args:
+        order: locked, as the decision saw it.
+        cause: the interaction in whose transaction this happens; the level it leads to is its author's doing.
+    """
+    if not decision.effects:
+        return order
+    fresh = await session.execute(
+        _EFFECTS,
+        {
+            "order_id": order.id,
+            "keys": [effect.key for effect in decision.effects],
+            "effects": [type(effect).__name__ for effect in decision.effects],
+            "causes": [effect.cause for effect in decision.effects],
+            "at": [effect.at for effect in decision.effects],
+            "now": now,
+        },
+    )
+    keys = set(fresh.scalars())
+    writer = _Writer(session, order, now, cause or Cause())
+    for effect in decision.effects:
+        if effect.key in keys:
+            await writer.write(effect)
+    return writer.order
+
+
+class _Writer:
+    def __init__(self, session: Session, order: Order, now: datetime, cause: Cause) -> None:
+        self._session = session
+        self.order = order
+        self._now = now
+        self._cause = cause
+
+    async def write(self, effect: Effect) -> None:
+        match effect:
+            case OpenTask():
+                await self._open(effect)
+            case MoveTask():
+                await self._run(
+                    _MOVE_TASK, task_key=effect.task_key, due_at=effect.due_at, deadline_at=effect.deadline_at
+                )
+            case GiveTask():
+                await self._run(
+                    _GIVE_TASK,
+                    task_key=effect.task_key,
+                    owner_id=effect.owner_id,
+                    team=self.order.team,
+                    to_team=effect.to_team,
+                )
+            case EndPromise():
+                await self._end_promise(effect)
+            case CloseTask():
+                await self._run(
+                    _CLOSE_TASK,
+                    task_key=effect.task_key,
+                    at=effect.at,
+                    outcome=effect.outcome,
+                    cause=effect.cause,
+                    interaction_id=effect.interaction_id,
+                )
+            case SetLevel():
+                await self._set_level(effect)
+            case RemindOwner():
+                await self._run(_REMIND, task_key=effect.task_key, at=effect.at)
+                await self._notice(effect, effect.owner_id, "due", effect.task_key)
+            case TellManager():
+                kind = "no_owner" if effect.task_key is None else "overdue"
+                await self._notice(effect, effect.manager_id, kind, effect.task_key)
+            case RequestReassignment():
+                await self._ask_for_owner(effect, "another")
+            case ReleaseToPool():
+                await self._ask_for_owner(effect, "floating_pool")
+            case AddMark():
+                await self._session.execute(_MARK, {"id": self.order.id, "mark": effect.mark})
+            case PutOnDoNotCallList():
+                await customers.refuse_calls(self._session, self.order.customer_id, at=effect.at, reason=effect.cause)
+            case Archive():
+                await self._session.execute(_ARCHIVE, {"id": self.order.id, "at": effect.at})
+            case EndCare() | ReopenCare():
+                pass  # the care row is written with the state
+            case _:
+                raise TypeError(f"an effect that nobody writes: {type(effect).__name__}")
+
+    async def _run(self, statement: Any, **values: Any) -> None:
+        await self._session.execute(statement, {"order_id": self.order.id, **values})
+
+    async def _open(self, effect: OpenTask) -> None:
+        await self._run(
+            _OPEN_TASK,
+            id=uuid7(),
+            promise_id=uuid7(),
+            key=effect.key,
+            step=effect.step,
+            kind=effect.task,
+            promise=effect.promise,
+            name_vi=effect.name.vi,
+            name_en=effect.name.en,
+            owner_id=effect.owner_id,
+            team=self.order.team,
+            due_at=effect.due_at,
+            deadline_at=effect.deadline_at,
+            now=self._now,
+        )
+
+    async def _end_promise(self, effect: EndPromise) -> None:
+        late = int(effect.late_by.total_seconds()) if effect.late_by is not None else 0
+        ended = await self._session.execute(
+            _END_PROMISE,
+            {
+                "order_id": self.order.id,
+                "task_key": effect.task_key,
+                "at": effect.at,
+                "outcome": effect.outcome,
+                "cause": effect.cause,
+                "late_seconds": late,
+            },
+        )
+        promise = ended.one_or_none()
+        if promise is None:
+            return
+        own = promise.owner_id == self.order.owner_id
+        await emit(
+            self._session,
+            PROMISE_ENDED,
+            PromiseEnded(
+                promise_id=promise.id,
+                order_id=self.order.id,
+                kind=promise.kind,
+                due_at=promise.due_at,
+                ended_at=effect.at,
+                outcome=effect.outcome,
+                cause=effect.cause,
+                late_seconds=late,
+                owner_id=promise.owner_id,
+                owner_code=self.order.owner_code if own else promise.owner_code or "",
+            ),
+            subject=self.order.id,
+            event_id=promise.id,
+        )
+
+    async def _set_level(self, effect: SetLevel) -> None:
+        answered = effect.interaction_id is not None
+        own = answered and effect.interaction_id == self._cause.interaction_id
+        move = Move(
+            effect.level,
+            at=effect.at,
+            recorded_at=self._now,
+            cause="call_result" if answered else "came_again" if effect.cause == "came_again" else "care",
+            reason=effect.reason or "",
+            given=frozenset({"call"} if answered else ()),
+        )
+        self.order = await move_level(self._session, self.order, move, self._cause.actor if own else SYSTEM)
+
+    async def _notice(self, effect: Effect, account_id: UUID | None, kind: str, task_key: str | None) -> None:
+        await self._run(
+            _NOTICE, id=uuid7(), key=effect.key, account_id=account_id, kind=kind, task_key=task_key, at=effect.at
+        )
+
+    async def _ask_for_owner(self, effect: Effect, to: Any) -> None:
+        """Only leads writes the owner (rule D21): it is asked, and answers with another assignment or a release."""
+        await emit(
+            self._session,
+            REASSIGNMENT_REQUESTED,
+            ReassignmentRequested(
+                order_id=self.order.id, assignment=self.order.assignment, to=to, reason=effect.cause, at=effect.at
+            ),
+            subject=self.order.id,
+        )

@@ -1,0 +1,128 @@
+"""What orders does with the facts of other services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from services.orders import delivery, intake
+from services.orders.care import service as care
+from services.orders.causes import Causes
+from services.orders.intake import Assignment, Birth
+from shared.consumer import Event, Handlers
+from shared.contracts.events.leads import (
+    LEAD_ACCEPTED,
+    LEAD_ASSIGNED,
+    LEAD_DUPLICATED,
+    LEAD_RELEASED,
+    LeadAccepted,
+    LeadAssigned,
+    LeadDuplicated,
+    LeadReleased,
+)
+from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodSettled, ShipmentChanged
+from shared.contracts.levels import CLEAN
+from shared.db import Session
+
+handlers: Final = Handlers()
+
+
+@handlers.batch(LEAD_ACCEPTED)
+async def on_leads_accepted(session: Session, events: Sequence[Event[LeadAccepted]]) -> None:
+    """A clean number becomes an order at L1 (rule D7), with the owner that leads may have told already."""
+    causes = Causes([(event.data.lead_id, event) for event in events])
+    made = await intake.bear(
+        session, [_birth(event.data) for event in events], recorded_at=datetime.now(UTC), causes=causes
+    )
+    await _follow_owners(session, list(made), causes)
+
+
+def _birth(lead: LeadAccepted) -> Birth:
+    return Birth(
+        id=lead.lead_id,
+        phones=(lead.phone, *lead.other_phones),
+        name=lead.name,
+        address=lead.address,
+        note=lead.note,
+        product=lead.product,
+        channel=lead.source.channel,
+        campaign=lead.source.campaign,
+        landing_page=lead.source.landing_page,
+        marketer=lead.source.marketer,
+        cohort_at=lead.received_at,
+        cause="accepted",
+        returning_customer=lead.returning_customer,
+        asked_to_be_called=lead.asked_to_be_called,
+        consent_text=lead.consent_text,
+        consent_page=lead.consent_page,
+    )
+
+
+@handlers.batch(LEAD_ASSIGNED)
+async def on_leads_assigned(session: Session, events: Sequence[Event[LeadAssigned]]) -> None:
+    await _owners_changed(session, events, [_assignment(event.data) for event in events])
+
+
+@handlers.batch(LEAD_RELEASED)
+async def on_leads_released(session: Session, events: Sequence[Event[LeadReleased]]) -> None:
+    await _owners_changed(session, events, [_release(event.data) for event in events])
+
+
+async def _owners_changed(
+    session: Session,
+    events: Sequence[Event[LeadAssigned]] | Sequence[Event[LeadReleased]],
+    facts: Sequence[Assignment],
+) -> None:
+    """The facts are kept as they come; the highest assignment is the owner, once the order is there (rule D21)."""
+    causes = Causes([(event.data.lead_id, event) for event in events])
+    await intake.keep_assignments(session, facts)
+    await _follow_owners(session, list({fact.order_id for fact in facts}), causes)
+
+
+async def _follow_owners(session: Session, ids: Sequence[UUID], causes: Causes) -> None:
+    """An order that somebody holds is in care; its care hears of every change of owner."""
+    changed = (await intake.follow_owners(session, ids, causes=causes)).values()
+    await care.begin(session, [order.id for order in changed if order.owner_id and order.main == CLEAN], causes=causes)
+    await care.touch(session, [order.id for order in changed if not order.owner_id], causes=causes)
+
+
+def _assignment(lead: LeadAssigned) -> Assignment:
+    return Assignment(
+        order_id=lead.lead_id,
+        assignment=lead.assignment,
+        owner_id=lead.owner_id,
+        owner_code=lead.owner_code,
+        team=lead.team,
+        at=lead.assigned_at,
+        cause=lead.cause,
+    )
+
+
+def _release(lead: LeadReleased) -> Assignment:
+    return Assignment(
+        order_id=lead.lead_id,
+        assignment=lead.assignment,
+        owner_id=None,
+        owner_code="",
+        team="",
+        at=lead.released_at,
+        cause=lead.cause,
+    )
+
+
+@handlers.each(LEAD_DUPLICATED)
+async def on_lead_duplicated(session: Session, event: Event[LeadDuplicated]) -> None:
+    """The customer left the number again: it stands on the timeline, and care looks at it (rules D8, D10)."""
+    await intake.came_again(session, event.data)
+
+
+@handlers.each(SHIPMENT_CHANGED)
+async def on_shipment_changed(session: Session, event: Event[ShipmentChanged]) -> None:
+    await delivery.shipment_changed(session, event.data)
+
+
+@handlers.each(COD_SETTLED)
+async def on_cod_settled(session: Session, event: Event[CodSettled]) -> None:
+    await delivery.cod_settled(session, event.data)

@@ -1,0 +1,1 @@
+"""Products, and the stock of which no unit can be sold twice."""

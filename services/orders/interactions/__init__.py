@@ -1,0 +1,1 @@
+"""What passed between the customer and us, and what each call leads to."""

@@ -1,0 +1,95 @@
+"""The append-only ledger of interactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from services.orders.actors import Actor
+from services.orders.record import Order
+from shared.contracts.events.orders import INTERACTION_LOGGED, InteractionLogged
+from shared.db import Session
+from shared.outbox import emit
+
+Kind = Literal["call", "message", "email", "visit"]
+
+CLOSED: Final = "closed"
+"""The result that goes with a closing, which is written by the closing alone."""
+
+
+@dataclass(frozen=True)
+class Contact:
+    """One contact with the customer, as somebody logs it."""
+
+    kind: Kind
+    direction: Literal["out", "in"]
+    at: datetime
+    recorded_at: datetime
+    result: str = ""
+    step: str = ""
+    """Step of the care process at which it was logged."""
+    note: str = ""
+    reason: str = ""
+    promised_at: datetime | None = None
+    seconds: int = 0
+    recording: str = ""
+
+
+_INSERT: Final = text(
+    """
+INSERT INTO interactions (id, order_id, number, kind, direction, result, step, phone, note, reason, promised_at, seconds,
+    recording, staff_id, staff_code, at, recorded_at)
+SELECT :id, :order_id, 1 + coalesce(max(number), 0), :kind, :direction, :result, :step, :phone, :note, :reason,
+    CAST(:promised_at AS timestamptz), :seconds, :recording, :staff_id, :staff_code, :at, :recorded_at
+FROM interactions WHERE order_id = :order_id
+"""
+)
+
+
+async def log(session: Session, order: Order, contact: Contact, actor: Actor) -> UUID:
+    """Writes an interaction of a locked order (the lock makes its number) and tells it; returns its id."""
+    interaction_id: UUID = uuid7()
+    await session.execute(
+        _INSERT,
+        {
+            "id": interaction_id,
+            "order_id": order.id,
+            "kind": contact.kind,
+            "direction": contact.direction,
+            "result": contact.result,
+            "step": contact.step,
+            "phone": order.phone,
+            "note": contact.note,
+            "reason": contact.reason,
+            "promised_at": contact.promised_at,
+            "seconds": contact.seconds,
+            "recording": contact.recording,
+            "staff_id": actor.account_id,
+            "staff_code": actor.code,
+            "at": contact.at,
+            "recorded_at": contact.recorded_at,
+        },
+    )
+    await emit(
+        session,
+        INTERACTION_LOGGED,
+        InteractionLogged(
+            interaction_id=interaction_id,
+            order_id=order.id,
+            kind=contact.kind,
+            direction=contact.direction,
+            result=contact.result,
+            at=contact.at,
+            staff_id=actor.account_id,
+            staff_code=actor.code,
+            seconds=contact.seconds,
+        ),
+        subject=order.id,
+        event_id=interaction_id,
+    )
+    return interaction_id

@@ -1,0 +1,193 @@
+"""A salesperson logs a call: one row, one event, the level by the table, the next step and a nudge, in one transaction.
+
+Nothing here needs NATS or Temporal; both hear of it when they are there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from services.orders.actors import Actor
+from services.orders.care import service as care_service
+from services.orders.care.facts import StepState
+from services.orders.care.process import CareProcess
+from services.orders.care.processes import Processes
+from services.orders.care.reading import Care, lock_care
+from services.orders.care.service import Advanced
+from services.orders.care.transition import UnknownResult, allowed_results, transition_for
+from services.orders.care.writing import Cause
+from services.orders.interactions import ledger
+from services.orders.record import Order
+from shared.contracts.levels import CLEAN
+from shared.db import Session
+from shared.errors import Problem
+
+ATTEMPT: Final = "call"
+"""The kind of interaction that needs a result: every call ends in one."""
+
+
+class NotInCare(Problem):
+    type = "not-in-care"
+    status = 409
+    vi = "Đơn đang ở {level}, không còn trong chăm sóc nên không ghi kết quả được. Tải lại đơn."
+    en = "The order is at {level} and no longer in care, so no result can be logged. Load it again."
+
+
+class NotAssigned(Problem):
+    type = "not-assigned"
+    status = 409
+    vi = "Số này chưa chia cho ai. Chia số trước, rồi ghi cuộc gọi."
+    en = "Nobody holds this number yet. Assign it first, then log the call."
+
+
+class ResultRequired(Problem):
+    type = "result-required"
+    status = 422
+    vi = "Cuộc gọi cần có kết quả. Chọn một trong: {allowed}."
+    en = "A call needs a result. Choose one of: {allowed}."
+
+
+class ResultUnknown(Problem):
+    type = "result-unknown"
+    status = 422
+    vi = "Bước '{step}' không có kết quả '{result}'. Chọn một trong: {allowed}."
+    en = "The step '{step}' knows no result '{result}'. Choose one of: {allowed}."
+
+
+class UseClosing(Problem):
+    type = "use-closing"
+    status = 422
+    vi = "Kết quả 'Chốt đơn' cần sản phẩm và địa chỉ. Gửi POST /v1/orders/{order_id}/close."
+    en = "The result 'closed' needs lines and an address. Send POST /v1/orders/{order_id}/close."
+
+
+class ReasonNeeded(Problem):
+    type = "reason-required"
+    status = 422
+    vi = "Kết quả '{result}' cần lý do (trường 'reason'). Chọn lý do rồi gửi lại."
+    en = "The result '{result}' needs a reason (field 'reason'). Choose one and send again."
+
+
+class PromiseInThePast(Problem):
+    type = "promise-in-the-past"
+    status = 422
+    vi = "Giờ hẹn đã qua. Chọn một thời điểm sau bây giờ."
+    en = "The promised time is over. Choose one after now."
+
+
+class InTheFuture(Problem):
+    type = "interaction-in-the-future"
+    status = 422
+    vi = "Thời điểm của cuộc gọi ở trong tương lai. Kiểm tra lại giờ."
+    en = "The interaction lies in the future. Check its time."
+
+
+class NewInteraction(BaseModel):
+    """What passed between the customer and us."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"kind": "call", "result": "no_answer"},
+                {
+                    "kind": "call",
+                    "result": "call_later",
+                    "promised_at": "2026-11-23T15:00:00+07:00",
+                    "note": "khách đang họp",
+                    "seconds": 35,
+                },
+                {"kind": "call", "result": "not_buying", "reason": "giá cao"},
+            ]
+        },
+    )
+
+    kind: ledger.Kind = "call"
+    direction: Literal["out", "in"] = "out"
+    result: str = Field(default="", max_length=40, description="one of the results of the step; every call has one")
+    at: AwareDatetime | None = Field(default=None, description="when it took place; now if left out")
+    note: str = Field(default="", max_length=2000)
+    reason: str = Field(default="", max_length=200)
+    promised_at: AwareDatetime | None = Field(default=None, description="what was agreed with the customer")
+    seconds: int = Field(default=0, ge=0, le=86_400)
+    recording: str = Field(default="", max_length=500, description="link of the recording")
+
+
+async def log(
+    session: Session,
+    processes: Processes,
+    order: Order,
+    made: NewInteraction,
+    actor: Actor,
+    *,
+    now: datetime,
+) -> tuple[UUID, Advanced]:
+    """Logs an interaction of a locked order and lets care take its next step.
+
+    Returns:
+        The interaction's id, and the order and its care afterwards.
+
+    Raises:
+        NotInCare, NotAssigned, ResultRequired, ResultUnknown, UseClosing, ReasonNeeded, PromiseInThePast, InTheFuture:
+            it cannot be logged so.
+    """
+    care = await lock_care(session, order.id)
+    if order.main != CLEAN or (care is not None and not care.is_open):
+        raise NotInCare(level=order.level)
+    if care is None:
+        raise NotAssigned
+    process = await processes.get(session, care.process, care.process_version, now=now)
+    at = made.at or now
+    if at > now:
+        raise InTheFuture
+    if made.promised_at is not None and made.promised_at <= now:
+        raise PromiseInThePast
+    _check_result(process, care, order, made, at=at)
+    contact = ledger.Contact(
+        kind=made.kind,
+        direction=made.direction,
+        at=at,
+        recorded_at=now,
+        result=made.result,
+        step=care.step or process.start,
+        note=made.note,
+        reason=made.reason,
+        promised_at=made.promised_at,
+        seconds=made.seconds,
+        recording=made.recording,
+    )
+    interaction_id = await ledger.log(session, order, contact, actor)
+    try:
+        advanced = await care_service.advance_by_request(
+            session, processes, order, care, now=now, cause=Cause(interaction_id, actor)
+        )
+    except UnknownResult as error:  # time had moved the order on before the call was made
+        raise _unknown(error) from error
+    return interaction_id, advanced
+
+
+def _check_result(process: CareProcess, care: Care, order: Order, made: NewInteraction, *, at: datetime) -> None:
+    step = care.step if care.step in process.steps else process.start
+    if not made.result:
+        if made.kind == ATTEMPT and made.direction == "out":
+            raise ResultRequired(allowed=", ".join(allowed_results(process, step)))
+        return
+    if made.result == ledger.CLOSED:
+        raise UseClosing(order_id=str(order.id))
+    state = care.state or StepState(
+        step=step, level=order.level, entered_at=at, care_since=at, assignment=order.assignment
+    )
+    try:
+        leads_to = transition_for(process, state, result=made.result, at=at)
+    except UnknownResult as error:
+        raise _unknown(error) from error
+    if leads_to.needs_reason and not made.reason.strip():
+        raise ReasonNeeded(result=made.result)
+
+
+def _unknown(error: UnknownResult) -> ResultUnknown:
+    return ResultUnknown(step=error.step, result=error.result, allowed=", ".join(error.allowed))

@@ -1,0 +1,1 @@
+"""Levels: which there are, and the one function that changes the level of an order."""

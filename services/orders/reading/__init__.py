@@ -1,0 +1,1 @@
+"""What screens read. Everything here comes from the database alone."""

@@ -1,0 +1,270 @@
+"""One order with everything that its screen shows."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+
+from services.orders.access import VISIBLE, OrderNotFound, shown_phone, viewer
+from services.orders.care.processes import Processes
+from services.orders.care.reading import read_care
+from services.orders.care.views import CareView, care_view
+from services.orders.levels.moves import allowed_for_staff
+from shared.auth import Principal
+from shared.contracts.base import Dong
+from shared.db import ReadSession
+
+
+class LevelView(BaseModel):
+    code: str
+    vi: str
+    en: str
+    kind: str = Field(description="open or final")
+    since: datetime
+
+
+class CustomerView(BaseModel):
+    id: UUID
+    name: str
+    phones: list[str] = Field(description="masked unless they are yours")
+    do_not_call_at: datetime | None
+    orders: int = Field(description="how many orders this customer has, this one included")
+    delivered: int
+    returned: int
+
+
+class LeadView(BaseModel):
+    """What the customer left."""
+
+    name: str
+    address: str
+    note: str
+    product: str
+    channel: str
+    campaign: str
+    landing_page: str
+    marketer: str
+    arrived_at: datetime
+    asked_to_be_called: bool
+
+
+class LineView(BaseModel):
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Dong
+    weight_grams: int
+    gift: bool
+
+
+class ContentsView(BaseModel):
+    """A closed order."""
+
+    version: int
+    closed_at: datetime
+    closer_id: UUID
+    closer_code: str
+    recipient: str
+    phone: str
+    province: str
+    district: str
+    ward: str
+    address: str
+    lines: list[LineView]
+    discount: Dong
+    shipping_fee: Dong
+    deposit: Dong
+    total: Dong
+    cod: Dong
+    deliver_on: date | None
+    note: str
+    stock: str | None = Field(description="waiting, reserved, released, issued")
+    fulfilment: str | None = Field(description="closed, posted, shipped, cancelled, done")
+    posted_by: str
+    cancel_reason: str
+
+
+class ShipmentView(BaseModel):
+    """What shipping told."""
+
+    status: str
+    carrier: str
+    waybill: str
+    handed_over_at: datetime | None
+    settled_at: datetime | None
+    settled_amount: Dong
+    settled_fee: Dong
+
+
+class MoveView(BaseModel):
+    """A level to which a person may move the order by hand."""
+
+    code: str
+    vi: str
+    en: str
+    requires: list[str]
+    permission: str
+
+
+class TaskView(BaseModel):
+    id: UUID
+    kind: str
+    step: str
+    name_vi: str
+    name_en: str
+    owner_id: UUID | None
+    to_team: bool
+    due_at: datetime
+    deadline_at: datetime
+    reminded_at: datetime | None
+
+
+class OrderView(BaseModel):
+    """Everything that the screen of an order shows, but its timeline."""
+
+    id: UUID
+    code: str
+    level: LevelView
+    owner_id: UUID | None
+    owner_code: str
+    team: str
+    assigned_at: datetime | None
+    marks: list[str]
+    lead: LeadView
+    customer: CustomerView
+    contents: ContentsView | None
+    shipment: ShipmentView | None
+    care: CareView | None
+    tasks: list[TaskView] = Field(description="open ones, the one due first on top")
+    moves: list[MoveView]
+
+
+_ORDER: Final = text(
+    f"""
+SELECT o.*, l.vi AS level_vi, l.en AS level_en, l.kind AS level_kind, r.state AS stock, f.phase AS fulfilment,
+    coalesce(f.posted_by, '') AS posted_by
+FROM orders o JOIN levels l ON l.code = o.level
+LEFT JOIN reservations r ON r.order_id = o.id LEFT JOIN fulfilments f ON f.order_id = o.id
+WHERE o.id = :id AND {VISIBLE}
+"""
+)
+_CUSTOMER: Final = text(
+    """
+SELECT c.id, c.name, c.do_not_call_at,
+    (SELECT array_agg(phone ORDER BY added_at, phone) FROM customer_phones p WHERE p.customer_id = c.id) AS phones,
+    (SELECT count(*) FROM orders o WHERE o.customer_id = c.id) AS orders,
+    (SELECT count(*) FROM orders o WHERE o.customer_id = c.id AND o.level = 'L8') AS delivered,
+    (SELECT count(*) FROM orders o WHERE o.customer_id = c.id AND o.level IN ('L7.3', 'L7.5')) AS returned
+FROM customers c WHERE c.id = :id
+"""
+)
+_LINES: Final = text(
+    "SELECT sku, name, quantity, unit_price, weight_grams, gift FROM order_lines WHERE order_id = :id ORDER BY position"
+)
+_TASKS: Final = text(
+    """
+SELECT id, kind, step, name_vi, name_en, owner_id, to_team, due_at, deadline_at, reminded_at
+FROM tasks WHERE order_id = :id AND closed_at IS NULL ORDER BY due_at, id
+"""
+)
+
+
+async def read_order(
+    session: ReadSession, processes: Processes, order_id: UUID, *, who: Principal, now: datetime
+) -> OrderView:
+    """
+    Raises:
+        OrderNotFound: there is no such order, or not for this viewer.
+    """
+    order = (await session.execute(_ORDER, {"id": order_id, **viewer(who)})).one_or_none()
+    if order is None:
+        raise OrderNotFound
+    customer = (await session.execute(_CUSTOMER, {"id": order.customer_id})).one()
+    tasks = await open_tasks(session, order_id)
+    to_team = any(task.to_team for task in tasks)
+
+    def shown(phone: str) -> str:
+        return shown_phone(
+            phone,
+            who=who,
+            owner_id=who.account_id if to_team and who.team and who.team == order.team else order.owner_id,
+            closer_id=order.closer_id,
+            is_open=order.level_kind == "open",
+            level_since=order.level_since,
+            now=now,
+        )
+
+    return OrderView(
+        id=order.id,
+        code=order.code,
+        level=LevelView(
+            code=order.level, vi=order.level_vi, en=order.level_en, kind=order.level_kind, since=order.level_since
+        ),
+        owner_id=order.owner_id,
+        owner_code=order.owner_code,
+        team=order.team,
+        assigned_at=order.assigned_at,
+        marks=order.marks,
+        lead=LeadView(
+            name=order.name,
+            address=order.lead_address,
+            note=order.lead_note,
+            product=order.product,
+            channel=order.channel,
+            campaign=order.campaign,
+            landing_page=order.landing_page,
+            marketer=order.marketer,
+            arrived_at=order.cohort_at,
+            asked_to_be_called=order.asked_to_be_called,
+        ),
+        customer=CustomerView(
+            id=customer.id,
+            name=customer.name,
+            phones=[shown(phone) for phone in customer.phones],
+            do_not_call_at=customer.do_not_call_at,
+            orders=customer.orders,
+            delivered=customer.delivered,
+            returned=customer.returned,
+        ),
+        contents=await _contents(session, order, phone=shown(order.recipient_phone)) if order.closed_at else None,
+        shipment=_shipment(order) if order.shipment_id else None,
+        care=await care_of(session, processes, order_id, now=now),
+        tasks=tasks,
+        moves=[MoveView.model_validate(move) for move in await allowed_for_staff(session, order.level)],
+    )
+
+
+async def open_tasks(session: ReadSession, order_id: UUID) -> list[TaskView]:
+    """What an order's care has open, the task due first on top."""
+    rows = await session.execute(_TASKS, {"id": order_id})
+    return [TaskView.model_validate(dict(row._mapping)) for row in rows]
+
+
+async def care_of(session: ReadSession, processes: Processes, order_id: UUID, *, now: datetime) -> CareView | None:
+    """The care of an order as operators see it; None if nobody was ever assigned."""
+    care = await read_care(session, order_id)
+    if care is None:
+        return None
+    return care_view(order_id, care, await processes.get(session, care.process, care.process_version, now=now))
+
+
+async def _contents(session: ReadSession, order: Any, *, phone: str) -> ContentsView:
+    lines = (await session.execute(_LINES, {"id": order.id})).all()
+    fields = {name: getattr(order, name) for name in ContentsView.model_fields if name not in ("lines", "phone")}
+    return ContentsView(**fields, phone=phone, lines=[LineView.model_validate(dict(line._mapping)) for line in lines])
+
+
+def _shipment(order: Any) -> ShipmentView:
+    return ShipmentView(
+        status=order.shipment_status,
+        carrier=order.carrier,
+        waybill=order.waybill,
+        handed_over_at=order.handed_over_at,
+        settled_at=order.settled_at,
+        settled_amount=order.settled_amount,
+        settled_fee=order.settled_fee,
+    )

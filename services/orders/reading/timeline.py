@@ -1,0 +1,93 @@
+"""Everything that happened to an order, in one list, the newest first."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field, StringConstraints
+from sqlalchemy import text
+
+from shared.db import ReadSession
+
+Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}~[a-z_]+~[0-9a-zA-Z:._-]{1,120}$")]
+
+
+class Entry(BaseModel):
+    """One line of the timeline."""
+
+    kind: str = Field(description="level, interaction, came_again, owner, promise, notice, shipment, money")
+    key: str = Field(description="identifies the entry within its kind")
+    at: datetime = Field(description="when it happened")
+    what: str = Field(description="new level, result, owner code, outcome, status: by kind", examples=["L1.4"])
+    before: str = Field(description="what it was before, where that makes sense", examples=["L1"])
+    by: str = Field(description="staff code or carrier; empty for the system")
+    reason: str
+    note: str
+    seconds: int = Field(description="length of a call, or how late a promise was")
+    amount: int = Field(description="đồng")
+
+
+class Timeline(BaseModel):
+    items: list[Entry]
+    next: str | None = Field(description="`after` of the next page; null on the last")
+
+
+_PAGE: Final = text(
+    """
+SELECT kind, key, at, what, before, by, reason, note, seconds, amount FROM (
+    SELECT 'level' AS kind, CAST(id AS text) AS key, at, to_level AS what, from_level AS before, actor_code AS by,
+        CASE WHEN reason <> '' THEN reason ELSE cause END AS reason, note, 0 AS seconds, 0 AS amount
+    FROM transitions WHERE order_id = :id
+    UNION ALL
+    SELECT 'interaction', CAST(id AS text), at, CASE WHEN result <> '' THEN result ELSE kind END, direction, staff_code,
+        reason, note, seconds, 0
+    FROM interactions WHERE order_id = :id
+    UNION ALL
+    SELECT 'came_again', CAST(lead_id AS text), at, product, '', channel, '', note, 0, 0
+    FROM arrivals WHERE order_id = :id
+    UNION ALL
+    SELECT 'owner', CAST(assignment AS text), at, owner_code, '', '', cause, '', 0, 0
+    FROM assignments WHERE order_id = :id
+    UNION ALL
+    SELECT 'promise', CAST(id AS text), ended_at, outcome, kind, '', cause, '', late_seconds, 0
+    FROM promises WHERE order_id = :id AND ended_at IS NOT NULL
+    UNION ALL
+    SELECT 'notice', CAST(id AS text), at, kind, '', '', '', '', 0, 0
+    FROM notices WHERE order_id = :id
+    UNION ALL
+    SELECT 'shipment', shipment_id || ':' || sequence, at, status, waybill, carrier, reason_code, '', 0, 0
+    FROM shipment_facts WHERE order_id = :id
+    UNION ALL
+    SELECT 'money', CAST(shipment_id AS text), at, evidence, '', carrier, '', '', 0, amount
+    FROM settlements WHERE order_id = :id
+) AS entries
+WHERE CAST(:at AS timestamptz) IS NULL OR (at, kind, key) < (:at, CAST(:kind AS text), CAST(:key AS text))
+ORDER BY at DESC, kind DESC, key DESC LIMIT :limit
+"""
+)
+
+
+async def page(session: ReadSession, order_id: UUID, *, limit: int, after: str | None) -> Timeline:
+    """A page of the timeline, the newest first."""
+    at, kind, key = _read_cursor(after)
+    rows = await session.execute(_PAGE, {"id": order_id, "limit": limit, "at": at, "kind": kind, "key": key})
+    items = [Entry.model_validate(dict(row._mapping)) for row in rows]
+    return Timeline(items=items, next=_cursor(items[-1]) if len(items) == limit else None)
+
+
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _cursor(entry: Entry) -> str:
+    since = entry.at - _EPOCH
+    microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return f"{microseconds}~{entry.kind}~{entry.key}"
+
+
+def _read_cursor(after: str | None) -> tuple[Any, str | None, str | None]:
+    if after is None:
+        return None, None, None
+    microseconds, kind, key = after.split("~", 2)
+    return _EPOCH + timedelta(microseconds=int(microseconds)), kind, key
