@@ -201,7 +201,7 @@ def _activities(service: Service, runtime: Runtime[Any]) -> Part:
         if not activities:
             await asyncio.Event().wait()
         worker = Worker(
-            runtime.temporal,
+            await temporal.connected(runtime.temporal),
             task_queue=service.name,
             activities=activities,
             graceful_shutdown_timeout=temporal.GRACE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import logging
 import os
@@ -22,6 +23,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.plugin import SimplePlugin
+from temporalio.service import ServiceClient
 
 from shared.contracts.activities import ActivityRef
 from shared.contracts.base import Contract
@@ -110,6 +112,20 @@ async def connect() -> Client:
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "127.0.0.1:7233")
     return await Client.connect(**config, lazy=True, plugins=[plugin()])
+
+
+async def connected(client: Client) -> Client:
+    """A client like this one that is connected now: the SDK refuses lazy ones for workers.
+
+    Raises:
+        RuntimeError: Temporal cannot be reached.
+    """
+    lazy = client.service_client.config
+    if not lazy.lazy:
+        return client
+    config = client.config()
+    config["service_client"] = await ServiceClient.connect(dataclasses.replace(lazy, lazy=False))
+    return Client(**config)
 
 
 def leave(status: int) -> NoReturn:

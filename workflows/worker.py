@@ -19,12 +19,14 @@ from shared.contracts.workflows import WORKFLOW_QUEUE
 from shared.lifecycle import keep_running, run_until_signal
 from shared.settings import load
 from shared.telemetry import configure_logging
-from shared.temporal import GRACE, connect, ensure_search_attributes
+from shared.temporal import GRACE, connect, connected, ensure_search_attributes
 from workflows import search_attributes
+from workflows.care import CareWorkflow
+from workflows.fulfilment import FulfilmentWorkflow
 from workflows.polling import CarrierPollingWorkflow
 from workflows.shipment import ShipmentWorkflow
 
-WORKFLOWS: Final[list[type]] = [ShipmentWorkflow, CarrierPollingWorkflow]
+WORKFLOWS: Final[list[type]] = [CareWorkflow, FulfilmentWorkflow, ShipmentWorkflow, CarrierPollingWorkflow]
 
 PASSED_THROUGH: Final = ("shared.contracts", "workflows.search_attributes")
 """Pure and immutable, so one copy serves every workflow; loading them for each would cost milliseconds a start."""
@@ -69,7 +71,7 @@ async def _run(settings: WorkerSettings) -> None:
 
     async def work() -> None:
         await ensure_search_attributes(client, search_attributes.ALL)
-        await build_worker(client).run()
+        await build_worker(await connected(client)).run()
 
     await run_until_signal(
         {
