@@ -1,14 +1,15 @@
 """What commands of `chot` share: the terminal and the stack they talk to."""
 
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy.local.state import StackState, StateDirectory
+if TYPE_CHECKING:
+    from deploy.local.state import StackState
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -19,12 +20,14 @@ def chot_directory() -> Path:
     return Path.cwd() / ".chot"
 
 
-def running_stack() -> StackState:
+def running_stack() -> "StackState":
     """Return the stack that runs here; without one the command ends with a sentence that says what to do.
 
     Raises:
         typer.Exit: no stack runs here.
     """
+    from deploy.local.state import StateDirectory
+
     state = StateDirectory(chot_directory() / "run").running()
     if state is None:
         fail(f"No stack is running in {chot_directory()}. Start one with `make up`.")
@@ -37,7 +40,7 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def addresses(state: StackState) -> Table:
+def addresses(state: "StackState") -> Table:
     """Return a table of where everything is."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for what, where in _pages(state):
@@ -45,7 +48,7 @@ def addresses(state: StackState) -> Table:
     return table
 
 
-def _pages(state: StackState) -> list[tuple[str, str]]:
+def _pages(state: "StackState") -> list[tuple[str, str]]:
     programs = [("Dashboard", "reporting", "/")]
     programs += [(f"API of {name}", name, "/docs") for name in ("leads", "orders", "shipping", "reporting", "staff")]
     programs += [("GHTK simulator", "ghtk", "/docs")]
