@@ -1,0 +1,121 @@
+"""Events are read by other versions of the services: what was once said must be understood for ever.
+
+A failure here means that an event changed. Add the new field, with a default, to the sample of its type; never change or
+remove a field: that is a new version of the type.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.contracts.events import REGISTRY, STREAM_OF
+
+SAMPLES = Path(__file__).parent / "events"
+TYPES = sorted(REGISTRY)
+
+PERSONAL = {
+    "leads.lead.accepted.v1": {"phone", "other_phones", "name", "address", "note"},
+    "leads.lead.duplicated.v1": {"note"},
+    "orders.order.closed.v1": {"recipient", "phone", "address.detail", "note"},
+    "staff.account.changed.v1": {"name"},
+}
+"""Fields with personal data, which are masked in dead letters and never logged; the other types have none."""
+
+REQUIRED = {
+    "leads.lead.accepted.v1": {"lead_id", "received_at", "phone", "source"},
+    "leads.lead.assigned.v1": {"lead_id", "assignment", "owner_id", "owner_code", "assigned_at", "cause"},
+    "leads.lead.duplicated.v1": {"lead_id", "anchor_id", "received_at", "source"},
+    "leads.lead.released.v1": {"lead_id", "assignment", "released_at", "cause"},
+    "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
+    "orders.level.changed.v1": {
+        "transition_id",
+        "order_id",
+        "sequence",
+        "from_level",
+        "to_level",
+        "at",
+        "recorded_at",
+        "cause",
+        "cohort_at",
+    },
+    "orders.order.cancelled.v1": {"order_id", "version", "at", "reason"},
+    "orders.order.closed.v1": {
+        "order_id",
+        "version",
+        "code",
+        "closed_at",
+        "closer_id",
+        "closer_code",
+        "recipient",
+        "phone",
+        "address",
+        "lines",
+        "total",
+        "cod",
+    },
+    "orders.owner.changed.v1": {"order_id", "assignment", "level", "from_owner_id", "to_owner_id", "at"},
+    "orders.promise.ended.v1": {"promise_id", "order_id", "kind", "due_at", "ended_at", "outcome"},
+    "orders.reassignment.requested.v1": {"order_id", "assignment", "to", "reason", "at"},
+    "shipping.cod.settled.v1": {"shipment_id", "order_id", "at", "amount", "carrier", "evidence"},
+    "shipping.shipment.changed.v1": {"shipment_id", "order_id", "sequence", "status", "previous", "at", "carrier"},
+    "staff.account.changed.v1": {"account_id", "version", "code", "name", "department", "group", "at"},
+    "staff.duty.changed.v1": {"account_id", "version", "on_duty", "at"},
+}
+"""What the first version of each type had to say; everything since has a default."""
+
+
+def sample(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_every_type_has_a_sample_and_every_sample_a_type() -> None:
+    assert sorted(path.stem for path in SAMPLES.glob("*.json")) == TYPES
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_sample_is_understood_and_written_again_as_it_was(name: str) -> None:
+    event = REGISTRY[name].model.model_validate_json(json.dumps(sample(name)))
+    assert json.loads(event.model_dump_json()) == sample(name)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_event_of_a_newer_writer_is_understood(name: str) -> None:
+    known = REGISTRY[name].model.model_validate_json(json.dumps(sample(name)))
+    newer = add_unknown_fields(sample(name))
+    assert REGISTRY[name].model.model_validate_json(json.dumps(newer)) == known
+
+
+def add_unknown_fields(value: Any) -> Any:
+    """The same JSON with a field more in each object."""
+    if isinstance(value, dict):
+        return {**{key: add_unknown_fields(item) for key, item in value.items()}, "field_of_tomorrow": {"x": [1]}}
+    if isinstance(value, list):
+        return [add_unknown_fields(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_event_of_the_first_writer_is_understood(name: str) -> None:
+    first = {key: value for key, value in sample(name).items() if key in REQUIRED[name]}
+    assert set(first) == REQUIRED[name]
+    REGISTRY[name].model.model_validate_json(json.dumps(first))
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_fields_with_personal_data_are_marked(name: str) -> None:
+    assert REGISTRY[name].personal == PERSONAL.get(name, set())
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_name_is_a_versioned_subject_of_a_service_with_a_stream(name: str) -> None:
+    service, entity, fact, version = name.split(".")
+    assert service in STREAM_OF
+    assert entity.islower()
+    assert fact.islower()
+    assert version[0] == "v"
+    assert version[1:].isdigit()
