@@ -339,7 +339,7 @@ async def test_a_second_stack_in_the_same_directory_is_refused_and_says_where_th
 async def test_status_tells_a_hanging_process_from_a_ready_one(tmp_path: Path) -> None:
     async with stack_process(tmp_path):
         healthy = await chot(tmp_path, "status")
-        assert healthy.returncode == 0
+        assert healthy.returncode == 0, healthy.stdout
         state = StateDirectory(tmp_path / ".chot" / "run").running()
         assert state is not None
         os.kill(state.members["ghtk"].pid, signal.SIGSTOP)

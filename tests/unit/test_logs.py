@@ -128,7 +128,7 @@ def test_a_log_that_was_put_aside_is_followed_from_its_new_beginning(tmp_path: P
 
 
 def test_the_command_starts_without_loading_what_only_a_stack_needs() -> None:
-    heavy = ["asyncpg", "fastapi", "httpx", "nats", "sqlalchemy", "temporalio", "cryptography"]
+    heavy = ["asyncpg", "fastapi", "httpx", "nats", "sqlalchemy", "temporalio", "cryptography", "psutil"]
     program = f"import sys; from deploy.cli import build; build(); print([m for m in {heavy} if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
