@@ -5,16 +5,12 @@ import os
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from deploy.terminal import addresses, console, running_stack
-
-if TYPE_CHECKING:
-    from deploy.local.state import MemberState
 
 if TYPE_CHECKING:
     from deploy.local.state import MemberState
@@ -61,7 +57,6 @@ async def judge(members: dict[str, "MemberState"]) -> dict[str, str]:
 
 async def _judge(member: "MemberState") -> str:
     from deploy.local.http_probe import status_of
-    from deploy.local.state import alive
     from deploy.local.state import alive
 
     if alive(member) is None:
