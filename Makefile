@@ -46,7 +46,11 @@ lock: $(STAMP)
 		--python-version 3.11 --extra local --extra dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		--python-version 3.11 pyproject.toml -o deploy/k8s/requirements.lock
+	@# What builds the package in the image; the versions are those of requirements.lock.
+	echo "hatchling>=1.27" | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		--python-version 3.11 --constraint requirements.lock - -o deploy/k8s/build.lock
 
 clean:
+	-@test -L .chot/data/postgres && rm -rf "$$(readlink .chot/data/postgres)"
 	rm -rf $(VENV) .chot .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,7 @@ log = logger(__name__)
 
 RESTART_FIRST: Final = 0.2
 RESTART_MAX: Final = 5.0
-STOP_WITHIN: Final = 12.0
+STOP_WITHIN: Final = 6.0
 """Seconds for everything to end after SIGTERM; below the supervisor's and Kubernetes' patience."""
 
 Part = Callable[[], Awaitable[None]]

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="address to listen on")
     http_port: int = Field(default=8100, ge=0, le=65535, description="port to listen on")
     jwks_url: str = Field(
-        default="http://127.0.0.1:8104/.well-known/jwks.json", description="public keys of whoever signs the tokens"
+        default="http://127.0.0.1:8105/.well-known/jwks.json", description="public keys of whoever signs the tokens"
     )
     token_issuer: str = Field(default="chot", description="'iss' that tokens must carry")
     token_audience: str = Field(default="chot", description="'aud' that tokens must carry")

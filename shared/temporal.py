@@ -30,7 +30,7 @@ from shared.contracts.base import Contract
 from shared.telemetry import correlated, correlation_id
 
 CORRELATION_HEADER: Final = "chot-correlation-id"
-GRACE: Final = timedelta(seconds=8)
+GRACE: Final = timedelta(seconds=5)
 """What a worker gives its running activities when it stops; the SDK's default is none."""
 
 ArgT = TypeVar("ArgT", bound=Contract)

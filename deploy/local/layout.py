@@ -151,4 +151,7 @@ class Layout:
         if name == "staff":
             settings["CHOT_TOKEN_SIGNING_KEY"] = self._keys.token_signing_key()
             settings["CHOT_BOOTSTRAP_PASSWORD"] = self._keys.bootstrap_password()
+            if (reporting := self.url("reporting")) is not None:
+                # The dashboard's sign-in form asks the staff service from the reader's browser.
+                settings["CHOT_CORS_ORIGINS"] = f"{reporting},{reporting.replace(LOOPBACK, 'localhost')}"
         return settings
