@@ -98,18 +98,18 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
 
 @pytest.mark.parametrize(("fields", "status", "kind"), BAD, ids=[f"{kind}-{i}" for i, (_, _, kind) in enumerate(BAD)])
 async def test_a_bad_account_is_refused_with_a_sentence_in_both_languages(
-    company: Company, fields: dict[str, Any], status: int, kind: str
+    lasting: Company, fields: dict[str, Any], status: int, kind: str
 ) -> None:
-    admin = await company.admin()
-    vietnamese = await company.create(admin, **{"login": "lan.nguyen", **fields})
+    admin = await lasting.admin()
+    vietnamese = await lasting.create(admin, **{"login": "lan.nguyen", **fields})
     assert (vietnamese.status_code, title(vietnamese)) == (status, kind)
     admin.http.headers["Accept-Language"] = "en"
-    english = await company.create(admin, **{"login": "lan.nguyen", **fields})
+    english = await lasting.create(admin, **{"login": "lan.nguyen", **fields})
     assert vietnamese.json()["detail"] != english.json()["detail"]
     assert not vietnamese.json()["detail"].isascii()
     for error in vietnamese.json().get("errors", []):
         assert not error["message"].isascii(), error
-    assert len(await company.staff.rows("SELECT 1 FROM accounts")) == 1
+    assert len(await lasting.staff.rows("SELECT 1 FROM accounts")) == 1
 
 
 async def test_people_see_themselves_and_those_below_page_by_page(company: Company) -> None:

@@ -61,9 +61,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("fields", "kind"), BAD, ids=[f"{kind}-{i}" for i, (_, kind) in enumerate(BAD)])
 async def test_a_bad_group_is_refused_with_a_sentence_in_both_languages(
-    company: Company, fields: dict[str, Any], kind: str
+    lasting: Company, fields: dict[str, Any], kind: str
 ) -> None:
-    admin = await company.admin()
+    admin = await lasting.admin()
     vietnamese = await admin.http.post("/v1/groups", json={**SALE_LEAD, **fields})
     english = await admin.http.post("/v1/groups", json={**SALE_LEAD, **fields}, headers={"Accept-Language": "en"})
     assert (vietnamese.status_code, title(vietnamese)) == (422, kind)
