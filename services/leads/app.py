@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from services.leads.api import create
+from services.leads.api import create, leads, pools
+from services.leads.consumers import handlers
+from services.leads.distributor import Distributor
 from services.leads.settings import LeadsSettings
 from services.leads.state import resources
-from shared.service import Service
+from shared.lifecycle import Part, keep_running
+from shared.service import Runtime, Service
+
+
+def _distributor(runtime: Runtime[Any]) -> Part:
+    distributor = Distributor(runtime.db)
+    return lambda: keep_running("distributor", distributor.run)
+
 
 SERVICE = Service(
     name="leads",
     title="Chốt – Nguồn số và chia số (leads)",
     settings=LeadsSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(create.router,),
+    routers=(create.router, leads.router, pools.router),
+    handlers=handlers,
     resources=resources,
+    background={"consumer": {"distributor": _distributor}},
 )

@@ -22,7 +22,7 @@ Cause = Literal["distribution", "sticky"]
 
 
 class Standing(StrEnum):
-    """Whether a member of a pool can be given leads, apart from the bound on open leads."""
+    """Whether a member of a pool can be given leads, apart from the bound on leads in care."""
 
     ON_DUTY = "on_duty"
     OFF_DUTY = "off_duty"
@@ -32,7 +32,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of a pool at the start of a round. `load` counts open leads; without capacity it is not looked at."""
+    """A member of a pool at the start of a round. `load` counts leads in care; without capacity it is not looked at."""
 
     account_id: UUID
     weight: int

@@ -11,12 +11,13 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import text
 
 from shared import outbox
-from shared.db import OUTBOX_WRITTEN, Session
+from shared.db import OUTBOX_WRITTEN, ReadSession, Session
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
-async def connection_of(session: Session) -> Connection:
+async def connection_of(session: ReadSession) -> Connection:
     """The driver's connection under a session, inside the session's transaction."""
     # The dialect begins the transaction with the first statement that goes through it.
     await session.execute(text("SELECT 1"))

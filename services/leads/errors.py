@@ -26,3 +26,31 @@ class KeyUnknown(Problem):
     status = 401
     vi = "Khóa API không đúng hoặc đã bị thu hồi. Lấy khóa mới ở mục Nguồn số."
     en = "The API key is wrong or was revoked. Get a new one under lead sources."
+
+
+class PoolNameTaken(Problem):
+    type = "pool-name-taken"
+    status = 409
+    vi = "Đã có nhóm chia số tên '{name}'. Đặt tên khác."
+    en = "There is a pool named '{name}' already. Choose another name."
+
+
+class LeadIsDuplicate(Problem):
+    type = "lead-is-duplicate"
+    status = 409
+    vi = "Đơn trùng không có người chăm. Chia số gốc {anchor_id} thay vào đó."
+    en = "A duplicate has no owner. Assign the first lead, {anchor_id}, instead."
+
+
+class StaffUnknown(Problem):
+    type = "staff-unknown"
+    status = 422
+    vi = "Không có người dùng này, hoặc tài khoản đã khóa. Chọn người khác."
+    en = "There is no such colleague, or the account is locked. Choose somebody else."
+
+
+class PhoneFilterUnreadable(Problem):
+    type = "phone-filter-unreadable"
+    status = 422
+    vi = "Không tìm được theo số này: {reason_vi}"
+    en = "This number cannot be searched for: {reason_en}"

@@ -19,7 +19,7 @@ import orjson
 
 from services.leads.distribution import Decision, Member, Round, Standing, Waiting, distribute
 from services.leads.driver import Connection
-from services.leads.events import Assigned
+from services.leads.events import Assigned, Released
 
 ROUND: Final = 500
 """Leads of a backlog that one round decides on: a transaction of about 50 ms."""
@@ -35,12 +35,14 @@ SELECT m.pool_id, m.account_id, m.weight, m.credit, m.capacity, coalesce(s.code,
 FROM pool_members m LEFT JOIN staff_members s USING (account_id) WHERE m.pool_id = ANY($1::uuid[])
 """
 _LOADS: Final = """
-SELECT owner_id, count(*) AS load FROM leads WHERE open AND owner_id = ANY($1::uuid[]) GROUP BY owner_id
+SELECT owner_id, count(*) AS load FROM leads WHERE in_care AND owner_id = ANY($1::uuid[]) GROUP BY owner_id
 """
+# Without the leads that none of those who are free may have, so that these never stand before all others.
 _BACKLOG: Final = """
-SELECT b.* FROM unnest($1::uuid[]) AS p (id) CROSS JOIN LATERAL (
+SELECT b.* FROM unnest($1::uuid[], $2::text[]) AS p (id, free) CROSS JOIN LATERAL (
     SELECT pool_id, lead_id, cause, sticky_id, excluded FROM backlog
-    WHERE pool_id = p.id ORDER BY received_at, lead_id LIMIT $2 FOR UPDATE
+    WHERE pool_id = p.id AND NOT string_to_array(p.free, ' ')::uuid[] <@ excluded
+    ORDER BY received_at, lead_id LIMIT $3 FOR UPDATE
 ) b
 """
 _RECORD: Final = """
@@ -72,6 +74,15 @@ FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::t
     $10::integer[], $11::uuid[], $12::text[])
     AS a (lead_id, assignment, owner_id, previous, cause, reason, pool_id, round, position, sticky, excluded)
 """
+_DISOWN: Final = """
+UPDATE leads SET owner_id = NULL, assignment = assignment + 1 WHERE id = ANY($1::uuid[]) RETURNING id, assignment
+"""
+_RELEASES: Final = """
+INSERT INTO assignments (lead_id, assignment, previous_owner_id, cause, at, by, reason)
+SELECT lead_id, assignment, previous, cause, $1, $2, reason
+FROM unnest($3::uuid[], $4::integer[], $5::uuid[], $6::text[], $7::text[])
+    AS r (lead_id, assignment, previous, cause, reason)
+"""
 _WAIT: Final = """
 INSERT INTO backlog (lead_id, pool_id, received_at, cause, sticky_id, excluded)
 SELECT lead_id, pool_id, received_at, cause, sticky_id, string_to_array(excluded, ' ')::uuid[]
@@ -100,6 +111,16 @@ class Fresh:
     @property
     def waiting(self) -> Waiting:
         return Waiting(self.lead_id, self.sticky_id, self.excluded)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A lead that is to be taken from its holder."""
+
+    lead_id: UUID
+    holder_id: UUID
+    cause: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +195,38 @@ async def decide(connection: Connection, pools: Iterable[UUID], fresh: Sequence[
     if not active:
         return decided
     members, people = await _members(connection, [*active])
-    able = [pool_id for pool_id in active if any(member.free for member in members[pool_id])]
-    backlog: dict[UUID, list[asyncpg.Record]] = defaultdict(list)
-    for row in await connection.fetch(_BACKLOG, able, ROUND) if able else []:
-        backlog[row["pool_id"]].append(row)
+    backlog = await _backlog(connection, members)
     for pool_id, pool in active.items():
-        await_turn = by_pool[pool_id]
+        behind = by_pool[pool_id]
         if len(backlog[pool_id]) == ROUND:
+            # There may be more that came earlier.
             decided.more = True
-            decided.unplaced += await_turn
-            await_turn = []
-        _round(decided, pool, members[pool_id], people, backlog[pool_id], await_turn)
+            decided.unplaced += behind
+            behind = []
+        _round(decided, pool, members[pool_id], people, backlog[pool_id], behind)
     return decided
+
+
+async def members_now(connection: Connection, pool_id: UUID) -> list[Member]:
+    """A pool's members as they stand now, for people to look at."""
+    members, _ = await _members(connection, [pool_id])
+    return members[pool_id]
+
+
+async def _backlog(
+    connection: Connection, members: Mapping[UUID, Iterable[Member]]
+) -> dict[UUID, list[asyncpg.Record]]:
+    """The oldest waiting leads of each pool in which somebody is free."""
+    free = {
+        pool_id: " ".join(str(member.account_id) for member in of_pool if member.free)
+        for pool_id, of_pool in members.items()
+    }
+    able = [pool_id for pool_id, people in free.items() if people]
+    backlog: dict[UUID, list[asyncpg.Record]] = defaultdict(list)
+    if able:
+        for row in await connection.fetch(_BACKLOG, able, [free[pool_id] for pool_id in able], ROUND):
+            backlog[row["pool_id"]].append(row)
+    return backlog
 
 
 async def _members(
@@ -339,6 +380,31 @@ async def _write_decisions(connection: Connection, decided: Decided, assigned: S
             11,
         ),
     )
+
+
+async def release(connection: Connection, leads: Sequence[Release], *, at: datetime, by: str = "") -> list[Released]:
+    """Takes leads from their holders. Their rows must be locked."""
+    if not leads:
+        return []
+    rows = await connection.fetch(_DISOWN, [lead.lead_id for lead in leads])
+    numbers = {row["id"]: row["assignment"] for row in rows}
+    released = [
+        Released(lead.lead_id, numbers[lead.lead_id], at, lead.cause, previous_owner_id=lead.holder_id)
+        for lead in leads
+    ]
+    await connection.execute(
+        _RELEASES,
+        at,
+        by,
+        *_columns(
+            [
+                (done.lead_id, done.assignment, done.previous_owner_id, done.cause, lead.reason)
+                for lead, done in zip(leads, released, strict=True)
+            ],
+            5,
+        ),
+    )
+    return released
 
 
 async def wait_in_backlog(connection: Connection, leads: Sequence[Fresh]) -> None:

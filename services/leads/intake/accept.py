@@ -47,7 +47,7 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::
 """
 _LEADS: Final = """
 INSERT INTO leads (id, verdict, anchor_id, phone, other_phones, phone_typed, name, product, note, address, source_id,
-    channel, campaign, landing_page, marketer, received_at, returning_customer, level, open, owner_id, assignment, pool_id,
+    channel, campaign, landing_page, marketer, received_at, returning_customer, level, in_care, owner_id, assignment, pool_id,
     created_by)
 SELECT id, CASE WHEN anchor_id IS NULL THEN 'lead' ELSE 'duplicate' END, anchor_id, phone, string_to_array(others, ' '),
     typed, name, product, note, address, source_id, channel, campaign, landing_page, marketer, received_at, again, level,

@@ -24,6 +24,9 @@ log = logger(__name__)
 
 MAX_ITEMS: Final = 200
 """Items of one transaction. With more, the last would wait for what the first alone need not."""
+WORKERS: Final = 2
+"""Transactions at a time: while one waits for its commit, requests are read for the other. More do not help, because
+their decisions wait for one another."""
 WITHIN: Final = 10.0
 """Seconds for one transaction. A database that takes longer counts as away, so that senders hear of it and repeat."""
 INTERNAL: Final = Rejection(
@@ -62,20 +65,21 @@ class Batcher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Works on what is submitted until the block ends; what is left then is taken in before."""
-        worker = asyncio.create_task(self._work())
+        workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         try:
             yield
         finally:
             self._closing = True
             self._arrived.set()
-            await worker
+            await asyncio.gather(*workers)
 
     async def _work(self) -> None:
         while not (self._closing and not self._queue):
             await self._arrived.wait()
-            self._arrived.clear()
             while self._queue:
                 await self._take(self._next())
+            if not self._closing:
+                self._arrived.clear()
 
     def _next(self) -> list[tuple[Item, asyncio.Future[Outcome]]]:
         return [self._queue.popleft() for _ in range(min(MAX_ITEMS, len(self._queue)))]

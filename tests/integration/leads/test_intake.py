@@ -194,7 +194,7 @@ async def test_a_body_of_the_wrong_form_names_the_field(leads: Running) -> None:
         await client.post("/v1/leads", json={"phone": ["0912345678"]}),
     ]
 
-    assert [answer.status_code for answer in answers] == [422, 400, 422, 422]
+    assert [answer.status_code for answer in answers] == [422] * 4
     assert answers[0].json()["errors"][0]["field"] == "body.phone"
     assert await leads.rows("SELECT 1 FROM raw_items") == []
 

@@ -120,7 +120,7 @@ CREATE TABLE pool_members (
     credit     bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (pool_id, account_id)
 );
-COMMENT ON COLUMN pool_members.capacity IS 'open leads this person holds at most; null = no bound';
+COMMENT ON COLUMN pool_members.capacity IS 'leads in care that this person holds at most; null = no bound';
 COMMENT ON COLUMN pool_members.credit IS 'share not yet received, in 10^-12 of a lead';
 CREATE INDEX pool_members_account_idx ON pool_members (account_id);
 
@@ -144,7 +144,7 @@ CREATE TABLE leads (
     returning_customer boolean NOT NULL,
     level              text NOT NULL,
     level_sequence     integer NOT NULL DEFAULT 0,
-    open               boolean NOT NULL,
+    in_care            boolean NOT NULL,
     owner_id           uuid,
     assignment         integer NOT NULL DEFAULT 0,
     pool_id            uuid CONSTRAINT leads_pool_id_fkey REFERENCES pools,
@@ -154,12 +154,12 @@ CREATE TABLE leads (
 );
 COMMENT ON COLUMN leads.id IS 'also the id of the order, and of the raw item';
 COMMENT ON COLUMN leads.level IS 'as orders told last; level_sequence is the position of that transition';
-COMMENT ON COLUMN leads.open IS 'whether the level counts as open work (rule D35)';
+COMMENT ON COLUMN leads.in_care IS 'still to be called and closed (L1, not final): what a person''s capacity counts';
 COMMENT ON COLUMN leads.assignment IS 'grows by one with each assignment or release';
 CREATE INDEX leads_phone_idx ON leads (phone, id);
 CREATE INDEX leads_other_phones_idx ON leads USING gin (other_phones) WHERE other_phones <> '{}';
 CREATE INDEX leads_owner_idx ON leads (owner_id, id) WHERE owner_id IS NOT NULL;
-CREATE INDEX leads_load_idx ON leads (owner_id) WHERE open AND owner_id IS NOT NULL;
+CREATE INDEX leads_load_idx ON leads (owner_id) WHERE in_care AND owner_id IS NOT NULL;
 CREATE INDEX leads_anchor_idx ON leads (anchor_id) WHERE anchor_id IS NOT NULL;
 CREATE INDEX leads_marketer_idx ON leads (marketer, id) WHERE marketer <> '';
 

@@ -1,0 +1,115 @@
+"""What other services' facts mean here: levels end duplicate windows, care asks for another owner, people come on duty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.leads.distributor import serve
+from services.leads.driver import connection_of, mark_outbox_written
+from shared.consumer import Event, Handlers
+from shared.contracts import levels
+from shared.contracts.events.orders import LEVEL_CHANGED, REASSIGNMENT_REQUESTED, LevelChanged, ReassignmentRequested
+from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED
+from shared.db import Session
+
+handlers = Handlers()
+
+BEFORE_HAND_OVER: Final = frozenset({levels.SENT, levels.CANCELLED_AFTER_POSTING})
+"""At these L7 levels the parcel has not left us (rules D4, D5); at every other it has."""
+
+_PHONES: Final = """
+SELECT phone FROM leads WHERE id = ANY($1::uuid[])
+UNION SELECT unnest(other_phones) FROM leads WHERE id = ANY($1::uuid[])
+"""
+_LOCK_WINDOWS: Final = """
+SELECT phone FROM duplicate_windows WHERE anchor_id = ANY($1::uuid[]) OR phone = ANY($2::text[]) ORDER BY phone FOR UPDATE
+"""
+_END_WINDOWS: Final = """
+UPDATE duplicate_windows
+SET ended = ended OR coalesce(anchor_id = ANY($1::uuid[]), false), handed_over = handed_over OR phone = ANY($2::text[])
+WHERE phone = ANY($3::text[])
+"""
+_LOCK_LEADS: Final = "SELECT 1 FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+_LEVELS: Final = """
+UPDATE leads SET level = c.level, level_sequence = c.sequence, in_care = c.in_care
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::boolean[]) AS c (lead_id, sequence, level, in_care)
+WHERE leads.id = c.lead_id AND leads.level_sequence < c.sequence
+"""
+_REQUEST: Final = """
+INSERT INTO reassignment_requests (lead_id, assignment, target, reason)
+SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[])
+ON CONFLICT (lead_id, assignment) DO NOTHING
+"""
+_POOLS_WAITING_FOR: Final = """
+SELECT DISTINCT m.pool_id FROM pool_members m JOIN staff_members s USING (account_id)
+WHERE m.account_id = ANY($1::uuid[]) AND s.version > 0 AND s.active AND s.on_duty
+    AND EXISTS (SELECT 1 FROM backlog WHERE pool_id = m.pool_id)
+"""
+
+
+def ends_window(level: str) -> bool:
+    """Whether an anchor that reached this level no longer makes duplicates of later arrivals (rule D9)."""
+    return levels.main_level(level) in (levels.SENT, levels.DELIVERED) or level == levels.CANCELLED_AFTER_CLOSING
+
+
+def is_handed_over(level: str) -> bool:
+    """Whether an order that reached this level has been handed over to the carrier, so its customer will be a returning
+    one."""
+    main = levels.main_level(level)
+    return main == levels.DELIVERED or (main == levels.SENT and level not in BEFORE_HAND_OVER)
+
+
+def is_in_care(level: str) -> bool:
+    """Whether an order at this level is still to be called and closed. A level that a company added counts as open."""
+    return levels.main_level(level) in (levels.NEW, levels.CLEAN) and level not in levels.SEED_FINAL
+
+
+@handlers.batch(LEVEL_CHANGED)
+async def on_level_changed(session: Session, changes: Sequence[Event[LevelChanged]]) -> None:
+    """Ends windows, marks returning customers, and keeps the last level of each lead, in whatever order facts come."""
+    connection = await connection_of(session)
+    ended = {change.data.order_id for change in changes if ends_window(change.data.to_level)}
+    handed_over = {change.data.order_id for change in changes if is_handed_over(change.data.to_level)}
+    if ended or handed_over:
+        phones = [row["phone"] for row in await connection.fetch(_PHONES, sorted(handed_over))]
+        locked = [row["phone"] for row in await connection.fetch(_LOCK_WINDOWS, sorted(ended), phones)]
+        await connection.execute(_END_WINDOWS, sorted(ended), phones, locked)
+    latest: dict[Any, LevelChanged] = {}
+    for change in changes:
+        known = latest.get(change.data.order_id)
+        if known is None or known.sequence < change.data.sequence:
+            latest[change.data.order_id] = change.data
+    await connection.fetch(_LOCK_LEADS, list(latest))
+    await connection.execute(
+        _LEVELS,
+        list(latest),
+        [change.sequence for change in latest.values()],
+        [change.to_level for change in latest.values()],
+        [is_in_care(change.to_level) for change in latest.values()],
+    )
+
+
+@handlers.batch(REASSIGNMENT_REQUESTED)
+async def on_reassignment_requested(session: Session, requests: Sequence[Event[ReassignmentRequested]]) -> None:
+    """Only notes what is asked for. The distributor decides in a transaction that locks pools before leads, which this
+    one, holding rows of other events, could not do without risking a deadlock with intake."""
+    connection = await connection_of(session)
+    await connection.execute(
+        _REQUEST,
+        [request.data.order_id for request in requests],
+        [request.data.assignment for request in requests],
+        [request.data.to for request in requests],
+        [request.data.reason for request in requests],
+    )
+
+
+@handlers.batch(DUTY_CHANGED, ACCOUNT_CHANGED)
+async def on_people_changed(session: Session, changes: Sequence[Event[Any]]) -> None:
+    """Whoever can take leads now gets what waits, in the same transaction. The directory has handled the events before."""
+    connection = await connection_of(session)
+    accounts = sorted({change.data.account_id for change in changes})
+    waiting = [row["pool_id"] for row in await connection.fetch(_POOLS_WAITING_FOR, accounts)]
+    if waiting:
+        await serve(connection, waiting)
+        mark_outbox_written(session)

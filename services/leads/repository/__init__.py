@@ -1,0 +1,1 @@
+"""SQL of what is managed and looked at; the paths of arrivals and decisions have their own."""

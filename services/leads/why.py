@@ -1,0 +1,151 @@
+"""“Why did this person get this lead?”, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from services.leads.distribution import LEAD, Member, Standing
+
+_STANDING: Final[dict[str, tuple[str, str]]] = {
+    "off_duty": ("tạm ngưng nhận số", "off duty"),
+    "inactive": ("tài khoản đã khóa", "account locked"),
+    "full": ("đã đủ {load}/{capacity} số đang chăm", "has {load} of {capacity} leads in care"),
+    "excluded": ("vừa bị thu hồi số này", "this lead was taken from them"),
+}
+_RELEASES: Final[dict[str, tuple[str, str]]] = {
+    "floating_pool": ("đưa vào kho số thả nổi", "put into the floating pool"),
+    "reassignment": ("thu hồi, chờ người khác nhận", "taken away, waiting for somebody else"),
+    "hand_over": ("thu hồi để bàn giao", "taken back to be handed over"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    vi: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A member of the pool as they stood when a lead's turn came. `state` is free, off_duty, inactive, full, excluded.
+
+    `owed` counts leads: what the weights say should have come and has not, before this one.
+    """
+
+    account_id: UUID
+    code: str
+    weight: int
+    owed: float
+    state: str
+    load: int
+    capacity: int | None
+
+
+def considered(members: Sequence[Member], codes: Mapping[UUID, str], excluded: Sequence[UUID]) -> list[Considered]:
+    """The members as a decision saw them."""
+    return [
+        Considered(
+            member.account_id,
+            codes.get(member.account_id, ""),
+            member.weight,
+            round(member.credit / LEAD, 3),
+            _state(member, excluded),
+            member.load,
+            member.capacity,
+        )
+        for member in members
+    ]
+
+
+def _state(member: Member, excluded: Sequence[UUID]) -> str:
+    if member.standing is not Standing.ON_DUTY:
+        return str(member.standing)
+    if not member.free:
+        return "full"
+    return "excluded" if member.account_id in excluded else "free"
+
+
+def of_decision(
+    *, pool: str, round_number: int, cause: str, owner: UUID, owner_code: str, people: Sequence[Considered]
+) -> Sentence:
+    """Why a round of a pool chose somebody."""
+    chosen = next(one for one in people if one.account_id == owner)
+    free = [one for one in people if one.state == "free"]
+    weights = sum(one.weight for one in free)
+    others = _passed_over(people)
+    if cause == "sticky":
+        vi = (
+            f"Khách cũ của {owner_code}, đang nhận số, nên số về lại {owner_code} (nhóm “{pool}”, lượt {round_number})."
+        )
+        en = f"{owner_code} held this number last and is on duty, so it went back ({pool}, round {round_number})."
+    else:
+        owed = chosen.owed + chosen.weight / weights
+        vi = (
+            f"Chia tự động trong nhóm “{pool}”, lượt {round_number}: tới lượt {owner_code} trong {len(free)} người đang nhận "
+            f"số (hệ số {chosen.weight}/{weights}, còn thiếu {_number(owed)} số so với phần được chia)."
+        )
+        en = (
+            f"Distributed in pool “{pool}”, round {round_number}: it was {owner_code}'s turn among {len(free)} who were free "
+            f"(weight {chosen.weight} of {weights}, {owed:.2f} leads behind their share)."
+        )
+        if cause == "reassignment":
+            vi = "Chuyển người chăm theo quy trình chăm sóc. " + vi
+            en = "Reassigned because the care process asked for it. " + en
+    return Sentence(f"{vi} {others.vi}".strip(), f"{en} {others.en}".strip())
+
+
+def of_hand(*, by: str, reason: str, owner_code: str) -> Sentence:
+    """A person decided."""
+    because = f": {reason}" if reason else ""
+    return Sentence(f"{by} giao tay cho {owner_code}{because}.", f"{by} assigned it by hand to {owner_code}{because}.")
+
+
+def of_release(*, cause: str, reason: str, previous_code: str) -> Sentence:
+    """Somebody lost the lead, nobody got it."""
+    vi, en = _RELEASES[cause]
+    because = f" ({reason})" if reason else ""
+    return Sentence(f"{previous_code}: {vi}{because}.", f"{previous_code}: {en}{because}.")
+
+
+def of_waiting(*, pool: str | None, people: Sequence[Considered]) -> Sentence:
+    """Nobody has the lead yet."""
+    if pool is None:
+        return Sentence(
+            "Chưa chia: không có nhóm chia số nào nhận nguồn, sản phẩm này. Thêm quy tắc ở mục Chia số.",
+            "Unassigned: no pool's rules fit this source and product. Add a rule under distribution.",
+        )
+    if not people:
+        return Sentence(
+            f"Chưa chia: nhóm “{pool}” chưa có ai. Thêm người vào nhóm.",
+            f"Unassigned: nobody is in pool “{pool}”. Add somebody.",
+        )
+    others = _passed_over(people)
+    return Sentence(
+        f"Chưa chia: đang chờ người nhận trong nhóm “{pool}”. {others.vi}".strip(),
+        f"Unassigned: waiting for somebody in pool “{pool}”. {others.en}".strip(),
+    )
+
+
+def of_duplicate(anchor_id: UUID) -> Sentence:
+    return Sentence(
+        f"Đơn trùng: số này đã về trước đó (số gốc {anchor_id}), nên không chia thêm.",
+        f"Duplicate: this number came before (first lead {anchor_id}), so it is not assigned again.",
+    )
+
+
+def _passed_over(people: Sequence[Considered]) -> Sentence:
+    """Who could not be given the lead, and why."""
+    vi, en = [], []
+    for one in people:
+        if one.state != "free":
+            reason_vi, reason_en = _STANDING[one.state]
+            vi.append(f"{one.code} ({reason_vi.format(load=one.load, capacity=one.capacity)})")
+            en.append(f"{one.code} ({reason_en.format(load=one.load, capacity=one.capacity)})")
+    return Sentence(f"Không xét: {', '.join(vi)}." if vi else "", f"Not considered: {', '.join(en)}." if en else "")
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace(".", ",")
