@@ -281,7 +281,7 @@ _LIVE: Final = "SELECT id, reference, status FROM shipments WHERE order_id = $1 
 _NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM creation_attempts WHERE order_id = $1"
 _OPEN: Final = """
 INSERT INTO shipments (id, order_id, reference, order_version, cod, status_at, cancel_requested_at)
-VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $6 END)
+VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $6::timestamptz END)
 """
 _RESERVE: Final = "INSERT INTO creation_attempts (reference, shipment_id, order_id, number) VALUES ($1, $2, $3, $4)"
 _LOCKED: Final = """
