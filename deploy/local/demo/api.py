@@ -84,12 +84,15 @@ class Person:
         return (await self.request(service, "GET", path, json=None, params=query)).json()
 
     async def request(self, service: str, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request; a POST carries an idempotency key, so that it may be repeated when a service was away."""
+        """One request; a POST carries an idempotency key, so that it may be repeated when a service was away.
+
+        Whoever repeats it gives the key in `headers`.
+        """
         headers = {"Accept-Language": "en", **options.pop("headers", {})}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         if method == "POST":
-            headers["Idempotency-Key"] = str(uuid.uuid4())
+            headers.setdefault("Idempotency-Key", str(uuid.uuid4()))
         answer = await self._http.request(method, self._url_of(service) + path, headers=headers, **options)
         if not answer.is_success:
             raise Refused(answer)

@@ -81,6 +81,28 @@ async def found(http: httpx.AsyncClient, url_of: UrlOf, *, admin_password: str) 
     return company
 
 
+async def connect_carrier(company: Company, http: httpx.AsyncClient, *, carrier_url: str) -> None:
+    """Makes the shop's connection to the simulated GHTK, and tells GHTK where its callbacks go."""
+    company.connection = await company.admin.ask(
+        "shipping",
+        "POST",
+        "/v1/connections",
+        carrier="ghtk",
+        shop_name="Kho Hà Nội",
+        base_url=carrier_url,
+        credentials={"token": "simulated-ghtk-token", "client_source": "S100001"},
+        pick_up={
+            "name": "Kho Cầu Giấy",
+            "phone": "0900000001",
+            "province": "Thành phố Hà Nội",
+            "ward": "Phường Cầu Giấy",
+            "detail": "12 Trần Thái Tông",
+        },
+    )
+    settings = {"callback_url": company.connection["callback_url"]}
+    (await http.patch(f"{carrier_url}/_simulator/settings", json=settings)).raise_for_status()
+
+
 async def open_for_business(company: Company, *, weights: dict[str, int]) -> None:
     """Makes the pool and puts everybody on duty; numbers that came before are now given out in the order they came."""
     await company.admin.ask(

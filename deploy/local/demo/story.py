@@ -100,24 +100,7 @@ class Story:
         return company
 
     async def _faults_on(self, company: Company) -> None:
-        carrier = self._stack.url("ghtk")
-        company.connection = await company.admin.ask(
-            "shipping",
-            "POST",
-            "/v1/connections",
-            carrier="ghtk",
-            shop_name="Kho Hà Nội",
-            base_url=carrier,
-            credentials={"token": "simulated-ghtk-token", "client_source": "S100001"},
-            pick_up={
-                "name": "Kho Cầu Giấy",
-                "phone": "0900000001",
-                "province": "Thành phố Hà Nội",
-                "ward": "Phường Cầu Giấy",
-                "detail": "12 Trần Thái Tông",
-            },
-        )
-        await self._control("PATCH", "settings", callback_url=company.connection["callback_url"])
+        await companies.connect_carrier(company, self._http, carrier_url=self._stack.url("ghtk"))
         await self._control("PUT", "faults", **FAULTS)
         self._say(
             "GHTK (simulated) connected, with faults: 20 % of creations time out after the work is done, 5 % find a "
