@@ -10,8 +10,10 @@ from typing import Final
 import uvloop
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from shared import http
@@ -32,6 +34,10 @@ PASSED_THROUGH: Final = ("shared.contracts", "workflows.search_attributes")
 """Pure and immutable, so one copy serves every workflow; loading them for each would cost milliseconds a start."""
 
 
+ONLY_VERSION: Final = WorkerDeploymentVersion("chot-workflows", "only")
+"""The version of workers that are replaced as a whole, as on one machine."""
+
+
 class WorkerSettings(BaseSettings):
     """Settings of the workflow worker; Temporal's own come from `TEMPORAL_ADDRESS` and its companions."""
 
@@ -41,6 +47,18 @@ class WorkerSettings(BaseSettings):
     http_port: int = Field(default=8106, ge=0, le=65535)
     log_format: str = "json"
     log_level: str = "info"
+    deployment_name: str = Field(
+        default="chot-workflows",
+        max_length=47,
+        validation_alias="TEMPORAL_DEPLOYMENT_NAME",
+        description="of the workers",
+    )
+    build_id: str = Field(
+        default="",
+        max_length=63,
+        validation_alias="TEMPORAL_WORKER_BUILD_ID",
+        description="version of the workers' code; '' = one version alone, which makes itself the current one",
+    )
 
 
 def sandbox() -> SandboxedWorkflowRunner:
@@ -48,8 +66,13 @@ def sandbox() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
-def build_worker(client: Client) -> Worker:
-    """The workflow-only worker on a client that has the product's plugin."""
+def build_worker(client: Client, version: WorkerDeploymentVersion = ONLY_VERSION) -> Worker:
+    """The workflow-only worker on a client that has the product's plugin.
+
+    Args:
+        version: which deployment and build it belongs to. A server takes the versioning behaviour that each workflow
+            declares from versioned workers alone, and sends them work once their version is current.
+    """
     return Worker(
         client,
         task_queue=WORKFLOW_QUEUE,
@@ -57,6 +80,23 @@ def build_worker(client: Client) -> Worker:
         workflow_runner=sandbox(),
         graceful_shutdown_timeout=GRACE,
         max_cached_workflows=2000,
+        deployment_config=WorkerDeploymentConfig(version=version, use_worker_versioning=True),
+    )
+
+
+async def make_current(client: Client, version: WorkerDeploymentVersion = ONLY_VERSION) -> None:
+    """Has the server send work to a version, also before its first worker polls. Where a controller rolls versions out,
+    that is its task."""
+    await client.workflow_service.set_worker_deployment_current_version(
+        SetWorkerDeploymentCurrentVersionRequest(
+            namespace=client.namespace,
+            deployment_name=version.deployment_name,
+            build_id=version.build_id,
+            identity=client.identity,
+            ignore_missing_task_queues=True,
+            allow_no_pollers=True,
+        ),
+        retry=True,
     )
 
 
@@ -71,7 +111,10 @@ async def _run(settings: WorkerSettings) -> None:
 
     async def work() -> None:
         await ensure_search_attributes(client, search_attributes.ALL)
-        await build_worker(await connected(client)).run()
+        version = WorkerDeploymentVersion(settings.deployment_name, settings.build_id or ONLY_VERSION.build_id)
+        if not settings.build_id:
+            await make_current(client, version)
+        await build_worker(await connected(client), version).run()
 
     await run_until_signal(
         {

@@ -14,6 +14,7 @@ from services.orders.consumers import handlers
 from services.orders.goods.api import router as goods
 from services.orders.levels.api import router as levels
 from services.orders.reading.api import router as reading
+from services.orders.reconcile import reconcile
 from services.orders.settings import OrdersSettings
 from services.orders.working import router as working
 from shared.service import Runtime, Service
@@ -35,5 +36,6 @@ SERVICE = Service(
     routers=(reading, working, levels, goods),
     handlers=handlers,
     activities=activities,
+    reconcile=reconcile,
     resources=resources,
 )

@@ -142,7 +142,8 @@ class _Care(Walk):
 
     def came_again(self, at: datetime) -> None:
         self.state = replace(self.state, came_again_at=self.facts.customer_came_again_at)
-        if self.state.ended and self.step.came_again is not None:
+        # Where another level ended the care (a cancelled order), the customer's return is a new order (rule D9).
+        if self.state.ended and self.step.end and self.step.came_again is not None:
             self.reopen(at, cause="came_again")
         if not self.state.ended:
             self.returned(at, cause="came_again")

@@ -13,6 +13,8 @@ def sentence(process: CareProcess, facts: Facts, state: StepState, tasks: dict[s
     step = process.steps[state.step]
     why = _why(process, facts, state)
     if state.ended:
+        if not step.end:
+            return Text(vi=f"Đã kết thúc chăm sóc ở {state.level}.", en=f"Care has ended at {state.level}.")
         return Text(vi=f"Đã kết thúc chăm sóc: {step.name.vi}.", en=f"Care has ended: {step.name.en}.")
     if state.paused:
         until = facts.pause.until if facts.pause is not None else None

@@ -1,0 +1,141 @@
+"""Finds orders whose workflow is missing or behind the database, and nudges them.
+
+That is the repair after any restore: truth is in the database, and every nudge starts a workflow that is not there. It
+also brings back a workflow that an operator ended although its order goes on: under a further id, because a workflow
+that has ended does not start again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from temporalio.client import Client
+
+from shared import outbox
+from shared.contracts import ids
+from shared.contracts.commands import WorkflowCommand
+from shared.contracts.workflows import CARE, FULFILMENT, nudge_care, nudge_fulfilment
+from shared.db import Database
+
+PAGE: Final = 1000
+"""Orders looked at, and commands written, at a time."""
+ENDED_PAGE: Final = 100
+"""Workflow ids asked about in one query, which grows with them."""
+LATE: Final = "2 minutes"
+"""A fact or a due instant that its workflow has not seen for so long will not be seen without help: relay and workers
+need seconds, and a wake-up is spread over one minute."""
+
+_OPEN_CARE: Final = text(
+    f"""
+SELECT order_id, round,
+    (seen_version < version AND changed_at < now() - interval '{LATE}')
+        OR (next_due IS NOT NULL AND next_due < now() - interval '{LATE}'
+            AND coalesce(looked_at, changed_at) < now() - interval '{LATE}') AS behind
+FROM care WHERE is_open AND order_id > :after ORDER BY order_id LIMIT {PAGE}
+"""
+)
+_OPEN_FULFILMENTS: Final = text(
+    f"""
+SELECT order_id, round, seen_version < version AND changed_at < now() - interval '{LATE}' AS behind
+FROM fulfilments WHERE phase NOT IN ('cancelled', 'done') AND order_id > :after ORDER BY order_id LIMIT {PAGE}
+"""
+)
+_FURTHER_CARE: Final = text(
+    "UPDATE care SET round = round + 1 WHERE is_open AND (order_id, round) IN "
+    "(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:rounds AS integer[]))) RETURNING order_id, round"
+)
+_FURTHER_FULFILMENTS: Final = text(
+    "UPDATE fulfilments SET round = round + 1 WHERE phase NOT IN ('cancelled', 'done') AND (order_id, round) IN "
+    "(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:rounds AS integer[]))) RETURNING order_id, round"
+)
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """A kind of thing that workflows follow."""
+
+    workflow: str
+    open: Any
+    further: Any
+    workflow_id: Callable[..., str]
+    nudge: Callable[..., WorkflowCommand]
+
+
+_CARE: Final = _Followed(CARE.name, _OPEN_CARE, _FURTHER_CARE, ids.care_id, nudge_care)
+_FULFILMENT: Final = _Followed(
+    FULFILMENT.name, _OPEN_FULFILMENTS, _FURTHER_FULFILMENTS, ids.fulfilment_id, nudge_fulfilment
+)
+
+
+async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
+    """Nudges every open care and fulfilment whose workflow is missing or behind.
+
+    Returns:
+        Kind → how many were nudged.
+
+    Raises:
+        RPCError: Temporal cannot be asked; what was not nudged yet is found again the next time.
+    """
+    return {
+        "cares": await _reconcile(db, temporal, _CARE),
+        "fulfilments": await _reconcile(db, temporal, _FULFILMENT),
+    }
+
+
+async def _reconcile(db: Database, temporal: Client, followed: _Followed) -> int:
+    # Before the orders are read: a workflow that starts in between is nudged once too often, which does nothing.
+    query = f"WorkflowType = '{followed.workflow}' AND ExecutionStatus = 'Running'"
+    running = {execution.id async for execution in temporal.list_workflows(query, page_size=PAGE)}
+    nudged = 0
+    async for page in _pages(db, followed):
+        missing = [row for row in page if followed.workflow_id(row.order_id, round=row.round) not in running]
+        ended = await _ended(temporal, followed, missing)
+        wanted = [row for row in page if row.behind or row in missing]
+        await _nudge(db, followed, wanted, ended)
+        nudged += len(wanted)
+    return nudged
+
+
+async def _pages(db: Database, followed: _Followed) -> AsyncIterator[Sequence[Any]]:
+    after = UUID(int=0)
+    while True:
+        async with db.read() as session:
+            page = (await session.execute(followed.open, {"after": after})).all()
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        after = page[-1].order_id
+
+
+async def _ended(temporal: Client, followed: _Followed, missing: Sequence[Any]) -> set[UUID]:
+    """Those of the orders whose workflow has ended, as far as Temporal remembers."""
+    found = set()
+    for start in range(0, len(missing), ENDED_PAGE):
+        chunk = {
+            followed.workflow_id(row.order_id, round=row.round): row for row in missing[start : start + ENDED_PAGE]
+        }
+        quoted = ", ".join(f"'{workflow_id}'" for workflow_id in chunk)
+        query = f"WorkflowId IN ({quoted}) AND ExecutionStatus != 'Running'"
+        async for execution in temporal.list_workflows(query, page_size=ENDED_PAGE):
+            found.add(chunk[execution.id].order_id)
+    return found
+
+
+async def _nudge(db: Database, followed: _Followed, rows: Sequence[Any], ended: set[UUID]) -> None:
+    if not rows:
+        return
+    async with db.transaction() as session:
+        again = [row for row in rows if row.order_id in ended]
+        further = await session.execute(
+            followed.further, {"ids": [row.order_id for row in again], "rounds": [row.round for row in again]}
+        )
+        rounds = {row.order_id: row.round for row in rows} | {row.order_id: row.round for row in further}
+        await outbox.write(
+            session,
+            [outbox.command_row(followed.nudge(order_id, round=turn)) for order_id, turn in rounds.items()],
+        )
