@@ -197,7 +197,7 @@ class Story:
 
         await self._wait("the carrier's waybills", accepted)
         stats = (await self._http.get(f"{self._stack.url('ghtk')}/_simulator/stats")).json()
-        self._say(f"every parcel created once or adopted; the carrier counted {stats['creations']} creations")
+        self._say(f"every parcel created once or adopted; the carrier counted {stats['created']} creations")
 
         async def at_rest() -> bool:
             await self._control("POST", "advance", steps=1)
