@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from services.leads.api import create, leads, pools
+from services.leads.api import create, hooks, leads, pools, raw_items, sources
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
 from services.leads.settings import LeadsSettings
@@ -24,7 +24,7 @@ SERVICE = Service(
     title="Chốt – Nguồn số và chia số (leads)",
     settings=LeadsSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(create.router, leads.router, pools.router),
+    routers=(create.router, leads.router, hooks.router, sources.router, pools.router, raw_items.router),
     handlers=handlers,
     resources=resources,
     background={"consumer": {"distributor": _distributor}},

@@ -54,3 +54,17 @@ class PhoneFilterUnreadable(Problem):
     status = 422
     vi = "Không tìm được theo số này: {reason_vi}"
     en = "This number cannot be searched for: {reason_en}"
+
+
+class SourceNameTaken(Problem):
+    type = "source-name-taken"
+    status = 409
+    vi = "Đã có nguồn số tên '{name}'. Đặt tên khác."
+    en = "There is a source named '{name}' already. Choose another name."
+
+
+class SourceHasNoKey(Problem):
+    type = "source-has-no-key"
+    status = 409
+    vi = "Chỉ nguồn kênh 'api' và landing page có khóa. Tạo nguồn kênh 'api' cho hệ thống muốn gửi số vào."
+    en = "Only sources of channel 'api' and landing pages have keys. Make a source of channel 'api' for that system."

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.leads.intake.items import Origin
+from services.leads.intake.items import Channel, Origin
 from shared.db import Database
 
 FRESH: Final = 2.0
@@ -42,7 +42,7 @@ class KnownSource:
 
     id: UUID
     name: str
-    channel: str
+    channel: Channel
     campaign: str
     marketer: str
     product: str

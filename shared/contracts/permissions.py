@@ -9,6 +9,8 @@ LEADS_CREATE: Final = "leads.create"
 LEADS_IMPORT: Final = "leads.import"
 LEADS_DISTRIBUTE: Final = "leads.distribute"
 """Pools, rules, manual distribution and reassignment."""
+LEADS_SOURCES: Final = "leads.sources"
+"""Sources, landing pages and their keys."""
 ORDERS_READ: Final = "orders.read"
 ORDERS_CARE: Final = "orders.care"
 """Log calls, work tasks, close."""
@@ -41,6 +43,7 @@ SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
         LEADS_CREATE,
         LEADS_IMPORT,
         LEADS_DISTRIBUTE,
+        LEADS_SOURCES,
         ORDERS_READ,
         ORDERS_CARE,
         ORDERS_CANCEL,
@@ -50,7 +53,7 @@ SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
         PHONES_REVEAL,
     ),
     "sale": (LEADS_READ, LEADS_CREATE, ORDERS_READ, ORDERS_CARE, ORDERS_CANCEL, SHIPPING_READ, REPORTS_READ),
-    "marketing": (LEADS_READ, LEADS_CREATE, LEADS_IMPORT, REPORTS_READ),
+    "marketing": (LEADS_READ, LEADS_CREATE, LEADS_IMPORT, LEADS_SOURCES, REPORTS_READ),
     "cod": (ORDERS_READ, ORDERS_POST, ORDERS_CANCEL, SHIPPING_READ, SHIPPING_WRITE, REPORTS_READ, SEE_ALL),
 }
 """Groups of a fresh installation; a company edits them."""

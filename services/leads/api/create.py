@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -133,6 +134,10 @@ async def create_lead(request: Request) -> Response:
     lead = _read_lead(body)
     origin, product = await _origin(lead, by, parts.sources)
     language = language_of(request)
+
+    def render(verdict: Verdict) -> Answer:
+        return answer(verdict, language)
+
     item = Item(
         id=uuid7(),
         received_at=received_at,
@@ -148,9 +153,9 @@ async def create_lead(request: Request) -> Response:
             address=lead.address,
         ),
         correlation_id=correlation_id(),
-        once=once_key(request, body, principal=by.principal, route="POST /v1/leads", language=language),
+        once=once_key(request, body, principal=by.principal, route="POST /v1/leads", render=render),
     )
-    return respond(await parts.batcher.submit(item), language)
+    return respond(await parts.batcher.submit(item), render)
 
 
 def _read_lead(body: bytes) -> LeadIn:
@@ -165,12 +170,15 @@ def _read_lead(body: bytes) -> LeadIn:
         ) from None
 
 
-def once_key(request: Request, body: bytes, *, principal: str, route: str, language: Language) -> OnceKey | None:
+def once_key(
+    request: Request, body: bytes, *, principal: str, route: str, render: Callable[[Verdict], Answer]
+) -> OnceKey | None:
     """The Idempotency-Key that a request carries.
 
     Args:
         principal: whose key it is; keys of different principals do not meet.
         route: what is asked for, without secrets that a path may hold.
+        render: makes the answer that is kept.
     """
     key = request.headers.get("idempotency-key")
     if not key:
@@ -179,9 +187,6 @@ def once_key(request: Request, body: bytes, *, principal: str, route: str, langu
         raise RequestValidationError(
             [{"type": "string_too_long", "loc": ("header", "Idempotency-Key"), "msg": f"at most {MAX_KEY} characters"}]
         )
-
-    def render(verdict: Verdict) -> Answer:
-        return answer(verdict, language)
 
     return OnceKey(principal, route, key, hashlib.sha256(body).digest(), render)
 
@@ -221,7 +226,7 @@ def answer(verdict: Verdict, language: Language) -> Answer:
     return Answer(problem.status, orjson.dumps(problem.body(language)).decode())
 
 
-def respond(outcome: Outcome, language: Language) -> Response:
+def respond(outcome: Outcome, render: Callable[[Verdict], Answer]) -> Response:
     """Tells a sender what became of the item.
 
     Raises:
@@ -229,7 +234,7 @@ def respond(outcome: Outcome, language: Language) -> Response:
     """
     if isinstance(outcome, KeyReused):
         raise outcome
-    told = outcome if isinstance(outcome, Answer) else answer(outcome, language)
+    told = outcome if isinstance(outcome, Answer) else render(outcome)
     return Response(
         told.body,
         status_code=told.status,

@@ -8,11 +8,12 @@ from typing import Annotated, Final
 from fastapi import Depends, Header, Query, Response
 
 from shared.auth import Principal, require
-from shared.contracts.permissions import LEADS_DISTRIBUTE, LEADS_IMPORT, LEADS_READ
+from shared.contracts.permissions import LEADS_DISTRIBUTE, LEADS_IMPORT, LEADS_READ, LEADS_SOURCES
 from shared.errors import PreconditionFailed, PreconditionRequired
 
 Reader = Annotated[Principal, Depends(require(LEADS_READ))]
 Distributor = Annotated[Principal, Depends(require(LEADS_DISTRIBUTE))]
+SourceManager = Annotated[Principal, Depends(require(LEADS_SOURCES))]
 Importer = Annotated[Principal, Depends(require(LEADS_IMPORT))]
 
 Limit = Annotated[int, Query(ge=1, le=200, description="items of a page at most")]

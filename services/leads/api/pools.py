@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -14,6 +14,7 @@ from services.leads.api.dependencies import Distributor, ExpectedVersion, Limit,
 from services.leads.distributor import match_waiting, serve
 from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import PoolNameTaken
+from services.leads.intake.items import Channel
 from services.leads.replay import recorded_rounds
 from services.leads.repository import pools
 from services.leads.repository.pools import Rules, Seat
@@ -24,9 +25,6 @@ from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["distribution"])
 
-Channel = Literal[
-    "landing_page", "facebook_form", "facebook_chat", "excel", "manual", "hotline", "event", "referral", "api"
-]
 Texts = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=500)]
 
 

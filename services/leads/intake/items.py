@@ -11,6 +11,9 @@ from uuid import UUID
 from services.leads.phone import PhoneReading, read_phones
 from services.leads.text import cell
 
+Channel = Literal[
+    "landing_page", "facebook_form", "facebook_chat", "excel", "manual", "hotline", "event", "referral", "api"
+]
 VerdictName = Literal["lead", "duplicate", "rejected"]
 
 MAX_NAME: Final = 200
@@ -25,7 +28,7 @@ MAX_TYPED: Final = 200
 class Origin:
     """Where an item came from: the dimensions of the marketing reports, and whether the person asked to be called."""
 
-    channel: str
+    channel: Channel
     source_id: UUID | None = None
     campaign: str = ""
     landing_page: str = ""

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from structlog.testing import capture_logs
 
 from tests.harness import Running
 
@@ -174,8 +175,10 @@ async def test_a_poisoned_arrival_is_kept_and_takes_no_other_down(leads: Running
         name = "poison" if place == 7 else "Lan"
         return await client.post("/v1/leads", json={"phone": f"09123456{place:02}", "name": name})
 
-    answers = await asyncio.gather(*(send(place) for place in range(30)))
+    with capture_logs() as logged:
+        answers = await asyncio.gather(*(send(place) for place in range(30)))
 
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["arrival could not be taken in"]
     assert [answer.status_code for answer in answers] == [202 if place == 7 else 201 for place in range(30)]
     assert answers[7].json()["reason"] == "internal"
     assert len(await leads.rows("SELECT 1 FROM leads")) == 29

@@ -1,0 +1,173 @@
+"""What a landing page's form sends → a lead. Pure.
+
+Page builders post a flat object, as JSON or form-encoded, whose keys are whatever the page's author called the fields;
+the page's address with its UTM parameters comes as `link` (LadiPage, as receivers of its webhooks show; it has no
+signature and no event id).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal, get_args
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+
+from services.leads.intake.items import MAX_PRODUCT, Candidate, Origin, Rejection, read_candidate
+from services.leads.sources import KnownSource, UtmRule
+from services.leads.text import cell, plain
+
+Field = Literal["phone", "other_phone", "name", "product", "note", "address", "link", "ignore"]
+FIELDS: Final[tuple[Field, ...]] = get_args(Field)
+
+UTM: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
+MAX_FIELDS: Final = 300
+"""Fields of a form that are looked at; the raw item keeps all."""
+MAX_VALUE: Final = 5_000
+MAX_LINK: Final = 2_000
+MAX_CAMPAIGN: Final = 200
+_DEPTH: Final = 4
+"""Levels of nesting that are looked into: some builders wrap the fields in 'data' or 'fields'."""
+
+ALIASES: Final[dict[Field, str]] = {
+    "phone": "phone, phone number, mobile, mobile phone, tel, telephone, sdt, so dt, so dien thoai, dien thoai, so di dong",
+    "other_phone": "phone 2, sdt 2, so dien thoai 2, other phone, zalo, so zalo",
+    "name": "name, full name, your name, customer name, ho ten, ho va ten, ten, ten khach hang",
+    "product": "product, product code, sku, san pham, ma san pham",
+    "note": "message, note, comment, content, ghi chu, loi nhan, noi dung, yeu cau",
+    "address": "address, dia chi, dia chi nhan hang, dia chi giao hang",
+    "link": "link, url, page url, url page, page link, landing page",
+}
+"""Names of fields, without accents; case, spaces and signs do not matter."""
+_BY_ALIAS: Final = {plain(alias): field for field, aliases in ALIASES.items() for alias in aliases.split(", ")}
+
+UNREADABLE: Final = Rejection(
+    "body_unreadable",
+    vi="Nội dung gửi lên không phải JSON hay biểu mẫu (form). Chọn kiểu gửi JSON hoặc form-urlencoded trong landing page.",
+    en="The body is neither JSON nor a form. Choose JSON or form-urlencoded in the landing page's settings.",
+)
+NO_PHONE_FIELD: Final = Rejection(
+    "phone_field_missing",
+    vi="Không thấy trường số điện thoại. Khai báo trường nào là số điện thoại ở mục Landing page rồi gửi lại.",
+    en="There is no phone field. Say under landing pages which field is the phone number, then send again.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A form as read: the origin with campaign, marketer and page, and the lead or why it is none."""
+
+    origin: Origin
+    content: Candidate | Rejection
+
+
+def read_submission(body: bytes, *, content_type: str, page: KnownSource) -> Submission:
+    """Reads what a form sent.
+
+    Args:
+        body: as it came, in whatever state.
+        content_type: what the sender says it is; a body that looks like JSON is read as JSON all the same.
+    """
+    fields = read_fields(body, content_type=content_type)
+    if fields is None:
+        return Submission(page.origin(), UNREADABLE)
+    values = _map(fields, page.field_map)
+    link = values.get("link", "")[:MAX_LINK]
+    utm = {**_utm_of(_query_of(link)), **_utm_of(fields)}
+    origin = replace(
+        page.origin(),
+        campaign=cell(utm.get("utm_campaign", ""), MAX_CAMPAIGN) or page.campaign,
+        marketer=_marketer(page.utm_rules, utm) or page.marketer,
+        consent_page=cell(link, MAX_LINK),
+    )
+    if "phone" not in values and "other_phone" not in values:
+        return Submission(origin, NO_PHONE_FIELD)
+    content = read_candidate(
+        phone=values.get("phone", ""),
+        other_phone=values.get("other_phone", ""),
+        name=values.get("name", ""),
+        product=cell(values.get("product", ""), MAX_PRODUCT) or page.product,
+        note=values.get("note", ""),
+        address=values.get("address", ""),
+    )
+    return Submission(origin, content)
+
+
+def read_fields(body: bytes, *, content_type: str) -> dict[str, str] | None:
+    """The fields of a JSON object or a form; None when it is neither. Bytes that are no UTF-8 become '\ufffd'."""
+    text = body.decode("utf-8-sig", "replace").strip()
+    if "json" in content_type.lower() or text.startswith("{"):
+        return _of_json(text)
+    if "=" not in text or text.startswith(("<", "[")):
+        return None
+    return _collect(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace"))
+
+
+def _of_json(text: str) -> dict[str, str] | None:
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    return _collect(_flatten(document, depth=_DEPTH))
+
+
+def _flatten(document: Mapping[str, object], *, depth: int) -> Iterable[tuple[str, str]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            if depth:
+                yield from _flatten(value, depth=depth - 1)
+        elif isinstance(value, list):
+            texts = [text for one in value if not isinstance(one, dict | list) and (text := _text(one))]
+            yield key, ", ".join(texts)
+        else:
+            yield key, _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return ""
+    return value if isinstance(value, str) else repr(value)
+
+
+def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The first value of each field that is not empty."""
+    fields: dict[str, str] = {}
+    for key, value in pairs:
+        if len(fields) >= MAX_FIELDS:
+            break
+        if not fields.get(key):
+            fields[key] = value[:MAX_VALUE]
+    return fields
+
+
+def _map(fields: Mapping[str, str], field_map: Mapping[str, str]) -> dict[str, str]:
+    """Field of a lead → text. The page's own map comes before the names that everybody uses; several fields for one
+    meaning are joined, so that nothing a customer wrote is lost."""
+    found: dict[str, list[str]] = {}
+    for key, value in fields.items():
+        meaning = field_map.get(key) or _BY_ALIAS.get(plain(key))
+        if meaning is None or meaning == "ignore":
+            continue
+        texts = found.setdefault(meaning, [])
+        if value.strip() and value not in texts:
+            texts.append(value)
+    joints = {"phone": " / ", "other_phone": " / ", "note": "\n"}
+    return {meaning: joints.get(meaning, ", ").join(texts) for meaning, texts in found.items()}
+
+
+def _query_of(link: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(urlsplit(link).query, errors="replace"))
+    except ValueError:  # an address that is none, such as http://[
+        return {}
+
+
+def _utm_of(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name in UTM if (text := fields.get(name, "").strip())}
+
+
+def _marketer(rules: Iterable[UtmRule], utm: Mapping[str, str]) -> str:
+    return next((rule.marketer for rule in rules if utm.get(rule.parameter) == rule.value), "")
