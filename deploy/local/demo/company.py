@@ -103,8 +103,9 @@ async def connect_carrier(company: Company, http: httpx.AsyncClient, *, carrier_
     (await http.patch(f"{carrier_url}/_simulator/settings", json=settings)).raise_for_status()
 
 
-async def open_for_business(company: Company, *, weights: dict[str, int]) -> None:
+async def open_for_business(company: Company) -> None:
     """Makes the pool and puts everybody on duty; numbers that came before are now given out in the order they came."""
+    weights = {login: weight for login, _, weight in SALES}
     await company.admin.ask(
         "leads",
         "POST",

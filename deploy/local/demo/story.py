@@ -148,7 +148,7 @@ class Story:
             }
             hook = f"{self._stack.url('leads')}/v1/hooks/landing/{page['key']}"
             (await self._http.post(hook, data=form)).raise_for_status()
-        await companies.open_for_business(company, weights={login: weight for login, _, weight in companies.SALES})
+        await companies.open_for_business(company)
         self._say(
             f"{LANDING_LEADS} leads from a landing page; four salespeople go on duty and get the backlog by weight"
         )
