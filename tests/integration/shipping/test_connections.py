@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import httpx
 import pytest
 
@@ -69,12 +71,13 @@ async def test_a_carrier_that_is_away_cannot_be_connected(shop: Shop) -> None:
     ],
 )
 async def test_a_wrong_field_is_named_before_the_carrier_is_called(
-    shop: Shop, changes: dict[str, object], title: str
+    quiet_shop: Shop, changes: dict[str, object], title: str
 ) -> None:
-    called = shop.ghtk.stats.calls["list_pick_add"]
-    answer = await shop.client.post("/v1/connections", json=connection_body(shop.ghtk, shop_name="Shop X", **changes))
+    calls = dict(quiet_shop.ghtk.stats.calls)
+    body = connection_body(quiet_shop.ghtk, shop_name="Shop X", **changes)
+    answer = await quiet_shop.client.post("/v1/connections", json=body)
     assert (answer.status_code, answer.json()["title"]) == (422, title)
-    assert shop.ghtk.stats.calls["list_pick_add"] == called
+    assert quiet_shop.ghtk.stats.calls == calls
 
 
 async def test_a_shop_is_connected_once(shop: Shop) -> None:
@@ -125,14 +128,13 @@ async def test_connections_are_for_administrators(shop: Shop) -> None:
     assert (await (await shop.running.anonymous()).get("/v1/connections")).status_code == 401
 
 
-def test_credentials_open_for_their_own_connection_and_key_only(shop: Shop) -> None:
-    vault = shop.context.vault
-    sealed = vault.seal({"token": "t"}, connection_id=shop.connection_id)
-    assert vault.open(sealed, connection_id=shop.connection_id) == {"token": "t"}
-    other = type(shop.connection_id)(int=1)
-    for box, connection_id in ((vault, other), (Vault(b"\1" * 32), shop.connection_id)):
+def test_credentials_open_for_their_own_connection_and_key_only() -> None:
+    vault, connection_id = Vault(b"\1" * 32), UUID(int=1)
+    sealed = vault.seal({"token": "t"}, connection_id=connection_id)
+    assert vault.open(sealed, connection_id=connection_id) == {"token": "t"}
+    for box, other in ((vault, UUID(int=2)), (Vault(b"\2" * 32), connection_id)):
         with pytest.raises(CredentialsUnreadable):
-            box.open(sealed, connection_id=connection_id)
+            box.open(sealed, connection_id=other)
 
 
 @pytest.mark.parametrize("key", [None, "", "short", "A" * 43, KEY + "AAAA", "không phải base64 đâu nhé, thật đấy mà!!"])
