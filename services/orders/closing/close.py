@@ -13,6 +13,7 @@ from services.orders.actors import Actor
 from services.orders.closing import fulfilment
 from services.orders.closing.domain import (
     INBOUND_CHANNELS,
+    AlreadyClosed,
     Closing,
     ConversationRequired,
     InvalidRecipientPhone,
@@ -69,10 +70,12 @@ async def close(
         allow_waiting: whether it may be closed without enough stock and wait for it (rule D19).
 
     Raises:
-        MoveNotAllowed: the order cannot be closed from where it stands.
+        AlreadyClosed, MoveNotAllowed: the order cannot be closed from where it stands.
         UnknownProducts, FreeOnlyAsGift, DiscountTooLarge, DepositTooLarge, InvalidRecipientPhone,
         ConversationRequired, OutOfStock: what rule D16 and the stock ask for is missing.
     """
+    if order.level == CLOSED:
+        raise AlreadyClosed
     catalogue = await products.sold(session, [line.sku for line in closing.lines])
     lines = priced(closing.lines, catalogue)
     sums = money(

@@ -9,8 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from services.orders.goods.products import Product
-from shared.contracts.base import Dong
+from services.orders.goods.products import Amount, Product
 from shared.contracts.events.orders import OrderLine
 from shared.errors import Problem
 
@@ -55,6 +54,13 @@ class ConversationRequired(Problem):
     en = "No conversation with the customer is logged. Send the call along with the closing (field 'call')."
 
 
+class AlreadyClosed(Problem):
+    type = "already-closed"
+    status = 409
+    vi = "Đơn này đã chốt rồi. Tải lại đơn để xem nội dung đã chốt."
+    en = "This order is closed already. Load it again to see what was agreed."
+
+
 class OutOfStock(Problem):
     type = "out-of-stock"
     status = 409
@@ -78,7 +84,7 @@ class ClosingLine(BaseModel):
 
     sku: str = Field(examples=["SERUM-C-30"])
     quantity: int = Field(ge=1, le=10_000)
-    unit_price: Dong | None = Field(default=None, ge=0, description="đồng; the catalogue's price if left out")
+    unit_price: Amount | None = Field(default=None, description="đồng; the catalogue's price if left out")
     gift: bool = False
 
 
@@ -118,9 +124,9 @@ class Closing(BaseModel):
     phone: str = Field(default="", description="of the recipient; the customer's own if left out", max_length=40)
     address: DeliveryAddress
     lines: list[ClosingLine] = Field(min_length=1, max_length=100)
-    discount: Dong = Field(default=0, ge=0)
-    shipping_fee: Dong = Field(default=0, ge=0, description="charged to the customer")
-    deposit: Dong = Field(default=0, ge=0)
+    discount: Amount = 0
+    shipping_fee: Amount = Field(default=0, description="charged to the customer")
+    deposit: Amount = 0
     deliver_on: date | None = Field(default=None, description="'hẹn giao': not before this day")
     note: str = Field(default="", max_length=500, description="for the courier")
     call: ClosingCall | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
@@ -26,6 +26,10 @@ class ProductExists(Problem):
     en = "The SKU {sku} belongs to another product. Choose another one."
 
 
+Amount = Annotated[int, Field(ge=0, le=10**12)]
+"""Money that somebody enters, in đồng: never negative, and a million millions is a slip of the hand."""
+
+
 class NewProduct(BaseModel):
     """A product as it is entered."""
 
@@ -38,7 +42,7 @@ class NewProduct(BaseModel):
 
     sku: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,39}$", description="stock keeping unit, unique")
     name: str = Field(min_length=1, max_length=200)
-    price: Dong = Field(ge=0, description="đồng")
+    price: Amount = Field(description="đồng")
     weight_grams: int = Field(gt=0, le=1_000_000)
 
 
