@@ -293,6 +293,9 @@ class Consumer:
         for message, event in items:
             await message.ack()
             telemetry.EVENTS_HANDLED.labels(self._service, event.type).inc()
+            log.debug(
+                "event handled", event_type=event.type, event_id=str(event.id), correlation_id=event.correlation_id
+            )
 
     async def _bury(self, message: Msg, *, error: str, attempts: int) -> None:
         """Sets a message aside for a person, then terminates it; in this order, so that it is never only gone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -71,7 +72,9 @@ class Database:
         self.url = _driver_url(url)
         self._pool_size = pool_size
         self.engine: AsyncEngine = create_async_engine(
-            self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            "postgresql+asyncpg://",
+            # The driver reads the whole URL itself, sslmode and the like included, which SQLAlchemy does not pass on.
+            async_creator=partial(asyncpg.connect, self.url),
             pool_size=pool_size,
             max_overflow=0,
             hide_parameters=True,  # they may be personal, and errors are logged

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command, op
 from alembic.config import Config
@@ -145,7 +147,8 @@ def run_env(url: str, metadata: sa.MetaData) -> None:
 
     async def main() -> None:
         engine = create_async_engine(
-            url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1),
+            "postgresql+asyncpg://",
+            async_creator=partial(asyncpg.connect, url.replace("postgres://", "postgresql://", 1)),
             poolclass=NullPool,
         )
         async with engine.begin() as connection:

@@ -27,7 +27,9 @@ from temporalio.service import ServiceClient
 
 from shared.contracts.activities import ActivityRef
 from shared.contracts.base import Contract
-from shared.telemetry import correlated, correlation_id
+from shared.telemetry import correlated, correlation_id, logger
+
+log = logger(__name__)
 
 CORRELATION_HEADER: Final = "chot-correlation-id"
 GRACE: Final = timedelta(seconds=5)
@@ -62,6 +64,7 @@ class _ActivityInbound(temporalio.worker.ActivityInboundInterceptor):
         with correlated(
             _decode(input.headers) or str(info.workflow_id), causation=f"{info.workflow_id}/{info.activity_id}"
         ):
+            log.debug("activity", activity=info.activity_type, workflow_id=info.workflow_id, attempt=info.attempt)
             return await super().execute_activity(input)
 
 

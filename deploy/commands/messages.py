@@ -105,6 +105,8 @@ def republish(
 def reconcile(service: ServiceOption = None) -> None:
     """Compare the databases with the workflows, and start or wake every workflow that is missing or behind."""
 
+    from shared.temporal import leave
+
     async def work(definition: Any, runtime: Any) -> dict[str, int] | None:
         if definition.reconcile is None:
             return None
@@ -120,6 +122,8 @@ def reconcile(service: ServiceOption = None) -> None:
 
 def _names(service: str | None) -> tuple[str, ...]:
     if service is None:
+        if "CHOT_DATABASE_URL" in os.environ:
+            fail("CHOT_DATABASE_URL names one service's database: say which with --service.")
         return SERVICES
     if service not in SERVICES:
         fail(f"There is no service '{service}'. Take one of: {', '.join(SERVICES)}.")
