@@ -72,6 +72,8 @@ class CallbackSender:
         self._dice = dice
         self._stats = stats
         self._transport = transport
+        # One for all workers: reading the certificates takes longer than many callbacks.
+        self._tls = httpx.create_ssl_context()
         self._queues: list[asyncio.Queue[Callback]] = []
         self._workers: list[asyncio.Task[None]] = []
         self._timers: dict[asyncio.TimerHandle, None] = {}
@@ -181,7 +183,7 @@ class CallbackSender:
 
     async def _work(self, queue: asyncio.Queue[Callback]) -> None:
         timeout = self.settings.callback_timeout_seconds
-        async with httpx.AsyncClient(transport=self._transport, timeout=timeout) as client:
+        async with httpx.AsyncClient(transport=self._transport, timeout=timeout, verify=self._tls) as client:
             while True:
                 callback = await queue.get()
                 acknowledged = await self._post(client, callback)
