@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -18,6 +20,7 @@ from temporalio.client import Client, WorkflowHandle
 from deploy.local.demo import company as companies
 from deploy.local.demo.api import Person, Refused
 from deploy.local.demo.company import Company
+from deploy.local.ghtk.life import Status
 from deploy.local.layout import SERVICES
 from deploy.local.stack import Stack
 from shared.contracts import ids
@@ -26,7 +29,9 @@ from tests.harness import connect, eventually
 TEAM: Final = "Sale 1"
 WITHIN: Final = 60.0
 """Seconds at most for what takes one or two: a bound for a machine that is busy with something else."""
-ADDRESS: Final = {"province": "Thành phố Hà Nội", "ward": "Phường Hoàn Kiếm", "detail": "12 Hàng Bài"}
+
+NUMBER: Final = re.compile(rb"(?<![0-9A-Za-z.-])(?:\+?84|0)912\d{6}(?!\d)")
+"""What looks like one of the numbers that `Shop.phone` makes, as typed or in international form."""
 
 _PENDING: Final = "SELECT type, status, count(*) FROM outbox WHERE status <> 'sent' GROUP BY type, status"
 
@@ -59,13 +64,17 @@ class Shop:
         for person in (company.admin, company.manager, company.marketer, company.cod_desk, *company.sales):
             await person.sign_in()
 
-    async def lead(self, *, product: str = "", name: str = "", phone: str = "", correlation: str = "") -> str:
-        """The marketer types a number in that nobody left before; returns the id of the lead and of its order."""
+    async def lead(self, *, phone: str = "", correlation: str = "", **about: str) -> str:
+        """The marketer types a number in that nobody left before; returns the id of the lead and of its order.
+
+        Args:
+            about: further fields of the lead.
+        """
         answer = await self.company.marketer.request(
             "leads",
             "POST",
             "/v1/leads",
-            json={"phone": phone or self.phone(), "name": name, "product": product},
+            json={"phone": phone or self.phone(), **about},
             headers={"x-correlation-id": correlation} if correlation else {},
         )
         assert answer.json()["verdict"] == "lead"
@@ -105,16 +114,18 @@ class Shop:
         assert order is not None
         return order
 
-    async def close(self, order_id: str, *, sku: str, quantity: int = 1) -> dict[str, Any]:
+    async def close(
+        self, order_id: str, *, sku: str, recipient: str = "Khách hàng", detail: str = "12 Hàng Bài"
+    ) -> dict[str, Any]:
         """The salesperson who holds the order closes it on the telephone."""
         order = await self.in_care(order_id)
         closed: dict[str, Any] = await self.holder(order).ask(
             "orders",
             "POST",
             f"/v1/orders/{order_id}/close",
-            recipient="Zebediah Quimbly",
-            address=ADDRESS,
-            lines=[{"sku": sku, "quantity": quantity}],
+            recipient=recipient,
+            address={"province": "Thành phố Hà Nội", "ward": "Phường Hoàn Kiếm", "detail": detail},
+            lines=[{"sku": sku, "quantity": 1}],
             shipping_fee=30_000,
             call={"seconds": 120},
         )
@@ -161,9 +172,23 @@ class Shop:
         answer.raise_for_status()
         return answer.json()
 
+    async def carried_to(self, waybill: str, status: Status) -> None:
+        """Lets the carrier's couriers work until a parcel has a status."""
+        while (await self.parcel(waybill))["status_id"] != status:
+            assert (await self.carrier("POST", "advance", steps=1))["moves"] > 0, "the parcel moves no further"
+
+    def logs_with(self, secrets: Collection[str]) -> list[str]:
+        """Names of the logs that hold one of these texts, or any customer's number."""
+        found = []
+        for log in sorted(self.stack.log_dir.iterdir()):
+            content = log.read_bytes()
+            if NUMBER.search(content) or any(secret.encode() in content for secret in secrets):
+                found.append(log.name)
+        return found
+
     def care(self, order_id: str) -> WorkflowHandle[Any, Any]:
         """The workflow that follows the care of an order."""
-        return self.temporal.get_workflow_handle(ids.care_id(ids.UUID(order_id)))
+        return self.temporal.get_workflow_handle(ids.care_id(UUID(order_id)))
 
     async def rows(self, service: str, sql: str) -> list[asyncpg.Record]:
         """Rows of a service's database, for what no API shows."""

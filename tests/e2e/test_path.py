@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
@@ -112,12 +113,6 @@ async def test_a_logged_call_moves_the_workflow_to_its_next_timer(shop: Shop) ->
     assert ("promise", "kept") in {(entry["kind"], entry["what"]) for entry in timeline}
 
 
-async def carried_to(shop: Shop, waybill: str, status: Status) -> None:
-    """Lets the carrier's couriers work until a parcel has a status."""
-    while (await shop.parcel(waybill))["status_id"] != status:
-        assert (await shop.carrier("POST", "advance", steps=1))["moves"] > 0, "the parcel moves no further"
-
-
 async def test_a_closed_order_becomes_a_parcel_and_money_and_every_report_shows_it(shop: Shop) -> None:
     await shop.quiet()
     money_before = await revenue(shop)
@@ -135,18 +130,18 @@ async def test_a_closed_order_becomes_a_parcel_and_money_and_every_report_shows_
     assert (parcel["partner_id"], parcel["pick_money"]) == (shipment["reference"], PRICE + FEE)
     await shop.at_level(order_id, "L7")
 
-    await carried_to(shop, shipment["waybill"], Status.PICKED_UP)
+    await shop.carried_to(shipment["waybill"], Status.PICKED_UP)
 
     async def handed_over() -> bool:
         order = await shop.at_level(order_id, "L7")
         return order["shipment"]["handed_over_at"] is not None and order["contents"]["stock"] == "issued"
 
     await eventually(handed_over, within=WITHIN)
-    await carried_to(shop, shipment["waybill"], Status.DELIVERING)
+    await shop.carried_to(shipment["waybill"], Status.DELIVERING)
     await shop.at_level(order_id, "L7.1")
-    await carried_to(shop, shipment["waybill"], Status.DELIVERED)
+    await shop.carried_to(shipment["waybill"], Status.DELIVERED)
     await shop.at_level(order_id, "L8")
-    await carried_to(shop, shipment["waybill"], Status.SETTLED)
+    await shop.carried_to(shipment["waybill"], Status.SETTLED)
 
     async def money_is_home() -> bool:
         order = await shop.at_level(order_id, "L8")
@@ -159,9 +154,9 @@ async def test_a_closed_order_becomes_a_parcel_and_money_and_every_report_shows_
         *("accepted", "picked_up", "picked_up", "out_for_delivery", "delivered", "delivered", "delivered")
     ]
     for workflow_id, outcome in (
-        (ids.care_id(ids.UUID(order_id)), "closed"),
-        (ids.fulfilment_id(ids.UUID(order_id)), "done"),
-        (ids.shipment_id(ids.UUID(shipment["id"])), "delivered"),
+        (ids.care_id(UUID(order_id)), "closed"),
+        (ids.fulfilment_id(UUID(order_id)), "done"),
+        (ids.shipment_id(UUID(shipment["id"])), "delivered"),
     ):
         await ended(shop, workflow_id, outcome=outcome)
 
@@ -218,7 +213,7 @@ async def test_an_order_cancelled_before_it_is_posted_never_reaches_the_carrier(
     answer = await shop.company.cod_desk.ask("orders", "POST", f"/v1/orders/{order_id}/cancel", reason="khách đổi ý")
     assert answer["level"] == "L5.3"
     assert await stock_of(shop, "MASSAGE") == before
-    await ended(shop, ids.fulfilment_id(ids.UUID(order_id)), outcome="cancelled")
+    await ended(shop, ids.fulfilment_id(UUID(order_id)), outcome="cancelled")
     assert await shop.shipments(order_id) == []
     assert len(await shop.parcels()) == parcels
 
@@ -240,7 +235,7 @@ async def test_an_order_cancelled_before_pick_up_is_cancelled_at_the_carrier(sho
         return [known["status"] for known in await shop.shipments(order_id)] == ["cancelled"]
 
     await eventually(cancelled_there, within=WITHIN)
-    await ended(shop, ids.shipment_id(ids.UUID(shipment["id"])), outcome="cancelled")
+    await ended(shop, ids.shipment_id(UUID(shipment["id"])), outcome="cancelled")
     assert (await shop.at_level(order_id, "L7.4"))["contents"]["fulfilment"] == "cancelled"
 
     async def not_counted_as_sent() -> bool:
@@ -257,7 +252,7 @@ async def test_an_order_cancelled_while_its_parcel_is_made_leaves_nothing_alive_
     await shop.post(order_id)
     await shop.company.cod_desk.ask("orders", "POST", f"/v1/orders/{order_id}/cancel", reason="đặt nhầm")
 
-    await ended(shop, ids.fulfilment_id(ids.UUID(order_id)), outcome="cancelled")
+    await ended(shop, ids.fulfilment_id(UUID(order_id)), outcome="cancelled")
     await shop.quiet()
 
     async def nothing_alive() -> bool:
