@@ -30,8 +30,8 @@ from workflows.shipment import ShipmentWorkflow
 
 WORKFLOWS: Final[list[type]] = [CareWorkflow, FulfilmentWorkflow, ShipmentWorkflow, CarrierPollingWorkflow]
 
-PASSED_THROUGH: Final = ("shared.contracts", "workflows.search_attributes")
-"""Pure and immutable, so one copy serves every workflow; loading them for each would cost milliseconds a start."""
+PASSED_THROUGH: Final = ("shared.contracts", "workflows.calls", "workflows.nudged", "workflows.search_attributes")
+"""Pure and without state, so one copy serves every workflow; loading them for each would cost milliseconds a start."""
 
 
 ONLY_VERSION: Final = WorkerDeploymentVersion("chot-workflows", "only")

@@ -10,6 +10,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from shared.contracts.commands import NUDGE
 from shared.contracts.ids import care_id
 from shared.contracts.workflows import CARE, WORKFLOW_QUEUE, CareInput
+from tests.workflow.recording import keep
 from tests.workflow.world import VIETNAM, World
 
 
@@ -30,6 +31,7 @@ async def test_a_number_that_nobody_answers_is_called_six_times_then_lies_in_the
     await world.shop.assign(order_id, None)
     await world.wait(days=31)
     assert await world.care(order_id).result() == "archived"
+    await keep(world.care(order_id), "care-nobody-answers")
     order = await world.shop.order(order_id, by=world.shop.admin)
     assert order["level"]["code"] == "L1.4"
     assert order["care"]["outcome"] == "archived"
@@ -77,6 +79,7 @@ async def test_a_forgotten_first_call_is_told_to_the_manager_and_goes_to_somebod
     await world.wait(minutes=5)
     await world.call(order_id, "thinking", by=world.shop.colleague)
     assert await world.promises(order_id) == [("first_call", "broken"), ("first_call", "kept")]
+    await keep(world.care(order_id), "care-reassigned")
 
 
 async def test_a_callback_that_is_looked_at_ninety_minutes_late_is_late_but_not_lost(world: World) -> None:
@@ -99,6 +102,7 @@ async def test_closing_ends_the_workflow_and_its_tasks(world: World) -> None:
     closed = await world.shop.close(order_id)
     assert closed.status_code == 201, closed.text
     assert await world.care(order_id).result() == "closed"
+    await keep(world.care(order_id), "care-closed")
     assert await world.promises(order_id) == [("first_call", "kept")]
     assert await world.task(world.shop.sale) is None
 
@@ -147,6 +151,7 @@ async def test_care_that_goes_on_as_new_loses_nothing(world: World) -> None:
     assert handle.first_execution_run_id != started.original_execution_run_id
     calls = await world.shop.service.rows("SELECT count(*) AS made FROM interactions WHERE order_id = :id", id=order_id)
     assert calls[0].made == 6
+    await keep(world.care(order_id), "care-continued")
     await world.wait(days=31)
     assert await world.care(order_id).result() == "archived"
 

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from shared.contracts.activities import OPEN_SHIPMENT, OpenedShipment, OrderRef
 from shared.temporal import implements
 from tests.harness import eventually
+from tests.workflow.recording import keep
 from tests.workflow.world import World
 
 
@@ -83,6 +84,7 @@ async def test_a_posted_order_gets_one_shipment_and_ends_when_the_carrier_has_it
     await eventually(asked)
     await world.shop.shipment(order_id, "accepted", sequence=1, shipment_id=shipping.opened[order_id])
     assert await workflow(world, order_id).result() == "done"
+    await keep(workflow(world, order_id), "fulfilment-posted")
     assert await world.shop.level(order_id) == "L7"
     assert shipping.tries == 1
     assert await stock(world) == (5, 1)
@@ -112,6 +114,7 @@ async def test_cancelling_while_shipping_is_away_stops_the_trying(world: World, 
     answer = await world.shop.sale.client.post(f"/v1/orders/{order_id}/cancel", json={"reason": "khách đổi ý"})
     assert answer.status_code == 200, answer.text
     assert await workflow(world, order_id).result() == "cancelled"
+    await keep(workflow(world, order_id), "fulfilment-cancelled-while-shipping-is-away")
     assert shipping.opened == {}
     assert await stock(world) == (5, 0)
 
