@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from services.leads.api import create, hooks, leads, pools, raw_items, sources
+from services.leads.api import create, hooks, imports, leads, pools, raw_items, sources
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
+from services.leads.imports.runner import Runner
 from services.leads.settings import LeadsSettings
-from services.leads.state import resources
+from services.leads.state import parts_of, resources
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
 
@@ -19,13 +20,20 @@ def _distributor(runtime: Runtime[Any]) -> Part:
     return lambda: keep_running("distributor", distributor.run)
 
 
+def _imports(runtime: Runtime[Any]) -> Part:
+    parts = parts_of(runtime)
+    runner = Runner(runtime.db, sources=parts.sources, window=runtime.settings.duplicate_window, arrived=parts.uploaded)
+    return lambda: keep_running("imports", runner.run)
+
+
 SERVICE = Service(
     name="leads",
     title="Chốt – Nguồn số và chia số (leads)",
     settings=LeadsSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(create.router, leads.router, hooks.router, sources.router, pools.router, raw_items.router),
+    routers=(create.router, leads.router, hooks.router, sources.router, pools.router, raw_items.router, imports.router),
     handlers=handlers,
     resources=resources,
-    background={"consumer": {"distributor": _distributor}},
+    background={"consumer": {"distributor": _distributor}, "activities": {"imports": _imports}},
+    uploads=("/v1/imports",),
 )

@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 
 from services.leads.intake.items import Channel, Origin
+from services.leads.text import plain
 from shared.db import Database
 
 FRESH: Final = 2.0
@@ -88,6 +89,12 @@ class Sources:
 
     async def by_id(self, source_id: UUID) -> KnownSource | None:
         return await self._find(source_id, "s.id = $1")
+
+    async def by_name(self) -> dict[str, KnownSource]:
+        """All active sources but landing pages and integrators, by their plain name: what a column of a list may name."""
+        pool = await self._db.driver()
+        rows = await pool.fetch(_FIELDS + "s.channel NOT IN ('landing_page', 'api')")
+        return {plain(row["name"]): _source(row) for row in rows}
 
     async def _find(self, sought: UUID | bytes, condition: str) -> KnownSource | None:
         now = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ LeadsRuntime = Runtime[LeadsSettings]
 class Parts:
     batcher: Batcher
     sources: Sources
+    uploaded: asyncio.Event
+    """Set when an upload was kept, to wake an import runner in this process."""
 
 
 @asynccontextmanager
@@ -31,6 +34,7 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
     parts = Parts(
         batcher=Batcher(runtime.db, window=runtime.settings.duplicate_window),
         sources=Sources(runtime.db),
+        uploaded=asyncio.Event(),
     )
     runtime.state[_PARTS] = parts
     async with parts.batcher.running():

@@ -46,6 +46,7 @@ CREATE TABLE imports (
     uploaded_by uuid NOT NULL,
     uploader    text NOT NULL,
     marketer    text NOT NULL,
+    asked       boolean NOT NULL,
     sheet       text NOT NULL,
     columns     jsonb NOT NULL,
     row_count   integer NOT NULL,
@@ -63,6 +64,7 @@ CREATE TABLE imports (
     CONSTRAINT imports_counts_check CHECK (rows_done = leads + duplicates + rejected)
 );
 COMMENT ON COLUMN imports.created_at IS 'when the file reached us: the arrival of all its rows (rule D9)';
+COMMENT ON COLUMN imports.asked IS 'the people on the list left their numbers themselves (rule D38)';
 COMMENT ON COLUMN imports.columns IS 'list of [label, field or null] in the order of the sheet';
 COMMENT ON COLUMN imports.lease_until IS 'until then the process that works on it has it to itself';
 CREATE INDEX imports_running_idx ON imports (id) WHERE state = 'running';

@@ -1,0 +1,361 @@
+"""Workbooks: every row gets its verdict, once, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from openpyxl import Workbook, load_workbook
+from structlog.testing import capture_logs
+
+from services.leads.imports import store
+from services.leads.imports.runner import Runner
+from services.leads.state import parts_of
+from tests.harness import Running, eventually
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
+
+
+def workbook(rows: Sequence[Sequence[Any]], header: Sequence[str] = ("Số điện thoại", "Họ tên")) -> bytes:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Khách")
+    sheet.append(list(header))
+    for row in rows:
+        sheet.append(list(row))
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def numbers(count: int) -> bytes:
+    """A workbook with this many different numbers."""
+    return workbook([(f"09{place:08}", f"Khách {place}") for place in range(count)])
+
+
+async def upload(client: httpx.AsyncClient, content: bytes, name: str = "khach.xlsx", **fields: str) -> httpx.Response:
+    return await client.post("/v1/imports", files={"file": (name, content)}, data=fields)
+
+
+def runner_of(leads: Running) -> Runner:
+    parts = parts_of(leads.runtime)
+    window = leads.runtime.settings.duplicate_window
+    return Runner(leads.db, sources=parts.sources, window=window, arrived=parts.uploaded)
+
+
+async def all_rows(client: httpx.AsyncClient, import_id: str, **filters: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    after = 0
+    while after is not None:
+        page = await client.get(f"/v1/imports/{import_id}/rows", params={"after": after, "limit": 200, **filters})
+        rows += page.json()["items"]
+        after = page.json()["next"]
+    return rows
+
+
+async def test_every_row_of_the_example_has_the_verdict_that_its_maker_expects(leads: Running) -> None:
+    client = await leads.client()
+    expected = json.loads((EXAMPLES / "leads.expected.json").read_text(encoding="utf-8"))
+    made = (await upload(client, (EXAMPLES / "leads.xlsx").read_bytes(), "leads.xlsx")).json()
+
+    assert await runner_of(leads).step()
+
+    done = (await client.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["state"], done["rows_done"]) == ("done", 200)
+    counts = {kind: expected[kind] for kind in ("leads", "duplicates", "rejected")}
+    assert {kind: done[kind] for kind in counts} == counts
+    verdicts = []
+    for row in await all_rows(client, made["id"]):
+        verdict = {"row": row["row"], "outcome": row["verdict"]}
+        if row["verdict"] == "rejected":
+            verdict["reason"] = row["reason"].removeprefix("phone_")
+            assert row["message"].startswith(f"Dòng {row['row']}, cột “SĐT khách hàng”: ")
+        else:
+            lead = (await client.get(f"/v1/leads/{row['lead_id']}")).json()
+            verdict["phones"] = [_e164(phone) for phone in (lead["phone"], *lead["other_phones"])]
+        if row["verdict"] == "duplicate":
+            verdict["duplicate_of_row"] = row["anchor_row"]
+            assert row["message"] == f"Trùng số với dòng {row['anchor_row']}."
+        verdicts.append(verdict)
+    assert verdicts == expected["verdicts"]
+
+
+def _e164(phone: str) -> str:
+    return f"+84{phone[1:]}" if phone.startswith("0") else phone
+
+
+async def test_leads_of_an_import_carry_what_the_list_says_of_them(leads: Running) -> None:
+    client = await leads.client(code="MKT01", department="marketing")
+    await client.post("/v1/sources", json={"name": "Hội chợ", "channel": "event", "marketer": "MKT09"})
+    header = ("SĐT", "Tên", "Sản phẩm", "Nguồn", "Chiến dịch", "Ghi chú")
+    rows = [
+        ("0912345678", "Lan", "SERUM-30", "hội chợ", "", "đã mua"),
+        ("0912345679", "Hoa", "", "TikTok", "tháng 11", ""),
+    ]
+    await upload(client, workbook(rows, header), asked_to_be_called="true")
+
+    await runner_of(leads).step()
+
+    first, second = [event["payload"] for event in await leads.outbox("leads.lead.accepted.v1")]
+    assert (first["name"], first["product"], first["note"]) == ("Lan", "SERUM-30", "đã mua")
+    assert (first["source"]["channel"], first["source"]["marketer"]) == ("event", "MKT09")
+    assert (second["source"]["channel"], second["source"]["campaign"]) == ("excel", "tháng 11")
+    assert (second["source"]["marketer"], second["asked_to_be_called"]) == ("MKT01", True)
+
+
+async def test_the_same_file_is_answered_with_the_import_it_had(leads: Running) -> None:
+    client = await leads.client()
+    content = numbers(3)
+
+    first, twin = await asyncio.gather(upload(client, content), upload(client, content, "ten-khac.xlsx"))
+    await runner_of(leads).step()
+    later = await upload(client, content)
+
+    assert sorted([first.status_code, twin.status_code]) == [200, 201]
+    assert later.status_code == 200
+    assert {answer.json()["id"] for answer in (first, twin, later)} == {first.json()["id"]}
+    assert not await runner_of(leads).step()
+    assert len(await leads.rows("SELECT 1 FROM leads")) == 3
+
+
+async def test_an_import_that_is_cancelled_again_and_again_has_every_row_once(leads: Running) -> None:
+    client = await leads.client()
+    made = (await upload(client, numbers(2_000))).json()
+    stops = 0
+
+    async def rows_done() -> int:
+        done: int = (await client.get(f"/v1/imports/{made['id']}")).json()["rows_done"]
+        return done
+
+    while await rows_done() < 2_000:
+        before = await rows_done()
+        working = asyncio.create_task(runner_of(leads).step())
+
+        async def moved(before: int = before) -> bool:
+            return await rows_done() > before
+
+        await eventually(moved, every=0.002)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        stops += 1
+
+    await runner_of(leads).step()
+    assert stops > 1
+    done = (await client.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["state"], done["leads"], done["duplicates"], done["rejected"]) == ("done", 2_000, 0, 0)
+    rows = await leads.rows("SELECT count(*) AS rows, count(DISTINCT row_no) AS places FROM raw_items")
+    assert (rows[0].rows, rows[0].places) == (2_000, 2_000)
+    assert len(await leads.outbox("leads.lead.accepted.v1")) == 2_000
+    assert await leads.rows("SELECT 1 FROM import_files") == []
+
+
+async def test_an_import_goes_on_in_another_process_after_kill_9(leads: Running) -> None:
+    client = await leads.client()
+    made = (await upload(client, numbers(4_000))).json()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.leads",
+        "activities",
+        cwd=ROOT,
+        env={**os.environ, "CHOT_DATABASE_URL": leads.url, "CHOT_HTTP_PORT": "0", "TEMPORAL_ADDRESS": "127.0.0.1:9"},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def begun() -> bool:
+        return bool(await leads.rows("SELECT 1 FROM imports WHERE rows_done > 0"))
+
+    try:
+        await eventually(begun, every=0.002)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    killed_at = (await client.get(f"/v1/imports/{made['id']}")).json()["rows_done"]
+    assert 0 < killed_at < 4_000, "killed in the middle"
+    assert not await runner_of(leads).step(), "its lease still runs"
+    pool = await leads.db.driver()
+    await pool.execute("UPDATE imports SET lease_until = now() - interval '1 second'")
+
+    assert await runner_of(leads).step()
+
+    done = (await client.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["state"], done["leads"], done["duplicates"]) == ("done", 4_000, 0)
+
+
+async def test_two_processes_never_take_the_same_rows_in(leads: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LEASE", 0.0)  # every lease has run out as soon as it is given
+    client = await leads.client()
+    made = (await upload(client, numbers(1_500))).json()
+
+    await asyncio.gather(*(runner_of(leads).step() for _ in range(2)))
+    while await runner_of(leads).step():
+        pass
+
+    done = (await client.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["state"], done["leads"], done["duplicates"]) == ("done", 1_500, 0)
+
+
+async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
+    leads: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from services.leads import events
+
+    original = events.accepted
+
+    def accepted(item: Any, candidate: Any, **kwargs: Any) -> Any:
+        if candidate.name == "Khách 7":
+            raise ValueError("a mistake of ours")
+        return original(item, candidate, **kwargs)
+
+    monkeypatch.setattr(events, "accepted", accepted)
+    client = await leads.client()
+    made = (await upload(client, numbers(20))).json()
+
+    with capture_logs() as logged:
+        await runner_of(leads).step()
+
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["row could not be taken in"]
+
+    done = (await client.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["state"], done["leads"], done["rejected"]) == ("done", 19, 1)
+    (row,) = await all_rows(client, made["id"], verdict="rejected")
+    assert (row["row"], row["reason"]) == (9, "internal")
+
+
+async def test_an_import_that_failed_goes_on_when_its_file_is_sent_again(
+    leads: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await leads.client()
+    content = numbers(1_200)
+    made = (await upload(client, content)).json()
+    advance = store.advance
+
+    async def break_down(connection: Any, import_id: UUID, **counts: int) -> None:
+        await advance(connection, import_id, **counts)
+        if await store.place(connection, import_id) == 1_000:
+            raise ValueError("a mistake of ours")
+
+    with monkeypatch.context() as broken, capture_logs() as logged:
+        broken.setattr(store, "advance", break_down)
+        await runner_of(leads).step()
+    failed = (await client.get(f"/v1/imports/{made['id']}")).json()
+    again = await upload(client, content)
+    await runner_of(leads).step()
+
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["import failed"]
+    assert (failed["state"], failed["rows_done"]) == ("failed", 500)
+    assert "báo quản trị" in failed["problem"]
+    assert (again.status_code, again.json()["id"], again.json()["state"]) == (201, made["id"], "running")
+    done = (await client.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["state"], done["leads"], done["duplicates"]) == ("done", 1_200, 0)
+
+
+async def test_the_workbook_of_verdicts_says_what_became_of_each_row(leads: Running) -> None:
+    client = await leads.client()
+    first = await client.post("/v1/leads", json={"phone": "0987654321"})
+    made = (
+        await upload(client, workbook([("0912345678", "Lan"), ("0987654321", "Hoa"), ("12", "x"), ("0912345678", "y")]))
+    ).json()
+    await runner_of(leads).step()
+
+    answer = await client.get(f"/v1/imports/{made['id']}/verdicts.xlsx")
+
+    assert first.status_code == 201
+    assert answer.headers["content-type"].startswith("application/vnd.openxmlformats")
+    sheet = load_workbook(io.BytesIO(answer.content)).worksheets[0]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    assert rows[0] == ["Dòng", "Kết quả", "Lý do", "Số điện thoại", "Họ tên"]
+    assert [row[1] for row in rows[1:]] == ["Đã nhận", "Đơn trùng", "Bị loại", "Đơn trùng"]
+    assert rows[2][2].startswith("Số này đã về lúc ")
+    assert rows[3][2].startswith("Dòng 4, cột “Số điện thoại”: ")
+    assert rows[4][2] == "Trùng số với dòng 2."
+    assert rows[1][3:] == ["0912345678", "Lan"]
+
+
+async def test_only_the_uploader_and_those_above_see_an_import(leads: Running) -> None:
+    from tests.integration.leads.company import hire
+
+    (leader,) = await hire(leads, "TN001", on_duty=False)
+    (person, other) = await hire(leads, "NV001", "NV002", superior=leader, on_duty=False)
+
+    async def client_of(who: Any, *more: str) -> httpx.AsyncClient:
+        return await leads.client("leads.import", *more, account_id=who.id, code=who.code)
+
+    made = (await upload(await client_of(person), numbers(2))).json()
+    await runner_of(leads).step()
+    url = f"/v1/imports/{made['id']}"
+
+    assert (await (await client_of(other)).get(url)).status_code == 404
+    assert (await (await client_of(leader)).get(url)).status_code == 200
+    assert (await (await client_of(leader)).get(f"{url}/rows")).json()["items"][0]["cells"] is None
+    assert (await (await client_of(leader)).get(f"{url}/verdicts.xlsx")).status_code == 403
+    assert (await (await client_of(leader, "phones.reveal")).get(f"{url}/verdicts.xlsx")).status_code == 200
+    assert (await (await client_of(person)).get(f"{url}/rows")).json()["items"][0]["cells"] == ["0900000000", "Khách 0"]
+    assert [one["id"] for one in (await (await client_of(person)).get("/v1/imports")).json()["items"]] == [made["id"]]
+    assert (await (await client_of(other)).get("/v1/imports")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "workbook-empty"),
+        (b"phone,name\n0912345678,Lan\n", "workbook-is-text"),
+        (b"PK\x03\x04 not a zip", "workbook-damaged"),
+        (workbook([("Lan",)], header=("Tên",)), "workbook-phone-column-missing"),
+        (workbook([]), "workbook-has-no-rows"),
+    ],
+    ids=["empty", "csv", "damaged", "without phones", "without rows"],
+)
+async def test_a_file_that_cannot_be_imported_is_refused_by_name(leads: Running, content: bytes, problem: str) -> None:
+    client = await leads.client()
+
+    answer = await upload(client, content)
+
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["title"] == problem
+    assert await leads.rows("SELECT 1 FROM imports") == []
+
+
+async def test_the_template_can_be_filled_in_and_imported(leads: Running) -> None:
+    client = await leads.client()
+    await client.post("/v1/sources", json={"name": "Hội chợ", "channel": "event", "product": "SERUM-30"})
+    template = await client.get("/v1/imports/template.xlsx")
+    book = load_workbook(io.BytesIO(template.content))
+    sheet = book.worksheets[0]
+    headings = {str(cell.value): cell.column_letter for cell in sheet[1]}
+    sheet[f"{headings['Số điện thoại (*)']}2"] = "0912345678"
+    sheet[f"{headings['Nguồn']}2"] = "Hội chợ"
+    filled = io.BytesIO()
+    book.save(filled)
+
+    made = (await upload(client, filled.getvalue())).json()
+    await runner_of(leads).step()
+
+    done = (await client.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["row_count"], done["leads"]) == (1, 1)
+    (event,) = await leads.outbox()
+    assert event["payload"]["source"]["channel"] == "event"
+
+
+async def test_an_upload_wakes_the_background_part(leads: Running) -> None:
+    client = await leads.client()
+    leads.roles["imports"] = asyncio.create_task(runner_of(leads).run())
+    made = (await upload(client, numbers(10))).json()
+
+    async def done() -> bool:
+        state: str = (await client.get(f"/v1/imports/{made['id']}")).json()["state"]
+        return state == "done"
+
+    await eventually(done)
+    assert Counter(row["verdict"] for row in await all_rows(client, made["id"])) == {"lead": 10}
