@@ -11,4 +11,5 @@ from services.shipping.api.operations import router as operations
 from services.shipping.api.shipments import router as shipments
 from services.shipping.callbacks.hook import router as hook
 
-routers: Final = (connections, shipments, cod, callbacks, operations, hook)
+routers: Final = (hook, connections, shipments, cod, callbacks, operations)
+"""The hook first: routes are tried in order, and it is the one that gets the load."""
