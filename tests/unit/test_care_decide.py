@@ -15,7 +15,7 @@ import pytest
 from services.orders.care import effects as effect
 from services.orders.care.effects import Effect
 from services.orders.care.facts import Pause, StepState
-from services.orders.care.gate import may_call
+from services.orders.care.gate import earliest_message, may_call
 from services.orders.care.process import CareProcess
 from services.orders.care.seed import cod_standard
 from services.orders.care.transition import UnknownResult, transition_for
@@ -151,6 +151,33 @@ def test_another_owner_gets_a_fresh_clock_if_nobody_has_called_yet() -> None:
     assert order.task.owner_id == staff("S08").id
 
 
+def test_after_a_call_from_the_customer_reassignment_starts_no_new_clock() -> None:
+    order = world()
+    order.call("2025-06-02 09:04", None, inbound=True)
+    order.assign(staff("S08"), "2025-06-02 09:08")
+    assert kinds(order.advance("2025-06-02 09:08")) == ["GiveTask"]
+    assert (order.task.key, order.due, order.task.owner_id) == ("first_call:1", "Mon 09:05", staff("S08").id)
+
+
+def test_an_owner_who_gets_the_number_late_still_has_the_time_of_a_first_call() -> None:
+    order = world()
+    order.assign(staff("S08"), "2025-06-03 15:25")  # five minutes before the 16 hours are over
+    order.advance("2025-06-03 15:25")
+    order.advance("2025-06-03 15:39")
+    assert (order.step, order.deadline) == ("first_call", "Tue 15:40")
+    order.advance("2025-06-03 15:40")
+    assert order.step == "pool"
+
+
+def test_at_the_end_of_a_shift_the_first_call_waits_for_the_next_one() -> None:
+    shift = Calendar.of(weekly=[["09:00-11:00", "14:00-16:00"]] * 7)
+    order = World(STANDARD, hanoi("2025-06-02 10:55"))
+    assert order.owner is not None
+    order.owner = type(order.owner)(id=order.owner.id, code="S07", shift=shift)
+    order.advance("2025-06-02 10:55")
+    assert (order.due, order.deadline) == ("Mon 14:00", "Mon 14:10")
+
+
 def test_after_a_call_the_open_task_moves_to_the_new_owner_as_it_is() -> None:
     order = world()
     order.call("2025-06-02 09:04", "no_answer")
@@ -282,6 +309,22 @@ def test_switched_off_skips_a_slot_and_the_third_time_goes_to_the_pool() -> None
     assert order.step == "no_answer_5"
     order.call("2025-06-03 18:30", "switched_off")
     assert (order.step, order.in_pool, order.level) == ("pool", True, "L1.4")
+
+
+def test_a_process_may_give_up_switched_off_numbers_earlier() -> None:
+    ladder = STANDARD.ladder.model_copy(update={"switched_off_limit": 2})
+    order = World(STANDARD.model_copy(update={"ladder": ladder}), hanoi(MONDAY_9))
+    order.advance(MONDAY_9)
+    unanswered(order, 2, "switched_off")
+    assert order.step == "pool"
+
+
+def test_after_a_conversation_a_busy_line_is_tried_again_at_once() -> None:
+    order = world()
+    unanswered(order, 2, "busy")
+    order.call("2025-06-02 09:35", "call_later", promised_at=hanoi("2025-06-03 10:00"))
+    unanswered(order, 1, "busy")
+    assert (order.step, order.due) == ("busy_retry", "Tue 10:15")
 
 
 def test_a_conversation_starts_the_retries_afresh() -> None:
@@ -571,6 +614,14 @@ def test_who_did_not_ask_is_never_called_in_the_evening(process: CareProcess) ->
     assert may_call(process, asked, hanoi("2025-06-02 17:00")).allowed
 
 
+def test_who_did_not_ask_gets_three_messages_in_24_hours(process: CareProcess) -> None:
+    sent = [hanoi(f"2025-06-02 {hour}:00") for hour in ("09", "10", "11")]
+    fourth = hanoi("2025-06-02 12:00")
+    assert earliest_message(process, asked=True, messages=sent, at=fourth) == fourth
+    assert earliest_message(process, asked=False, messages=sent, at=fourth) == hanoi("2025-06-03 09:00")
+    assert earliest_message(process, asked=False, messages=sent[:2], at=fourth) == fourth
+
+
 def test_the_gate_says_why_and_from_when_on_a_call_may_be_made(process: CareProcess) -> None:
     order = world()
     order.call("2025-06-02 09:05", "busy")
@@ -680,11 +731,32 @@ def test_a_level_outside_the_care_ends_it_too() -> None:
     assert (order.ended, order.tasks, order.level) == ("L5.3", {}, "L5.3")
 
 
+def test_a_cancelled_order_is_not_reopened_by_another_form() -> None:
+    order = world()
+    unanswered(order, 1)
+    order.set_level("L5.3", "2025-06-02 09:30")
+    order.advance("2025-06-02 09:30")
+    order.came_again_at = hanoi("2025-06-03 10:00")
+    assert order.advance("2025-06-03 10:00") == []
+    assert order.decision is not None
+    assert order.decision.sentence.en == "Care has ended at L5.3."
+
+
 def test_a_level_set_by_hand_leads_to_the_step_of_that_level() -> None:
     order = world()
     order.set_level("L1.6", "2025-06-02 09:04")
     order.advance("2025-06-02 09:04")
     assert (order.step, order.level) == ("buy_later", "L1.6")
+
+
+def test_a_cancelled_order_set_back_to_its_former_level_is_cared_for_again() -> None:
+    order = world()
+    order.call("2025-06-02 09:05", "thinking")
+    order.set_level("L5.3", "2025-06-02 09:30")
+    order.advance("2025-06-02 09:30")
+    order.set_level("L1.2", "2025-06-02 10:00")
+    assert kinds(order.advance("2025-06-02 10:00")) == ["ReopenCare", "OpenTask"]
+    assert order.step == "callback"
 
 
 def test_an_ended_order_set_back_to_care_has_a_task_again() -> None:
@@ -704,6 +776,25 @@ def test_a_level_that_was_written_at_once_with_the_call_is_not_written_again() -
     order.record("2025-06-02 10:05", "call_later")
     order.set_level("L1.2", "2025-06-02 10:05")
     assert "SetLevel" not in kinds(order.advance("2025-06-02 10:06"))
+
+
+def test_levels_written_at_once_with_two_calls_are_not_written_again_though_they_led_back() -> None:
+    order = world()
+    unanswered(order, 1)
+    written = len(order.of(effect.SetLevel))
+    order.record("2025-06-02 10:05", "thinking", level_set=True)
+    order.record("2025-06-03 10:05", "no_answer", level_set=True)
+    order.advance("2025-06-03 10:06")
+    assert (order.step, order.level, len(order.of(effect.SetLevel))) == ("no_answer_2", "L1.4", written)
+
+
+def test_what_was_recorded_while_the_workers_slept_is_taken_in_the_order_in_which_it_happened() -> None:
+    order = world()
+    order.assign(staff("S08"), "2025-06-02 09:08")
+    order.record("2025-06-02 09:20", "thinking")
+    order.advance("2025-06-02 11:00")
+    assert ended(order, "first_call:1") == ("cancelled", "reassigned")
+    assert ended(order, "first_call:2") == ("kept", "call_result")
 
 
 def test_somebody_elses_later_level_wins_over_an_earlier_call() -> None:
@@ -736,6 +827,18 @@ def test_a_pause_with_an_end_asks_again_at_that_end() -> None:
     assert order.next_due == hanoi("2025-06-03 09:00")
     order.advance(order.next_due)
     assert (order.step, order.due, order.deadline) == ("first_call", "Tue 09:00", "Tue 09:10")
+
+
+def test_a_long_pause_does_not_count_as_time_without_a_first_call() -> None:
+    order = world()
+    order.pause = Pause(since=hanoi("2025-06-02 09:02"))
+    order.advance("2025-06-02 09:02")
+    order.pause = None
+    order.advance("2025-06-09 09:00")
+    order.advance("2025-06-09 20:00")
+    assert order.step == "first_call"
+    order.advance("2025-06-10 16:00")
+    assert (order.step, shown(order.log[-1].at)) == ("pool", "Tue 15:30")
 
 
 def test_a_promise_made_while_paused_is_kept_in_mind() -> None:
@@ -773,10 +876,10 @@ def test_an_order_without_owner_asks_for_one_and_tells_the_manager_after_15_minu
 
 def test_a_call_logged_late_counts_but_does_not_undo_a_later_one() -> None:
     order = world()
-    order.call("2025-06-02 09:14", "call_later", promised_at=hanoi("2025-06-02 16:00"))
+    order.call("2025-06-02 09:14", "thinking")
     order.record("2025-06-02 09:10", "no_answer")
     order.advance("2025-06-02 09:30")
-    assert (order.step, order.due) == ("callback", "Mon 16:00")
+    assert (order.step, order.due) == ("thinking", "Tue 09:14")
     assert order.state is not None
     assert order.state.unanswered == 1
 

@@ -28,31 +28,33 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 YEAR = datetime(2025, 1, 1, tzinfo=ZoneInfo("Asia/Ho_Chi_Minh"))
-HORIZON = 75 * DAY  # of one order's life
-ORDERS = 2_000
-CHUNKS = 4
 
 
 class Life:
     """One order and the people around it: a salesperson, a colleague, an operator, the customer, workers that sleep."""
 
-    def __init__(self, process: CareProcess, seed: int) -> None:
+    def __init__(self, process: CareProcess, seed: int, *, lasts: timedelta) -> None:
         self.random = Random(seed)
         chance = self.random.random
         assigned_at = YEAR + timedelta(seconds=self.random.randrange(365 * 86_400))
+        self.lasts = lasts
         self.world = World(process, assigned_at, asked=chance() < 0.7)
         self.now = assigned_at
         self.diligence = self.random.choice([0.0, 0.3, 0.8, 0.95, 1.0])  # how often a task is done at all
         self.customer = self.random.choice(["never answers", "answers at times", "talks and talks", "anything"])
         self.events = self.random.choice([0.0, 0.05, 0.2, 0.4])  # how often something unexpected happens
         self.claims = self.random.choice([0, 0, 1, 2])
+        self.returns = self.random.choice([0, 0, 0, 1])  # after care has ended
         self.asleep_until = assigned_at
         self.plan: tuple[datetime, Callable[[], None]] | None = None  # what somebody does next, and when
 
     def run(self) -> World:
-        world, end = self.world, self.now + HORIZON
+        world, end = self.world, self.now + self.lasts
         self.advance()
-        while world.ended is None and self.now < end:
+        while (world.ended is None or self.returns) and self.now < end:
+            if world.ended is not None:
+                self.returns -= 1
+                self.plan = (self.now + self.random.random() * 9 * DAY, self.customer_returns)
             if self.plan is None:
                 self.plan = self.intention()
             due = (world.decision.next_due if world.decision is not None else None) or end
@@ -234,12 +236,19 @@ def held_always(world: World) -> None:
         )
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_months_of_care_under_random_people_lose_no_order_and_break_no_rule(chunk: int) -> None:
+@pytest.mark.parametrize(
+    ("seeds", "lasts"),
+    [
+        # the retries and the thirty days of the pool fit into fifty days
+        pytest.param(range(1_000), 50 * DAY, id="a thousand orders"),
+        pytest.param(range(1_000, 31_000), 150 * DAY, id="thirty thousand orders", marks=pytest.mark.soak),
+    ],
+)
+def test_months_of_care_under_random_people_lose_no_order_and_break_no_rule(seeds: range, lasts: timedelta) -> None:
     outcomes: Counter[str | None] = Counter()
     promises: Counter[str | None] = Counter()
-    for seed in range(chunk * ORDERS // CHUNKS, (chunk + 1) * ORDERS // CHUNKS):
-        life = Life(PROCESS, seed)
+    for seed in seeds:
+        life = Life(PROCESS, seed, lasts=lasts)
         try:
             world = life.run()
             held_always(world)
@@ -250,7 +259,7 @@ def test_months_of_care_under_random_people_lose_no_order_and_break_no_rule(chun
         promises.update(promise.outcome for promise in world.promises.values())
     # The run means something only if lives of every kind were in it.
     assert set(outcomes) >= {"closed", "refused", "wrong", "not_buying", "archived"}
-    assert min(promises[outcome] for outcome in ("kept", "broken", "cancelled")) > 40
+    assert min(promises[outcome] for outcome in ("kept", "broken", "cancelled")) > 20
 
 
 def test_care_that_nobody_works_on_ends_by_itself() -> None:
@@ -266,7 +275,7 @@ def test_care_that_nobody_works_on_ends_by_itself() -> None:
         assert at - world.assigned_at < 45 * DAY
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 365 * 86_400))
 def test_who_never_answers_is_called_six_times_in_three_to_five_days(second: int) -> None:
     assigned_at = YEAR + timedelta(seconds=second)
@@ -286,7 +295,7 @@ def test_who_never_answers_is_called_six_times_in_three_to_five_days(second: int
     assert 3 * DAY <= last - first <= (5 + holidays) * DAY
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 365 * 86_400), st.lists(st.integers(1, 5_000), max_size=12))
 def test_asking_more_often_changes_nothing(second: int, minutes: list[int]) -> None:
     """Decisions at needless moments leave the same promises, tasks and levels as those at the due moments alone."""

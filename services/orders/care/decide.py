@@ -107,8 +107,6 @@ class _Care(Walk):
             self.answered(made, made.result, at)
         elif made.kind == "message":
             self.message_sent(made, at)
-        elif made.kind == "call":
-            self.state = replace(self.state, called=True)
 
     def answered(self, made: Interaction, result: str, at: datetime) -> None:
         before = self.state

@@ -35,8 +35,12 @@ class Interaction:
     """One logged contact with the customer about this order.
 
     `number` counts the interactions of an order 1, 2, 3 … in the order in which they were *recorded* (given under the
-    order's lock); `at` is when it *happened*, which may be earlier. A call gets its result before it is shown to
-    `decide`; an outgoing call without one only counts for the caps.
+    order's lock); each is considered once, so it is immutable. `at` is when it *happened*, which may be earlier.
+
+    A call about whose result nothing is known yet is no interaction: its instant belongs into `Facts.other_calls`, and
+    it is recorded when the result is. What goes out without a result (a message, an e-mail, a visit) has none.
+    What comes in without one, or with one that reached nobody, is a customer who tried to reach us.
+
     `level_set` says that whoever recorded it has already written the transition which the table prescribes.
     """
 
@@ -124,8 +128,8 @@ class Facts:
         state: None before the first decision.
         interactions: all since care began, in any order.
         tasks: the open ones.
-        other_calls, other_messages: outgoing, to this number about *other* orders, over at least the last 24 hours and
-            the present local day.
+        other_calls, other_messages: outgoing, to this number, that are not among `interactions`: about other orders,
+            or without a result yet; over at least the last 24 hours and the present local day.
         do_not_call_since: when the number came onto the do-not-call list, if it is on it.
         customer_came_again_at: last time a duplicate was linked to this order (rules D8, D10).
     """
