@@ -70,7 +70,9 @@ async def ensure(session: Session, contacts: Sequence[Contact]) -> list[UUID]:
     taken = await session.execute(_TAKE_PHONES, {"phones": list(candidates), "customers": list(candidates.values())})
     by_phone: dict[str, UUID] = {row.phone: row.customer_id for row in taken}
     ids = [by_phone[contact.phones[0]] for contact in contacts]
-    names = {customer: contact.name for customer, contact in zip(ids, contacts, strict=True)}
+    names: dict[UUID, str] = {}
+    for customer, contact in zip(ids, contacts, strict=True):
+        names[customer] = names.get(customer) or contact.name
     await session.execute(_CREATE, {"ids": list(names), "names": list(names.values())})
     others = {phone: customer for customer, contact in zip(ids, contacts, strict=True) for phone in contact.phones[1:]}
     if others:

@@ -117,6 +117,8 @@ async def _follow(session: Session, order: Order, fact: ShipmentChanged) -> None
     if to is None:
         if fact.status == "cancelled" and order.level == levels.CLOSED:
             await fulfilment.begin(session, order.id, at=now)
+        elif fact.status in ("draft", "refused"):
+            await fulfilment.move(session, order.id, "shipped", at=now, before=("posted",))
         return
     move = Move(to, at=fact.at, recorded_at=now, cause="carrier", note=fact.reason_code)
     try:

@@ -20,8 +20,8 @@ def fulfilment_sentence(phase: str, *, code: str, stock: str | None, posted_by: 
             f"{code}: posted by {posted_by}, a shipment is being made at the carrier.",
         ),
         "shipped": (
-            f"{code}: đã có vận đơn, chờ hãng vận chuyển xác nhận.",
-            f"{code}: a shipment exists, the carrier has to accept it.",
+            f"{code}: hãng vận chuyển chưa nhận; bộ phận COD xem lý do ở vận đơn.",
+            f"{code}: the carrier has not accepted it; the COD desk sees the reason at its shipment.",
         ),
         "cancelled": (f"{code}: đã hủy, hàng đã trả về kho.", f"{code}: cancelled, the stock was given back."),
         "done": (f"{code}: hãng vận chuyển đã nhận đơn.", f"{code}: the carrier has accepted it."),

@@ -1,8 +1,9 @@
 """The ledger of stock: receipts, reservations at closing, releases, issues at pick-up.
 
-One writer at a time: every function here first takes the stock lock and holds it until the transaction ends. Whoever
-holds it waits for no other row, so nobody ever waits in a circle. That a unit is not sold twice does not rest on the
-lock alone: `stock_levels` refuses to reserve more than there is.
+One writer at a time: every function here first takes the stock lock and holds it until the transaction ends. Locks are
+taken in one order by everybody, so that nobody waits in a circle: the order's row, the stock lock, then rows of
+fulfilments, also of other orders. That a unit is not sold twice does not rest on the lock alone: `stock_levels` refuses
+to reserve more than there is.
 """
 
 from __future__ import annotations

@@ -139,3 +139,24 @@ async def test_money_that_came_home_stands_on_the_order_once(sent: tuple[Shop, U
     assert (shipment["settled_amount"], shipment["settled_fee"]) == (200_000, 22_000)
     timeline = (await shop.sale.client.get(f"/v1/orders/{order_id}/timeline")).json()["items"]
     assert (timeline[0]["kind"], timeline[0]["amount"]) == ("money", 200_000)
+
+
+async def test_a_parcel_that_the_carrier_refuses_stays_at_l5_and_is_seen(shop: Shop) -> None:
+    await shop.stocked()
+    order_id = await shop.number()
+    await shop.close(order_id)
+    await shop.cod.client.post(f"/v1/orders/{order_id}/post")
+    await shop.shipment(order_id, "refused", sequence=1, shipment_id=uuid7(), waybill="", reason_code="address")
+    order = await shop.order(order_id, by=shop.cod)
+    assert (order["level"]["code"], order["contents"]["fulfilment"]) == ("L5", "shipped")
+    assert order["shipment"]["status"] == "refused"
+
+
+async def test_a_parcel_that_the_carrier_never_had_goes_back_to_the_cod_desk(shop: Shop) -> None:
+    await shop.stocked()
+    order_id = await shop.number()
+    await shop.close(order_id)
+    await shop.cod.client.post(f"/v1/orders/{order_id}/post")
+    await shop.shipment(order_id, "cancelled", sequence=1, shipment_id=uuid7(), waybill="")
+    listed = (await shop.cod.client.get("/v1/orders", params={"to_post": True})).json()["items"]
+    assert [(item["id"], item["level"]) for item in listed] == [(str(order_id), "L5")]

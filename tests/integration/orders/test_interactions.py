@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -239,3 +240,14 @@ async def test_the_timeline_pages_through_everything_once(shop: Shop) -> None:
     assert seen == whole
     assert {"level", "interaction", "owner", "promise"} <= {entry["kind"] for entry in whole}
     assert any(entry["note"] == "chuông dài" for entry in whole)
+
+
+async def test_two_calls_logged_at_once_are_two_calls_one_after_the_other(shop: Shop) -> None:
+    order_id = await shop.number()
+    answers = await asyncio.gather(*(shop.call(order_id, "no_answer") for _ in range(2)))
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert sorted(answer.json()["care"]["step"] for answer in answers) == ["no_answer_2", "no_answer_3"]
+    numbers = await shop.service.rows(
+        "SELECT number FROM interactions WHERE order_id = :id ORDER BY number", id=order_id
+    )
+    assert [row.number for row in numbers] == [1, 2]

@@ -65,7 +65,7 @@ CREATE TABLE reservations (
               CONSTRAINT reservations_state_check CHECK (state IN ('waiting', 'reserved', 'released', 'issued')),
     queued_at timestamptz NOT NULL
 );
-COMMENT ON TABLE reservations IS 'written under the stock lock alone, so that nobody who holds it waits for an order';
+COMMENT ON TABLE reservations IS 'written under the stock lock alone: whoever holds it waits for the row of no order';
 COMMENT ON COLUMN reservations.queued_at IS 'closing time: who closed first gets the next unit';
 CREATE INDEX reservations_waiting_idx ON reservations (queued_at, order_id) WHERE state = 'waiting';
 """
