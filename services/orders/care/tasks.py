@@ -154,7 +154,7 @@ class Tasks:
         self.open[task.key] = replace(task, due_at=due_at, deadline_at=deadline_at)
         self.effects.append(
             MoveTask(
-                key=f"{task.key}:moved:{due_at:%Y%m%dT%H%M%S}",
+                key=f"{task.key}:moved:{due_at:%Y%m%dT%H%M%S.%f}",
                 at=at,
                 cause="cap",
                 task_key=task.key,
