@@ -107,7 +107,7 @@ async def close(
 async def _converse(session: Session, order: Order, closing: Closing, actor: Actor, *, now: datetime) -> None:
     """Logs the call that came with the closing; without one, somebody must have spoken with the customer before."""
     if closing.call is not None:
-        contact = ledger.Contact(
+        entry = ledger.LedgerEntry(
             kind="call",
             direction="out",
             at=min(closing.call.at or now, now),
@@ -116,7 +116,7 @@ async def _converse(session: Session, order: Order, closing: Closing, actor: Act
             note=closing.call.note,
             seconds=closing.call.seconds,
         )
-        await ledger.log(session, order, contact, actor)
+        await ledger.log(session, order, entry, actor)
     elif order.channel not in INBOUND_CHANNELS and (await session.execute(_SPOKEN, {"id": order.id})).first() is None:
         raise ConversationRequired
 

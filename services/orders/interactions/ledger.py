@@ -23,7 +23,7 @@ CLOSED: Final = "closed"
 
 
 @dataclass(frozen=True)
-class Contact:
+class LedgerEntry:
     """One contact with the customer, as somebody logs it."""
 
     kind: Kind
@@ -51,7 +51,7 @@ FROM interactions WHERE order_id = :order_id
 )
 
 
-async def log(session: Session, order: Order, contact: Contact, actor: Actor) -> UUID:
+async def log(session: Session, order: Order, entry: LedgerEntry, actor: Actor) -> UUID:
     """Writes an interaction of a locked order (the lock makes its number) and tells it; returns its id."""
     interaction_id: UUID = uuid7()
     await session.execute(
@@ -59,20 +59,20 @@ async def log(session: Session, order: Order, contact: Contact, actor: Actor) ->
         {
             "id": interaction_id,
             "order_id": order.id,
-            "kind": contact.kind,
-            "direction": contact.direction,
-            "result": contact.result,
-            "step": contact.step,
+            "kind": entry.kind,
+            "direction": entry.direction,
+            "result": entry.result,
+            "step": entry.step,
             "phone": order.phone,
-            "note": contact.note,
-            "reason": contact.reason,
-            "promised_at": contact.promised_at,
-            "seconds": contact.seconds,
-            "recording": contact.recording,
+            "note": entry.note,
+            "reason": entry.reason,
+            "promised_at": entry.promised_at,
+            "seconds": entry.seconds,
+            "recording": entry.recording,
             "staff_id": actor.account_id,
             "staff_code": actor.code,
-            "at": contact.at,
-            "recorded_at": contact.recorded_at,
+            "at": entry.at,
+            "recorded_at": entry.recorded_at,
         },
     )
     await emit(
@@ -81,13 +81,13 @@ async def log(session: Session, order: Order, contact: Contact, actor: Actor) ->
         InteractionLogged(
             interaction_id=interaction_id,
             order_id=order.id,
-            kind=contact.kind,
-            direction=contact.direction,
-            result=contact.result,
-            at=contact.at,
+            kind=entry.kind,
+            direction=entry.direction,
+            result=entry.result,
+            at=entry.at,
             staff_id=actor.account_id,
             staff_code=actor.code,
-            seconds=contact.seconds,
+            seconds=entry.seconds,
         ),
         subject=order.id,
         event_id=interaction_id,

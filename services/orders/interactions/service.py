@@ -147,7 +147,7 @@ async def log(
     if made.promised_at is not None and made.promised_at <= now:
         raise PromiseInThePast
     _check_result(process, care, order, made, at=at)
-    contact = ledger.Contact(
+    entry = ledger.LedgerEntry(
         kind=made.kind,
         direction=made.direction,
         at=at,
@@ -160,7 +160,7 @@ async def log(
         seconds=made.seconds,
         recording=made.recording,
     )
-    interaction_id = await ledger.log(session, order, contact, actor)
+    interaction_id = await ledger.log(session, order, entry, actor)
     try:
         advanced = await care_service.advance_by_request(
             session, processes, order, care, now=now, cause=Cause(interaction_id, actor)
