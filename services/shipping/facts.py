@@ -84,7 +84,9 @@ async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float
         )
         added += [(uuid7(), shipment_id, *_columns(entry)) for entry in merged.added]
         changed += [(stored[before.key], *_columns(after)) for before, after in merged.changed]
-        if not row["waybill"]:
+        polled = any(fact.source == "poll" for fact in about[shipment_id])
+        nothing_new = not merged.added and not merged.changed and row["status"] not in timeline.BEFORE_CARRIER
+        if not row["waybill"] or (nothing_new and not polled):
             continue
         state = timeline.fold(merged.entries, waybill=row["waybill"], cod=row["cod"])
         outcome = timeline.changes(_known(row), state)
@@ -145,10 +147,12 @@ def _update(
 ) -> tuple[Any, ...]:
     """The new values of a shipment's row, in the order of `_UPDATE`."""
     polled = any(fact.source == "poll" for fact in facts)
-    unchanged = 0 if outcome.real else row["unchanged_polls"] + int(polled)
+    # A courier's report moves nothing, but what confirms it is due soon.
+    moved = outcome.real or (state.provisional is not None and state.provisional.at != row["provisional_at"])
+    unchanged = 0 if moved else row["unchanged_polls"] + int(polled)
     settled_at = row["settled_at"] or (outcome.settled.at if outcome.settled else None)
     next_poll_at = row["next_poll_at"]
-    if outcome.real or polled or outcome.owes_amount or next_poll_at is None:
+    if moved or polled or outcome.owes_amount or next_poll_at is None:
         next_poll_at = schedule.next_poll(
             state.status,
             settled=settled_at is not None or row["cod"] == 0,
@@ -249,8 +253,8 @@ def _known(row: asyncpg.Record) -> Known:
 
 _LOCK: Final = """
 SELECT s.id, s.order_id, c.carrier, s.waybill, s.status, s.sequence, s.revision, s.cod, s.fee, s.accepted_at,
-    s.handed_over_at, s.partial, s.settled_at, s.settled_amount, s.cancel_requested_at, s.attention, s.next_poll_at,
-    s.claimed_until, s.unchanged_polls
+    s.handed_over_at, s.provisional_at, s.partial, s.settled_at, s.settled_amount, s.cancel_requested_at, s.attention,
+    s.next_poll_at, s.claimed_until, s.unchanged_polls
 FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
 WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
 """

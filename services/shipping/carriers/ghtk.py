@@ -83,10 +83,13 @@ class Ghtk(Carrier):
         raise Refused(_message(answer))
 
     async def look_up(self, reference: str) -> Report | None:
-        return await self._track(f"partner_id:{reference}")
+        report = await self._track(f"partner_id:{reference}", waybill="")
+        if report is not None and not report.waybill:
+            raise Away("a shipment without a label")
+        return report
 
     async def track(self, waybill: str) -> Report | None:
-        return await self._track(waybill)
+        return await self._track(waybill, waybill=waybill)
 
     async def cancel(self, reference: str) -> Cancellation:
         answer = await self._ask(
@@ -157,7 +160,7 @@ class Ghtk(Carrier):
             partial=text_of(fields.get("return_part_package")) == "1",
         )
 
-    async def _track(self, code: str) -> Report | None:
+    async def _track(self, code: str, *, waybill: str) -> Report | None:
         answer = await self._read(f"/services/shipment/v2/{quote(code, safe=':')}")
         order = answer.get("order")
         if not answer["success"] or not isinstance(order, dict):
@@ -167,7 +170,7 @@ class Ghtk(Carrier):
             return None
         try:
             return Report(
-                waybill=text_of(order.get("label_id")),
+                waybill=text_of(order.get("label_id")) or waybill,
                 reference=text_of(order.get("partner_id")),
                 raw_status=str(integer_of(order.get("status"))),
                 at=moment_of(order.get("modified")),

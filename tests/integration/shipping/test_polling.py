@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from deploy.local.ghtk import Faults, Status
 from services.shipping import polling, schedule
@@ -151,3 +151,19 @@ async def test_a_deleted_connection_ends_its_polling_and_an_idle_disabled_one_sl
     assert (await shop.poll()).next_due is None
     assert (await shop.client.delete(f"/v1/connections/{shop.connection_id}")).status_code == 204
     assert (await shop.poll()).connection is None
+
+
+async def test_a_courier_s_report_that_is_not_confirmed_is_asked_about_soon(shop: Shop) -> None:
+    shipment_id = await shop.ship()
+    view = await shop.get(shipment_id)
+    for _ in range(3):
+        await shop.poll_everything()
+    late = (await shop.get(shipment_id))["next_poll_at"]
+    form = f"label_id={view['waybill']}&status_id=123&reason_code=&action_time=2031-01-01T00:00:00%2B07:00"
+    await shop.call_back(form)
+    await shop.apply_callbacks()
+    view = await shop.get(shipment_id)
+    assert (view["status"], view["provisional_status"]) == ("accepted", "picked_up")
+    soon = datetime.fromisoformat(view["next_poll_at"]) - shop.context.now()
+    assert soon <= schedule.PROVISIONAL_PAUSE
+    assert view["next_poll_at"] < late
