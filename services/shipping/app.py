@@ -17,6 +17,7 @@ from services.shipping.carriers.registry import CarrierClients
 from services.shipping.consumers import handlers
 from services.shipping.context import STATE, Context, context_of, utc_now
 from services.shipping.credentials import Vault
+from services.shipping.reconcile import reconcile
 from services.shipping.settings import ShippingSettings, decode_key
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
@@ -75,4 +76,5 @@ SERVICE = Service(
     activities=activities,
     resources=resources,
     background={"consumer": {"callbacks": _callbacks}},
+    reconcile=reconcile,
 )

@@ -45,7 +45,7 @@ UPDATE shipments SET cancel_requested_at = now(), cancel_requested_by = :by, can
     revision = revision + 1, updated_at = now()
 WHERE order_id = :order_id AND superseded_at IS NULL AND cancel_requested_at IS NULL
     AND status IN ('draft', 'refused', 'accepted')
-RETURNING id
+RETURNING id, round
 """
 )
 
@@ -70,7 +70,7 @@ async def on_order_cancelled(session: Session, event: Event[OrderCancelled]) -> 
     cancelled = await session.execute(
         _CANCEL_SHIPMENT, {"order_id": order.order_id, "by": order.by, "reason": order.reason}
     )
-    await write(session, [command_row(nudge_shipment(shipment_id)) for shipment_id in cancelled.scalars()])
+    await write(session, [command_row(nudge_shipment(row.id, round=row.round)) for row in cancelled])
 
 
 def _row(order: OrderClosed) -> dict[str, Any]:

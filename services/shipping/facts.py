@@ -90,7 +90,7 @@ async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float
             continue
         state = timeline.fold(merged.entries, waybill=row["waybill"], cod=row["cod"])
         outcome = timeline.changes(_known(row), state)
-        _tell(work, shipment_id, outcome)
+        _tell(work, row, outcome)
         if outcome.real:
             real.add(shipment_id)
         updates.append(_update(row, state, outcome, about[shipment_id], codes, now=now, pace=pace))
@@ -125,14 +125,15 @@ def _read(fact: Fact, codes: CodeTable) -> Entry:
     )
 
 
-def _tell(work: Work, shipment_id: UUID, outcome: Changes) -> None:
+def _tell(work: Work, row: asyncpg.Record, outcome: Changes) -> None:
+    shipment_id: UUID = row["id"]
     for event in outcome.events:
         work.tell(SHIPMENT_CHANGED, event, subject=shipment_id)
     if outcome.settled is not None:
         # A fixed id, so that not even a bug could settle the same money twice.
         work.tell(COD_SETTLED, outcome.settled, subject=shipment_id, event_id=uuid5(shipment_id, "cod settled"))
     if outcome.real:
-        work.send(nudge_shipment(shipment_id))
+        work.send(nudge_shipment(shipment_id, round=row["round"]))
 
 
 def _update(
@@ -252,7 +253,7 @@ def _known(row: asyncpg.Record) -> Known:
 
 
 _LOCK: Final = """
-SELECT s.id, s.order_id, c.carrier, s.waybill, s.status, s.sequence, s.revision, s.cod, s.fee, s.accepted_at,
+SELECT s.id, s.order_id, c.carrier, s.waybill, s.status, s.sequence, s.revision, s.round, s.cod, s.fee, s.accepted_at,
     s.handed_over_at, s.provisional_at, s.partial, s.settled_at, s.settled_amount, s.cancel_requested_at, s.attention,
     s.next_poll_at, s.claimed_until, s.unchanged_polls
 FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id

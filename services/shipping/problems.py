@@ -80,10 +80,3 @@ class UnknownConnection(Problem):
     status = 422
     vi = "Không có kết nối hãng đang bật với mã này. Chọn một kết nối đang bật."
     en = "There is no enabled carrier connection with this id. Choose an enabled one."
-
-
-class WorkflowsAway(Problem):
-    type = "workflows-away"
-    status = 503
-    vi = "Chưa hỏi được máy chủ quy trình (Temporal). Kiểm tra nó rồi chạy đối chiếu lại; dữ liệu không đổi."
-    en = "The workflow server (Temporal) cannot be asked. Check it and reconcile again; nothing was changed."

@@ -1,12 +1,16 @@
 """Finds what should have a workflow and has none, or one that has not seen the newest facts, and nudges it.
 
-That is the repair after any restore: truth is in the database, and every nudge starts a workflow that is not there.
+That is the repair after any restore: truth is in the database, and every nudge starts a workflow that is not there. It
+also brings back a workflow that an operator ended although its parcel goes on: under a further id, because a workflow
+that has ended does not start again.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from temporalio.client import Client
 
@@ -15,51 +19,111 @@ from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.workflows import POLLING, SHIPMENT, nudge_polling, nudge_shipment
 from shared.db import Database
-from shared.outbox import command_row
-from shared.telemetry import logger
 
-log = logger(__name__)
+if TYPE_CHECKING:
+    import asyncpg
 
 PAGE: Final = 1000
-BATCH: Final = 500
-"""Commands written in one transaction."""
+"""Rows looked at, and commands written, at a time."""
+ENDED_PAGE: Final = 100
+"""Workflow ids asked about in one query, which grows with them."""
 
-_SHIPMENTS: Final = """
-SELECT id, seen_revision < revision AND updated_at < now() - interval '1 minute' AS behind FROM shipments
-WHERE NOT (status IN ('returned', 'lost', 'cancelled', 'pickup_failed')
+# A fact that its workflow has not seen for two minutes will not be seen without help: relay and workers need seconds.
+_OPEN_SHIPMENTS: Final = f"""
+SELECT id, round, seen_revision < revision AND updated_at < now() - interval '2 minutes' AS behind FROM shipments
+WHERE id > $1 AND NOT (status IN ('returned', 'lost', 'cancelled', 'pickup_failed')
     OR (status = 'delivered' AND (settled_at IS NOT NULL OR cod = 0)))
-ORDER BY id
+ORDER BY id LIMIT {PAGE}
 """
-_CONNECTIONS: Final = "SELECT id FROM carrier_connections ORDER BY id"
+_CONNECTIONS: Final = f"""
+SELECT id, round, false AS behind FROM carrier_connections WHERE id > $1 ORDER BY id LIMIT {PAGE}
+"""
+_FURTHER_SHIPMENTS: Final = """
+UPDATE shipments s SET round = s.round + 1 FROM unnest($1::uuid[], $2::integer[]) AS r(id, round)
+WHERE s.id = r.id AND s.round = r.round RETURNING s.id, s.round
+"""
+_FURTHER_CONNECTIONS: Final = """
+UPDATE carrier_connections c SET round = c.round + 1 FROM unnest($1::uuid[], $2::integer[]) AS r(id, round)
+WHERE c.id = r.id AND c.round = r.round RETURNING c.id, c.round
+"""
 
 
 @dataclass(frozen=True)
-class Reconciliation:
-    open: int
-    nudged: int
+class _Followed:
+    """A kind of thing that workflows follow."""
+
+    workflow: str
+    open: str
+    further: str
+    workflow_id: Callable[..., str]
+    nudge: Callable[..., WorkflowCommand]
+
+    def id_of(self, row: asyncpg.Record) -> str:
+        return self.workflow_id(row["id"], round=row["round"])
 
 
-async def reconcile(db: Database, temporal: Client) -> Reconciliation:
-    """Nudges the workflows of open shipments and of connections that are missing or behind.
+_SHIPMENTS: Final = _Followed(SHIPMENT.name, _OPEN_SHIPMENTS, _FURTHER_SHIPMENTS, ids.shipment_id, nudge_shipment)
+_POLLINGS: Final = _Followed(POLLING.name, _CONNECTIONS, _FURTHER_CONNECTIONS, ids.polling_id, nudge_polling)
+
+
+async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
+    """Nudges every open shipment and every connection whose workflow is missing or behind.
+
+    Returns:
+        Kind → how many were nudged.
 
     Raises:
-        RPCError: Temporal cannot be asked; nothing was changed.
+        RPCError: Temporal cannot be asked; what was not nudged yet is found again the next time.
     """
-    running = await _running(temporal)
+    return {
+        "shipments": await _reconcile(db, temporal, _SHIPMENTS),
+        "pollings": await _reconcile(db, temporal, _POLLINGS),
+    }
+
+
+async def _reconcile(db: Database, temporal: Client, followed: _Followed) -> int:
+    # Before the rows are read: a workflow that starts in between is nudged once too often, which does nothing.
+    query = f"WorkflowType = '{followed.workflow}' AND ExecutionStatus = 'Running'"
+    running = {execution.id async for execution in temporal.list_workflows(query, page_size=PAGE)}
+    nudged = 0
+    async for page in _pages(db, followed):
+        missing = [row for row in page if followed.id_of(row) not in running]
+        ended = await _ended(temporal, followed, missing)
+        wanted = [*missing, *(row for row in page if row["behind"] and followed.id_of(row) in running)]
+        await _nudge(db, followed, wanted, ended)
+        nudged += len(wanted)
+    return nudged
+
+
+async def _pages(db: Database, followed: _Followed) -> AsyncIterator[Sequence[asyncpg.Record]]:
     pool = await db.driver()
-    shipments = await pool.fetch(_SHIPMENTS)
-    connections = await pool.fetch(_CONNECTIONS)
-    commands: list[WorkflowCommand] = [
-        nudge_shipment(row["id"]) for row in shipments if row["behind"] or ids.shipment_id(row["id"]) not in running
-    ]
-    commands += [nudge_polling(row["id"]) for row in connections if ids.polling_id(row["id"]) not in running]
-    for start in range(0, len(commands), BATCH):
-        async with work(db) as current:
-            current.rows += map(command_row, commands[start : start + BATCH])
-    log.info("reconciled", open=len(shipments) + len(connections), nudged=len(commands))
-    return Reconciliation(open=len(shipments) + len(connections), nudged=len(commands))
+    after = UUID(int=0)
+    while page := await pool.fetch(followed.open, after):
+        yield page
+        after = page[-1]["id"]
 
 
-async def _running(temporal: Client) -> set[str]:
-    query = f"WorkflowType IN ('{SHIPMENT.name}', '{POLLING.name}') AND ExecutionStatus = 'Running'"
-    return {execution.id async for execution in temporal.list_workflows(query, page_size=PAGE)}
+async def _ended(temporal: Client, followed: _Followed, missing: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+    """Those of the rows whose workflow has ended, as far as Temporal remembers."""
+    found = []
+    for start in range(0, len(missing), ENDED_PAGE):
+        chunk = {followed.id_of(row): row for row in missing[start : start + ENDED_PAGE]}
+        quoted = ", ".join(f"'{workflow_id}'" for workflow_id in chunk)
+        query = f"WorkflowId IN ({quoted}) AND ExecutionStatus != 'Running'"
+        ended = {execution.id async for execution in temporal.list_workflows(query, page_size=ENDED_PAGE)}
+        found += [chunk[workflow_id] for workflow_id in ended]
+    return found
+
+
+async def _nudge(
+    db: Database, followed: _Followed, rows: Sequence[asyncpg.Record], ended: Sequence[asyncpg.Record]
+) -> None:
+    if not rows:
+        return
+    async with work(db) as current:
+        further = await current.connection.fetch(
+            followed.further, [row["id"] for row in ended], [row["round"] for row in ended]
+        )
+        rounds = {row["id"]: row["round"] for row in rows} | {row["id"]: row["round"] for row in further}
+        for subject, turn in rounds.items():
+            current.send(followed.nudge(subject, round=turn))

@@ -26,12 +26,13 @@ def _round(workflow_id: str, round: int) -> str:
     return workflow_id if round == 1 else f"{workflow_id}/{round}"
 
 
-def shipment_id(shipment_id: UUID) -> str:
-    return f"{SHIPMENT}/{shipment_id}"
+def shipment_id(shipment_id: UUID, *, round: int = 1) -> str:
+    """A parcel that goes on after its workflow was ended is followed by another one: 'shipment/…/2'."""
+    return _round(f"{SHIPMENT}/{shipment_id}", round)
 
 
-def polling_id(connection_id: UUID) -> str:
-    return f"{POLLING}/{connection_id}"
+def polling_id(connection_id: UUID, *, round: int = 1) -> str:
+    return _round(f"{POLLING}/{connection_id}", round)
 
 
 def import_id(import_id: UUID) -> str:

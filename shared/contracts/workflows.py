@@ -90,17 +90,17 @@ def nudge_fulfilment(order_id: UUID, *, round: int = 1) -> WorkflowCommand:
     )
 
 
-def nudge_shipment(shipment_id: UUID) -> WorkflowCommand:
+def nudge_shipment(shipment_id: UUID, *, round: int = 1) -> WorkflowCommand:
     return SHIPMENT.nudge(
-        ids.shipment_id(shipment_id),
+        ids.shipment_id(shipment_id, round=round),
         ShipmentInput(shipment_id=shipment_id),
         summary="A parcel until its money is home",
     )
 
 
-def nudge_polling(connection_id: UUID) -> WorkflowCommand:
+def nudge_polling(connection_id: UUID, *, round: int = 1) -> WorkflowCommand:
     return POLLING.nudge(
-        ids.polling_id(connection_id),
+        ids.polling_id(connection_id, round=round),
         PollingInput(connection_id=connection_id),
         summary="Asks one carrier about overdue shipments",
     )

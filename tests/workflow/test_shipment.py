@@ -221,7 +221,7 @@ async def test_a_lost_workflow_store_is_made_good_by_reconcile(
         await shop.poll()
         await forget_commands(shop)
         answer = await shop.client.post("/v1/operations/reconcile")
-        assert (answer.status_code, answer.json()) == (200, {"open": 2, "nudged": 2})
+        assert (answer.status_code, answer.json()) == (200, {"nudged": {"shipments": 1, "pollings": 1}})
         shop.running.start("relay", "activities")
         async with build_worker(temporal):
             for workflow_id in (ids.shipment_id(shipment_id), ids.polling_id(shop.connection_id)):
@@ -236,7 +236,7 @@ async def test_a_lost_workflow_store_is_made_good_by_reconcile(
                 await eventually(runs)
 
             async def nothing_to_do() -> bool:
-                return (await reconcile(shop.running.db, temporal)).nudged == 0
+                return await reconcile(shop.running.db, temporal) == {"shipments": 0, "pollings": 0}
 
             await eventually(nothing_to_do)
             with pytest.raises(RPCError):
@@ -246,3 +246,26 @@ async def test_a_lost_workflow_store_is_made_good_by_reconcile(
 async def forget_commands(shop: Shop) -> None:
     pool = await shop.running.db.driver()
     await pool.execute("DELETE FROM outbox WHERE destination = 'command'")
+
+
+async def test_workflows_that_an_operator_ended_are_followed_by_further_ones(shop: Shop, temporal: Client) -> None:
+    shipment_id = await shop.open(await shop.close_order())
+    await status_is(shop, shipment_id, "accepted")
+    for workflow_id in (ids.shipment_id(shipment_id), ids.polling_id(shop.connection_id)):
+        await temporal.get_workflow_handle(workflow_id).terminate()
+    followers = [
+        temporal.get_workflow_handle(ids.shipment_id(shipment_id, round=2), result_type=str),
+        temporal.get_workflow_handle(ids.polling_id(shop.connection_id, round=2)),
+    ]
+
+    async def followed() -> bool:
+        await reconcile(shop.running.db, temporal)
+        try:
+            described = await asyncio.gather(*(handle.describe() for handle in followers))
+        except RPCError:
+            return False
+        return all(each.status == WorkflowExecutionStatus.RUNNING for each in described)
+
+    await eventually(followed, every=0.2)
+    await shop.ghtk.advance(steps=10)
+    assert await asyncio.wait_for(followers[0].result(), 20) == "delivered"

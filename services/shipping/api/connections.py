@@ -118,7 +118,7 @@ _CHANGE = text(
 UPDATE carrier_connections SET shop_name = :shop_name, base_url = :base_url, credentials = :credentials,
     pick_up = CAST(:pick_up AS jsonb), requests_per_second = :requests_per_second, state = :state,
     version = version + 1, updated_at = now()
-WHERE id = :id RETURNING {_COLUMNS}
+WHERE id = :id RETURNING {_COLUMNS}, round
 """
 )
 _ROTATE = text(
@@ -129,7 +129,7 @@ WHERE id = :id RETURNING callback_secret_number
 """
 )
 _SECRET = text("UPDATE carrier_connections SET callback_secret_hash = :hash WHERE id = :id")
-_DELETE = text("DELETE FROM carrier_connections WHERE id = :id RETURNING id")
+_DELETE = text("DELETE FROM carrier_connections WHERE id = :id RETURNING round")
 
 
 @router.get("", summary="The connections to carriers")
@@ -233,8 +233,9 @@ async def change_connection(
             )
         except IntegrityError:
             raise ShopExists(carrier=before.carrier, shop_name=body.shop_name) from None
-        await send(session, nudge_polling(connection_id))
-        view = ConnectionView.model_validate(dict(changed.mappings().one()))
+        after = changed.mappings().one()
+        await send(session, nudge_polling(connection_id, round=after["round"]))
+        view = ConnectionView.model_validate(dict(after))
     response.headers["ETag"] = f'"{view.version}"'
     return view
 
@@ -243,12 +244,12 @@ async def change_connection(
 async def delete_connection(connection_id: UUID, context: ContextDep, _: Administrator) -> None:
     async with context.db.transaction() as session:
         try:
-            deleted = (await session.execute(_DELETE, {"id": connection_id})).scalar()
+            polled = (await session.execute(_DELETE, {"id": connection_id})).scalar()
         except IntegrityError:
             raise ConnectionInUse from None
-        if deleted is None:
+        if polled is None:
             raise NotFound(what="kết nối / connection")
-        await send(session, nudge_polling(connection_id))
+        await send(session, nudge_polling(connection_id, round=polled))
     context.secrets.forget()
 
 

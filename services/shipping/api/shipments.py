@@ -89,12 +89,12 @@ _CANCEL = """
 UPDATE shipments SET cancel_requested_at = $2, cancel_requested_by = $3, cancel_reason = $4, cancel_sent_at = NULL,
     attention = array_remove(attention, 'cancel_refused'), revision = revision + 1, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'refused', 'accepted') AND handed_over_at IS NULL
-RETURNING id
+RETURNING round
 """
 _CONNECT = """
 UPDATE shipments s SET connection_id = coalesce(
     $2, (SELECT id FROM carrier_connections WHERE id = s.connection_id AND state = 'enabled'))
-WHERE s.id = $1 AND s.waybill = ''
+WHERE s.id = $1 AND s.waybill = '' RETURNING s.round
 """
 
 
@@ -174,10 +174,10 @@ async def cancel_shipment(
         before = await _visible(context, session, shipment_id, who, language)
     if before.cancel_requested_at is None and before.status != "cancelled":
         async with work(context.db) as current:
-            asked = await current.connection.fetchval(_CANCEL, shipment_id, context.now(), who.code, body.reason)
-            if asked is None:
+            round_ = await current.connection.fetchval(_CANCEL, shipment_id, context.now(), who.code, body.reason)
+            if round_ is None:
                 raise NotCancellable(shipment_status=before.status_label)
-            current.send(nudge_shipment(shipment_id))
+            current.send(nudge_shipment(shipment_id, round=round_))
     async with context.db.read() as session:
         return await _visible(context, session, shipment_id, who, language)
 
@@ -197,8 +197,8 @@ async def retry_shipment(
     try:
         async with work(context.db) as current:
             if await move(current, shipment_id, "draft", now=context.now()):
-                await current.connection.execute(_CONNECT, shipment_id, wanted)
-                current.send(nudge_shipment(shipment_id))
+                round_ = await current.connection.fetchval(_CONNECT, shipment_id, wanted)
+                current.send(nudge_shipment(shipment_id, round=round_))
     except ImpossibleMove:
         raise NothingToRetry(shipment_status=before.status_label) from None
     async with context.db.read() as session:

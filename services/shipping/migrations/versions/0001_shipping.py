@@ -22,6 +22,7 @@ CREATE TABLE carrier_connections (
                            CONSTRAINT carrier_connections_state_check CHECK (state IN ('enabled', 'disabled')),
     failing_since          timestamptz,
     last_error             text NOT NULL DEFAULT '',
+    round                  integer NOT NULL DEFAULT 1,
     version                integer NOT NULL DEFAULT 1,
     created_at             timestamptz NOT NULL DEFAULT now(),
     updated_at             timestamptz NOT NULL DEFAULT now(),
@@ -30,6 +31,7 @@ CREATE TABLE carrier_connections (
 );
 COMMENT ON COLUMN carrier_connections.credentials IS 'AES-256-GCM, nonce first, bound to the id; the key is a setting';
 COMMENT ON COLUMN carrier_connections.callback_secret_number IS 'the secret is derived from the key, the id and this number';
+COMMENT ON COLUMN carrier_connections.round IS 'number of its polling workflow: a further one after one was ended';
 COMMENT ON COLUMN carrier_connections.state IS 'disabled = no new shipments; those on the way are still followed';
 
 CREATE TABLE shippable_orders (
@@ -79,6 +81,7 @@ CREATE TABLE shipments (
     sequence            integer NOT NULL DEFAULT 0,
     revision            integer NOT NULL DEFAULT 1,
     seen_revision       integer NOT NULL DEFAULT 0,
+    round               integer NOT NULL DEFAULT 1,
     accepted_at         timestamptz,
     handed_over_at      timestamptz,
     delivered_at        timestamptz,
@@ -102,6 +105,7 @@ CREATE TABLE shipments (
 );
 COMMENT ON COLUMN shipments.reference IS 'of the attempt that counts: our key against duplicates at the carrier';
 COMMENT ON COLUMN shipments.revision IS 'grows with everything that its workflow has to see';
+COMMENT ON COLUMN shipments.round IS 'number of its workflow: a further one after one was ended and the parcel went on';
 COMMENT ON COLUMN shipments.superseded_at IS 'ended without a delivery, and the order was posted again as another shipment';
 COMMENT ON COLUMN shipments.claimed_until IS 'lease of whoever asks the carrier about it now';
 CREATE UNIQUE INDEX shipments_live_key ON shipments (order_id) WHERE superseded_at IS NULL;
