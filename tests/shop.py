@@ -44,6 +44,8 @@ class Shop:
     http: httpx.AsyncClient
     company: Company
     temporal: Client
+    worked: set[str] = field(default_factory=set)
+    """Leads that were typed in one by one, to be worked on."""
     _numbers: Iterator[int] = field(default_factory=count)
 
     @property
@@ -78,7 +80,9 @@ class Shop:
             headers={"x-correlation-id": correlation} if correlation else {},
         )
         assert answer.json()["verdict"] == "lead"
-        return str(answer.json()["id"])
+        lead_id = str(answer.json()["id"])
+        self.worked.add(lead_id)
+        return lead_id
 
     async def order(self, order_id: str) -> dict[str, Any] | None:
         """An order as the administrator sees it; None while orders does not know it."""

@@ -5,14 +5,17 @@ Adding a workflow: write it in a file of its own here and list it in `WORKFLOWS`
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import Final
 
 import uvloop
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
+from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -36,6 +39,15 @@ PASSED_THROUGH: Final = ("shared.contracts", "workflows.calls", "workflows.nudge
 
 ONLY_VERSION: Final = WorkerDeploymentVersion("chot-workflows", "only")
 """The version of workers that are replaced as a whole, as on one machine."""
+
+
+STORE_CHECK: Final = 2.0
+"""Seconds between looks at whether Temporal still has the store that it had when the worker started."""
+
+
+class StoreReplaced(RuntimeError):
+    """Temporal's store was lost or replaced. The new one knows neither our search attributes nor the current version of
+    the workers, without which every workflow would wait for ever: the worker starts afresh."""
 
 
 class WorkerSettings(BaseSettings):
@@ -100,6 +112,28 @@ async def make_current(client: Client, version: WorkerDeploymentVersion = ONLY_V
     )
 
 
+async def _store(client: Client) -> str:
+    """The id of the namespace, which is another one in another store."""
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    described = await client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=STORE_CHECK))
+    return described.namespace_info.id
+
+
+async def _leave_with(client: Client, store: str) -> None:
+    """
+    Raises:
+        StoreReplaced: Temporal has another store than this one.
+    """
+    while True:
+        await asyncio.sleep(STORE_CHECK)
+        try:
+            found = await _store(client)
+        except RPCError:
+            continue  # away: the worker waits for it as well
+        if found != store:
+            raise StoreReplaced("Temporal has another store")
+
+
 async def _run(settings: WorkerSettings) -> None:
     client = await connect()
     app = http.create_app("workflows", title="Chốt workflow worker")
@@ -110,11 +144,14 @@ async def _run(settings: WorkerSettings) -> None:
     http.add_health(app, {"temporal": temporal_answers})
 
     async def work() -> None:
+        store = await _store(client)
         await ensure_search_attributes(client, search_attributes.ALL)
         version = WorkerDeploymentVersion(settings.deployment_name, settings.build_id or ONLY_VERSION.build_id)
         if not settings.build_id:
             await make_current(client, version)
-        await build_worker(await connected(client), version).run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(build_worker(await connected(client), version).run())
+            group.create_task(_leave_with(client, store))
 
     await run_until_signal(
         {

@@ -1,0 +1,17 @@
+"""One stack for all faults, so that each finds what the ones before it left; the books are those of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.faults.ledger import Ledger
+from tests.shop import open_shop
+
+
+@pytest.fixture(scope="package")
+async def ledger(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ledger]:
+    """Open for business, with a process for each role of the services that leads pass through."""
+    async with open_shop(tmp_path_factory.mktemp("faults"), roles_split=("leads", "orders")) as shop:
+        yield Ledger(shop)

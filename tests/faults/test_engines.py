@@ -1,0 +1,91 @@
+"""Engines stop, crash and lose their stores while leads flow in: nothing is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import pytest
+
+from deploy.local.member import Member
+from tests.faults.ledger import Flow, Ledger
+from tests.harness import eventually
+
+OUTAGE: Final = 10.0
+"""Seconds without NATS."""
+
+pytestmark = pytest.mark.parametrize(
+    "leads", [pytest.param(120, id="some"), pytest.param(5_000, id="many", marks=pytest.mark.soak)]
+)
+
+
+@asynccontextmanager
+async def half_way(ledger: Ledger, leads: int) -> AsyncIterator[Flow]:
+    """Leads flow in; the block begins when half of them are answered."""
+    async with ledger.flow(leads) as flow:
+        await flow.reach(0.5)
+        yield flow
+
+
+async def back(member: Member, *, before: int) -> None:
+    """Waits until an engine runs again as another process."""
+
+    async def runs() -> bool:
+        return member.running and member.pid != before
+
+    await eventually(runs, within=60, what=f"{member.name} runs again")
+
+
+async def test_leads_are_taken_in_without_a_refusal_while_nats_is_away(ledger: Ledger, leads: int) -> None:
+    nats = ledger.shop.stack.nats
+    async with ledger.flow(leads, per_second=leads / OUTAGE) as flow:
+        await nats.stop()
+        await flow.reach(1.0)
+        assert not nats.running
+        assert flow.repeated == 0
+        await nats.start()
+    await ledger.balance()
+
+
+async def test_a_killed_postgresql_loses_nothing_that_was_answered(ledger: Ledger, leads: int) -> None:
+    postgres = ledger.shop.stack.postgres
+    async with half_way(ledger, leads):
+        before = postgres.pid
+        await postgres.kill()
+        await back(postgres, before=before)
+    await ledger.balance()
+
+
+async def test_a_killed_temporal_server_loses_no_care(ledger: Ledger, leads: int) -> None:
+    temporal = ledger.shop.stack.temporal
+    async with half_way(ledger, leads) as flow:
+        before, repeated = temporal.pid, flow.repeated
+        await temporal.kill()
+        await back(temporal, before=before)
+    assert flow.repeated == repeated, "nobody who sends leads notices"
+    await ledger.balance()
+
+
+async def test_reconcile_brings_every_open_order_back_into_care_after_temporals_store_is_lost(
+    ledger: Ledger, leads: int
+) -> None:
+    shop = ledger.shop
+    async with ledger.flow(leads // 2):
+        pass
+    await ledger.balance()
+    in_care = len(ledger.leads)
+    async with half_way(ledger, leads // 2):
+        await shop.stack.temporal.wipe()
+    await shop.quiet()
+    nudged = (await shop.admin.ask("orders", "POST", "/v1/operations/reconcile"))["nudged"]
+    assert in_care <= nudged["cares"] <= len(ledger.leads)
+    await ledger.balance()
+
+
+async def test_the_relay_sends_again_what_jetstream_lost(ledger: Ledger, leads: int) -> None:
+    nats = ledger.shop.stack.nats
+    async with half_way(ledger, leads):
+        await nats.wipe()
+    await ledger.balance()

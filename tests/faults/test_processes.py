@@ -1,0 +1,40 @@
+"""Processes are killed while leads flow in: nothing is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.faults.ledger import Ledger
+
+VICTIMS = (
+    "leads-api",
+    "leads-relay",
+    "leads-consumer",
+    "orders-consumer",
+    "orders-relay",
+    "orders-activities",
+    "workflows",
+    "orders-api",
+    "reporting",
+)
+TWENTY = tuple(random.Random(2026).choices(VICTIMS, k=20))
+
+
+@pytest.mark.parametrize(
+    ("leads", "victims"),
+    [
+        pytest.param(500, VICTIMS, id="each"),
+        pytest.param(5_000, TWENTY, id="twenty", marks=pytest.mark.soak),
+    ],
+)
+async def test_killed_processes_lose_and_double_nothing(ledger: Ledger, leads: int, victims: tuple[str, ...]) -> None:
+    stack = ledger.shop.stack
+    async with ledger.flow(leads) as flow:
+        for number, name in enumerate(victims, start=1):
+            await flow.reach(number / (len(victims) + 1))
+            await stack.child(name).kill()
+    assert flow.answered == leads
+    await ledger.balance()
+    assert all(member.restarts for name, member in stack.state().members.items() if name in victims)
