@@ -19,6 +19,8 @@ LEAD: Final = 10**12
 """Credit for one lead. Fine enough that rounding shares down costs less than one lead in 10^9 leads of 50 people."""
 
 Cause = Literal["distribution", "sticky"]
+TURN: Final[Cause] = "distribution"
+STICKY: Final[Cause] = "sticky"
 
 
 class Standing(StrEnum):
@@ -75,21 +77,27 @@ class Round:
 def distribute(members: Iterable[Member], queue: Iterable[Waiting]) -> Round:
     """Decides for the leads of a queue in their order; the same arguments always give the same round."""
     seats = {member.account_id: _Seat(member) for member in sorted(members, key=lambda member: member.account_id)}
+    free = {seat.id: seat for seat in seats.values() if seat.free}
     decisions: list[Decision] = []
     left: list[Waiting] = []
     for waiting in queue:
-        sticky = seats.get(waiting.sticky_id) if waiting.sticky_id else None
-        if sticky is not None and sticky.free and sticky.id not in waiting.excluded:
-            sticky.load += 1
-            decisions.append(Decision(waiting, sticky.id, "sticky"))
-            continue
-        candidates = [seat for seat in seats.values() if seat.free and seat.id not in waiting.excluded]
+        candidates = (
+            [seat for seat in free.values() if seat.id not in waiting.excluded]
+            if waiting.excluded
+            else [*free.values()]
+        )
         if not candidates:
             left.append(waiting)
             continue
-        chosen = _take_turn(candidates)
+        sticky = free.get(waiting.sticky_id) if waiting.sticky_id else None
+        if sticky is not None and sticky in candidates:
+            chosen, cause = sticky, STICKY
+        else:
+            chosen, cause = _take_turn(candidates), TURN
         chosen.load += 1
-        decisions.append(Decision(waiting, chosen.id, "distribution"))
+        if not chosen.free:
+            del free[chosen.id]
+        decisions.append(Decision(waiting, chosen.id, cause))
     return Round(tuple(decisions), tuple(left), tuple(seat.member() for seat in seats.values()))
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 from structlog.testing import capture_logs
 
-from tests.harness import Running
+from tests.harness import Running, eventually
 
 SPELLINGS = (
     "0912345678",
@@ -210,3 +212,38 @@ async def test_creating_needs_its_permission(leads: Running) -> None:
     )
 
     assert [nobody.status_code, reader.status_code, wrong_key.status_code] == [401, 403, 401]
+
+
+async def test_every_2xx_is_a_lead_while_connections_to_the_database_break(leads: Running) -> None:
+    client = await leads.client("leads.create")
+    answers: list[httpx.Response] = []
+
+    async def send(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            answer = await client.post("/v1/leads", json={"phone": f"09{number:08}"})
+            answers.append(answer)
+
+    async def break_connections() -> None:
+        killer = await asyncpg.connect(leads.url)
+        for progress in range(40, 400, 40):
+
+            async def got_on(progress: int = progress) -> bool:
+                return len(answers) >= progress
+
+            await eventually(got_on, every=0.001)
+            await killer.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        await killer.close()
+
+    numbers = iter(range(400))
+    await asyncio.gather(break_connections(), *(send(numbers) for _ in range(16)))
+
+    told = Counter(answer.status_code for answer in answers)
+    assert set(told) <= {201, 503}, "refused or taken in, nothing else"
+    assert told[201] > 0
+    assert all(answer.headers["retry-after"] for answer in answers if answer.status_code == 503)
+    stored = {str(row.id) for row in await leads.rows("SELECT id FROM leads")}
+    assert {answer.json()["id"] for answer in answers if answer.status_code == 201} <= stored
+    assert len(await leads.outbox("leads.lead.accepted.v1")) == len(stored)

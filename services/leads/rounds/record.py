@@ -1,0 +1,175 @@
+"""Recording: writes decisions, owners, credits, releases and the backlog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.leads.driver import Connection
+from services.leads.events import Assigned, Released
+from services.leads.rounds.model import Decided, Fresh, Release
+
+_RECORD: Final = """
+WITH rounds AS (
+    INSERT INTO distribution_rounds (pool_id, sequence, at, members)
+    SELECT pool_id, sequence, $4, members::jsonb
+    FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS r (pool_id, sequence, members)
+), counted AS (
+    UPDATE pools SET rounds = r.sequence FROM unnest($1::uuid[], $2::bigint[]) AS r (pool_id, sequence)
+    WHERE pools.id = r.pool_id
+)
+UPDATE pool_members m SET credit = c.credit
+FROM unnest($5::uuid[], $6::uuid[], $7::bigint[]) AS c (pool_id, account_id, credit)
+WHERE (m.pool_id, m.account_id) = (c.pool_id, c.account_id)
+"""
+_LOCK_LEADS: Final = "SELECT id FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+_OWN: Final = """
+WITH served AS (DELETE FROM backlog WHERE lead_id = ANY($1::uuid[]))
+UPDATE leads SET owner_id = o.owner_id, assignment = leads.assignment + 1, pool_id = o.pool_id
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS o (lead_id, owner_id, pool_id) WHERE leads.id = o.lead_id
+RETURNING leads.id, leads.assignment
+"""
+_ASSIGNMENTS: Final = """
+INSERT INTO assignments (lead_id, assignment, owner_id, previous_owner_id, cause, at, reason, pool_id, round, position,
+    sticky_id, excluded)
+SELECT lead_id, assignment, owner_id, previous, cause, $1, reason, pool_id, round, position, sticky,
+    string_to_array(excluded, ' ')::uuid[]
+FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::uuid[], $9::bigint[],
+    $10::integer[], $11::uuid[], $12::text[])
+    AS a (lead_id, assignment, owner_id, previous, cause, reason, pool_id, round, position, sticky, excluded)
+"""
+_DISOWN: Final = """
+UPDATE leads SET owner_id = NULL, assignment = assignment + 1 WHERE id = ANY($1::uuid[]) RETURNING id, assignment
+"""
+_RELEASES: Final = """
+INSERT INTO assignments (lead_id, assignment, previous_owner_id, cause, at, by, reason)
+SELECT lead_id, assignment, previous, cause, $1, $2, reason
+FROM unnest($3::uuid[], $4::integer[], $5::uuid[], $6::text[], $7::text[])
+    AS r (lead_id, assignment, previous, cause, reason)
+"""
+_WAIT: Final = """
+INSERT INTO backlog (lead_id, pool_id, received_at, cause, sticky_id, excluded)
+SELECT lead_id, pool_id, received_at, cause, sticky_id, string_to_array(excluded, ' ')::uuid[]
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[])
+    AS w (lead_id, pool_id, received_at, cause, sticky_id, excluded)
+ON CONFLICT (lead_id) DO NOTHING
+"""
+
+
+async def record(connection: Connection, decided: Decided, *, new: frozenset[UUID] = frozenset()) -> list[Assigned]:
+    """Writes rounds down: owners, credits, decisions, backlog. Returns what happened, for the outbox.
+
+    Args:
+        new: leads that were inserted in this transaction with their owner and assignment 1 already.
+    """
+    if decided.placed:
+        await connection.execute(
+            _RECORD, *_columns(decided.rounds, 3), decided.at, *_columns(sorted(decided.credits), 3)
+        )
+    numbers = dict.fromkeys(new, 1)
+    others = [placed for placed in decided.placed if placed.lead_id not in new]
+    if others:
+        ids = [placed.lead_id for placed in others]
+        await connection.fetch(_LOCK_LEADS, ids)
+        rows = await connection.fetch(
+            _OWN, ids, [placed.decision.owner_id for placed in others], [placed.pool_id for placed in others]
+        )
+        numbers |= {row["id"]: row["assignment"] for row in rows}
+    assigned = [
+        Assigned(
+            lead_id=placed.lead_id,
+            assignment=numbers[placed.lead_id],
+            owner_id=placed.decision.owner_id,
+            owner_code=placed.code,
+            team=placed.team,
+            at=decided.at,
+            cause=placed.cause,
+            previous_owner_id=placed.previous_owner_id,
+        )
+        for placed in decided.placed
+    ]
+    await _write_decisions(connection, decided, assigned)
+    await _wait(connection, decided.unplaced)
+    return assigned
+
+
+async def _write_decisions(connection: Connection, decided: Decided, assigned: Sequence[Assigned]) -> None:
+    if not assigned:
+        return
+    await connection.execute(
+        _ASSIGNMENTS,
+        decided.at,
+        *_columns(
+            [
+                (
+                    done.lead_id,
+                    done.assignment,
+                    done.owner_id,
+                    done.previous_owner_id,
+                    done.cause,
+                    placed.reason,
+                    placed.pool_id,
+                    placed.round,
+                    placed.position,
+                    placed.decision.waiting.sticky_id,
+                    " ".join(map(str, placed.decision.waiting.excluded)),
+                )
+                for placed, done in zip(decided.placed, assigned, strict=True)
+            ],
+            11,
+        ),
+    )
+
+
+async def release(connection: Connection, leads: Sequence[Release], *, at: datetime, by: str = "") -> list[Released]:
+    """Takes leads from their holders. Their rows must be locked."""
+    if not leads:
+        return []
+    rows = await connection.fetch(_DISOWN, [lead.lead_id for lead in leads])
+    numbers = {row["id"]: row["assignment"] for row in rows}
+    released = [
+        Released(lead.lead_id, numbers[lead.lead_id], at, lead.cause, previous_owner_id=lead.holder_id)
+        for lead in leads
+    ]
+    await connection.execute(
+        _RELEASES,
+        at,
+        by,
+        *_columns(
+            [
+                (done.lead_id, done.assignment, done.previous_owner_id, done.cause, lead.reason)
+                for lead, done in zip(leads, released, strict=True)
+            ],
+            5,
+        ),
+    )
+    return released
+
+
+async def _wait(connection: Connection, leads: Sequence[Fresh]) -> None:
+    """Puts leads into the backlog; their rows in `leads` must be there."""
+    if not leads:
+        return
+    await connection.execute(
+        _WAIT,
+        *_columns(
+            [
+                (
+                    lead.lead_id,
+                    lead.pool_id,
+                    lead.received_at,
+                    lead.cause,
+                    lead.sticky_id,
+                    " ".join(map(str, lead.excluded)),
+                )
+                for lead in leads
+            ],
+            6,
+        ),
+    )
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+    return [[*column] for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
