@@ -20,6 +20,7 @@ from shared.contracts.workflows import POLLING, SHIPMENT, PollingInput, Shipment
 from shared.temporal import connected, ensure_search_attributes
 from tests.harness import Databases, connect, eventually
 from tests.integration.shipping.support import Shop, open_shop
+from tests.workflow.recording import keep
 from workflows import search_attributes
 from workflows.worker import build_worker, make_current
 
@@ -85,6 +86,7 @@ async def test_a_parcel_is_followed_until_its_money_is_home(shop: Shop, temporal
     assert await result_of(temporal, shipment_id) == "delivered"
     view = await shop.get(shipment_id)
     assert view["settled_amount"] == 350_000
+    await keep(handle, "shipment-delivered")
     history = await handle.fetch_history()
     assert "Mẫu" not in history.to_json()
     assert "912345678" not in history.to_json()
@@ -106,13 +108,14 @@ async def test_lost_creations_twins_and_lost_callbacks_still_end_in_money(shop: 
     assert summary["settled"] == sum(each.settled_cod for each in alive) == 12 * 350_000
 
 
-async def test_a_refused_parcel_goes_out_after_a_person_corrected_it(shop: Shop) -> None:
+async def test_a_refused_parcel_goes_out_after_a_person_corrected_it(shop: Shop, temporal: Client) -> None:
     shop.ghtk.set_faults(Faults(refuse_creation=1.0))
     shipment_id = await shop.open(await shop.close_order())
     await status_is(shop, shipment_id, "refused")
     shop.ghtk.set_faults(Faults())
     assert (await shop.client.post(f"/v1/shipments/{shipment_id}/retry")).status_code == 202
     await status_is(shop, shipment_id, "accepted")
+    await keep(temporal.get_workflow_handle(ids.shipment_id(shipment_id)), "shipment-refused-then-accepted")
 
 
 async def test_a_cancelled_order_s_parcel_is_cancelled_at_the_carrier(shop: Shop, temporal: Client) -> None:
@@ -122,6 +125,7 @@ async def test_a_cancelled_order_s_parcel_is_cancelled_at_the_carrier(shop: Shop
     await shop.cancel_order(order_id)
     assert await result_of(temporal, shipment_id) == "cancelled"
     assert [each.status for each in shop.ghtk.shipments] == [Status.CANCELLED]
+    await keep(temporal.get_workflow_handle(ids.shipment_id(shipment_id)), "shipment-cancelled")
 
 
 async def test_an_order_cancelled_while_its_creation_is_unknown_ends_with_nothing_alive(
@@ -157,6 +161,7 @@ async def test_a_workflow_ended_by_an_operator_waits_for_the_outcome_of_its_crea
         return (await handle.describe()).status == WorkflowExecutionStatus.CANCELED
 
     await eventually(ended)
+    await keep(handle, "shipment-ended-by-an-operator")
     assert (await shop.get(shipment_id))["waybill"] == shop.ghtk.shipments[0].label
 
 
@@ -181,6 +186,7 @@ async def test_a_long_life_goes_on_as_new(shop: Shop, temporal: Client) -> None:
     await handle.signal(NUDGE)
     latest = temporal.get_workflow_handle(handle.id, result_type=str)
     assert await asyncio.wait_for(latest.result(), 20) == "delivered"
+    await keep(handle, "shipment-continued")
 
 
 async def test_polling_goes_on_as_new_and_ends_with_its_connection(shop: Shop, temporal: Client) -> None:
@@ -199,6 +205,9 @@ async def test_polling_goes_on_as_new_and_ends_with_its_connection(shop: Shop, t
     assert (await shop.client.delete(f"/v1/connections/{shop.connection_id}")).status_code == 204
     await temporal.get_workflow_handle(handle.id).signal(NUDGE)
     await asyncio.wait_for(temporal.get_workflow_handle(handle.id).result(), 20)
+    first_run = temporal.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+    await keep(first_run, "polling-continued")
+    await keep(temporal.get_workflow_handle(handle.id), "polling-ended")
 
 
 async def test_polling_alone_brings_a_parcel_home_when_no_callback_ever_arrives(shop: Shop, temporal: Client) -> None:
