@@ -58,7 +58,12 @@ def configure_logging(service: str, role: str, *, format: str = "json", level: s
         _redact,
     ]
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # What no level lets through is dropped before anything is spent on it: every request has a debug line.
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         # Decides by level before anything is formatted: every request has a line at debug.
         wrapper_class=structlog.make_filtering_bound_logger(level),
