@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -21,9 +21,6 @@ from services.shipping.facts import Fact
 from services.shipping.work import Work, work
 from shared.db import Database, is_unavailable
 from shared.telemetry import logger
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 log = logger(__name__)
 

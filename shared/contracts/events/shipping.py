@@ -33,6 +33,7 @@ class ShipmentChanged(Contract):
     """Grows by one with each change of this shipment; a reader keeps the highest."""
     status: ShipmentStatus
     previous: ShipmentStatus
+    """The same as `status` where only the hand-over time or the partial mark became known."""
     at: Instant
     """The carrier's time."""
     carrier: str
