@@ -16,6 +16,7 @@ from shared.contracts.activities import (
     ActivityRef,
     Done,
     FulfilmentState,
+    OpenedShipment,
     OrderRef,
 )
 from shared.contracts.workflows import FULFILMENT, FulfilmentInput
@@ -33,7 +34,7 @@ class FulfilmentWorkflow(Nudged):
     @workflow.init
     def __init__(self, input: FulfilmentInput) -> None:
         self._order = OrderRef(order_id=input.order_id)
-        self._opened = False
+        self._opening: asyncio.Future[OpenedShipment] | None = None
         self._undo: list[ActivityRef[OrderRef, Done]] = []
         """What has to be undone if the order is cancelled, the last first."""
 
@@ -49,11 +50,10 @@ class FulfilmentWorkflow(Nudged):
                 for undo in reversed(self._undo):
                     await call(undo, self._order, summary="the order was cancelled")
             if state.phase in ENDED:
-                return state.phase
-            if state.phase == "posted" and not self._opened:
-                self._opened = await self._open_shipment()
-                continue
-            await self.wait(None, summary=f"{state.phase}: the next step is a person's or the carrier's")
+                return state.phase  # a shipment that shipping was still asked for is not asked for any more
+            if state.phase == "posted" and self._opening is None:
+                self._opening = asyncio.ensure_future(call(OPEN_SHIPMENT, self._order, summary="make its shipment"))
+            await self._wait(state)
             if await self.is_long(history_limit=input.history_limit):
                 workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
 
@@ -63,17 +63,13 @@ class FulfilmentWorkflow(Nudged):
         show(state.view)
         return state
 
-    async def _open_shipment(self) -> bool:
-        """Has shipping make the shipment; a nudge meanwhile (the order was cancelled) stops the trying.
-
-        Shipping may be away for hours, and the activity is repeated until it is there. One that is stopped may have
-        taken effect all the same: shipping hears of the cancellation by itself.
-        """
-        opening = asyncio.ensure_future(call(OPEN_SHIPMENT, self._order, summary="make its shipment"))
-        await workflow.wait_condition(lambda: opening.done() or self.nudged)
+    async def _wait(self, state: FulfilmentState) -> None:
+        """Until a nudge, also while shipping is being asked: it may be away for hours, and the order be cancelled
+        meanwhile. What takes effect all the same is shipping's to undo, which hears of the cancellation by itself."""
+        opening = self._opening
+        if opening is None or opening.done():
+            await self.wait(None, summary=f"{state.phase}: the next step is a person's or the carrier's")
+            return
+        await workflow.wait_condition(lambda: self.nudged or opening.done())
         if opening.done():
-            opening.result()
-            return True
-        opening.cancel()
-        await asyncio.gather(opening, return_exceptions=True)
-        return False
+            opening.result()  # what can never succeed ends the workflow, for an operator to see
