@@ -89,7 +89,7 @@ def all_checks(facts: Facts) -> list[Check]:
 
 
 def _every_row_has_a_verdict(facts: Facts) -> Check:
-    expected = {row["row"]: row["outcome"] for row in facts.expected["rows"]}
+    expected = {row["row"]: row["outcome"] for row in facts.expected["verdicts"]}
     found = {row["row"]: row["verdict"] for row in facts.rows}
     silent = [row["row"] for row in facts.rows if row["verdict"] == "rejected" and not row.get("message")]
     differing = sorted(row for row in expected.keys() | found.keys() if expected.get(row) != found.get(row))
