@@ -159,5 +159,7 @@ def is_unavailable(error: BaseException) -> bool:
         | asyncpg.AdminShutdownError
         | asyncpg.CrashShutdownError
         | asyncpg.TooManyConnectionsError
-        | asyncpg.InterfaceError,
+        | asyncpg.InterfaceError
+        # The server's last words reached a connection that was idle, and it was used before it was closed.
+        | asyncpg.InternalClientError,
     )

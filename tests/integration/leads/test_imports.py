@@ -177,7 +177,7 @@ async def test_an_import_goes_on_in_another_process_after_kill_9(leads: Running)
         return bool(await leads.rows("SELECT 1 FROM imports WHERE rows_done > 0"))
 
     try:
-        await eventually(begun, every=0.002)
+        await eventually(begun, within=60, every=0.01)
     finally:
         process.send_signal(signal.SIGKILL)
         await process.wait()
