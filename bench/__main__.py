@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import sys
 import tempfile
@@ -11,14 +10,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 from rich.console import Console
 
 from bench import result
 from bench.machine import machine
 from bench.result import Result
+from shared.telemetry import configure_logging
 
-SIZES = {"intake": 6000, "callbacks": 6000, "events": 2000, "care": 400}
-"""Job → how many requests, events or orders: long enough that start-up does not show."""
+SIZES = {"intake": 6000, "callbacks": 6000, "events": 2000, "care": 450, "memory": 1}
+"""Job → how many requests, events, orders or processes: long enough that start-up does not show."""
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -39,13 +40,14 @@ def main(
     jobs: Annotated[list[str] | None, typer.Argument(help=f"some of: {', '.join(SIZES)}; none = all")] = None,
 ) -> None:
     """Benchmarks as ratios to a limit measured in the same run; a missed budget ends in exit code 1."""
+    configure_logging("bench", "bench", format="console", level="error")
     console = Console()
     wanted = jobs or list(SIZES)
     unknown = [job for job in wanted if job not in SIZES]
     if unknown:
         console.print(f"[red]There is no benchmark '{unknown[0]}'.[/red] Take some of: {', '.join(SIZES)}.")
         raise typer.Exit(2)
-    results = asyncio.run(_run(wanted, console))
+    results = uvloop.run(_run(wanted, console))
     result.show(results, console)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     result.write(results, path)

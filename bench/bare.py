@@ -1,6 +1,6 @@
-"""The bare HTTP endpoints that ours are measured against: the same server, framework, driver and database, no product.
+"""The bare processes that ours are measured against: the same server, framework, drivers and engines, no product.
 
-Run as `python -m bench.bare intake|callbacks PORT DATABASE_URL`.
+Run as `python -m bench.bare intake|callbacks|idle PORT DATABASE_URL`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -73,6 +74,31 @@ def callbacks(database_url: str) -> FastAPI:
     return app
 
 
+def idle(database_url: str) -> FastAPI:
+    """What every service has in hand and nothing else: a database engine, NATS, a Temporal client, all connected.
+
+    The addresses are in `CHOT_NATS_URL` and `TEMPORAL_ADDRESS`, as for a service.
+    """
+    # Here, so that the other two processes do not carry them.
+    import nats
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from temporalio.client import Client
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = create_async_engine(database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        app.state.connected = [
+            await nats.connect(os.environ["CHOT_NATS_URL"]),
+            await Client.connect(os.environ["TEMPORAL_ADDRESS"]),
+        ]
+        yield
+
+    return FastAPI(lifespan=lifespan)
+
+
 def _pool(database_url: str):  # type: ignore[no-untyped-def]  # FastAPI's own lifespan type is not exported
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -86,5 +112,8 @@ def _pool(database_url: str):  # type: ignore[no-untyped-def]  # FastAPI's own l
 if __name__ == "__main__":
     which, port, url = sys.argv[1:]
     uvicorn.run(
-        {"intake": intake, "callbacks": callbacks}[which](url), port=int(port), log_level="error", access_log=False
+        {"intake": intake, "callbacks": callbacks, "idle": idle}[which](url),
+        port=int(port),
+        log_level="error",
+        access_log=False,
     )

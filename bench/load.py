@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 
 @dataclass(frozen=True)
@@ -81,3 +82,24 @@ async def run_load(host: str, port: int, make: Callable[[int], bytes], *, count:
     started = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(connections)))
     return LoadResult(len(latencies), time.perf_counter() - started, sorted(latencies), statuses)
+
+
+Load = Callable[[int], Awaitable[LoadResult]]
+"""Sends so many requests."""
+
+
+def load(port: int, make: Callable[[int, str], bytes], *, connections: int) -> Load:
+    """A load on a port of this machine, over rounds: no number comes twice.
+
+    Args:
+        make: number and host → the bytes of a request.
+    """
+    numbers = count()
+
+    async def send(size: int) -> LoadResult:
+        host = f"127.0.0.1:{port}"
+        return await run_load(
+            "127.0.0.1", port, lambda _: make(next(numbers), host), count=size, connections=connections
+        )
+
+    return send

@@ -79,6 +79,15 @@ class Measured:
         """Resident MiB now."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
 
+    @property
+    def peak_memory(self) -> float:
+        """The most resident MiB so far; where the system does not keep it, what is resident now."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        if not status.exists():
+            return self.memory
+        kibibytes = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(kibibytes) / 1024
+
 
 @asynccontextmanager
 async def python(arguments: list[str], *, port: int, path: str, env: dict[str, str]) -> AsyncIterator[Measured]:

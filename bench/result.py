@@ -51,19 +51,27 @@ def show(results: list[Result], console: Console) -> None:
     """Prints the table."""
     table = Table(title="Ours ÷ limit, both measured in this run", caption="p50, p99 in ms; memory in MiB")
     for name in ("Job", "Ours", "Limit", "Unit", "Ratio", "Budget", "p50", "p99", "Memory"):
-        table.add_column(name, justify="left" if name in ("Job", "Unit") else "right")
+        table.add_column(name, justify="left" if name in ("Job", "Unit") else "right", no_wrap=name != "Job")
     for result in results:
         sign = "≥" if result.better == "higher" else "≤"
         table.add_row(
-            f"{result.job}\n[dim]limit: {result.limit_is}[/dim]",
-            f"{result.ours:,.1f}",
-            f"{result.limit:,.1f}",
+            result.job,
+            _figure(result.ours),
+            _figure(result.limit),
             result.unit,
             f"[{'green' if result.met else 'red'}]{result.ratio:.2f}[/]",
             f"{sign} {result.budget:g}",
-            *(f"{value:,.1f}" if value is not None else "–" for value in (result.p50, result.p99, result.memory)),
+            *(_figure(value) for value in (result.p50, result.p99, result.memory)),
         )
     console.print(table)
+    for result in results:
+        console.print(f"[dim]{result.job}: limit = {result.limit_is}; {result.note}[/dim]")
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def write(results: list[Result], path: Path) -> None:

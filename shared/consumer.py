@@ -167,8 +167,6 @@ ON CONFLICT (consumer, event_id) DO UPDATE
 SET error = excluded.error, attempts = excluded.attempts, created_at = now(), resolved_at = NULL, resolved_by = NULL
 """
 )
-
-
 _PURGE = text("DELETE FROM inbox WHERE received_at < now() - CAST(:age AS interval)")
 
 
@@ -321,9 +319,7 @@ class Consumer:
     async def _purge(self) -> None:
         while True:
             async with self._db.transaction() as session:
-                await session.execute(
-                    text("DELETE FROM inbox WHERE received_at < now() - CAST(:age AS interval)"), {"age": INBOX_AGE}
-                )
+                await session.execute(_PURGE, {"age": INBOX_AGE})
             await asyncio.sleep(PURGE_EVERY)
 
 

@@ -40,6 +40,9 @@ BACKOFF_MAX: Final = timedelta(seconds=5)
 PUBLISH_TIMEOUT: Final = 5.0
 """Seconds. A publish that timed out is unknown, not failed: it is repeated under the same message id."""
 PURGE_EVERY: Final = 3600.0
+MARKS_MAY_BE_LOST: Final = {"synchronous_commit": "off"}
+"""A crash of PostgreSQL may forget that a row was sent. Then it is sent again under the same id, which JetStream, the
+inbox and Temporal know already; so the relay waits for no disk before it takes the next rows."""
 
 _PENDING = """
 SELECT id, type, subject, payload::text AS payload, correlation_id, causation_id, created_at, attempts
@@ -104,7 +107,9 @@ class Relay:
                     event.set()
 
             await connection.add_listener(OUTBOX_CHANNEL, on_notify)
-            pool = await asyncpg.create_pool(self._url, min_size=1, max_size=3, reset=keep_state)
+            pool = await asyncpg.create_pool(
+                self._url, min_size=1, max_size=3, reset=keep_state, server_settings=MARKS_MAY_BE_LOST
+            )
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._deliver(pool, "event", wake["event"]))
@@ -125,16 +130,19 @@ class Relay:
 
     async def _deliver(self, pool: asyncpg.Pool[asyncpg.Record], destination: str, wake: asyncio.Event) -> None:
         send = self._send_events if destination == "event" else self._send_commands
+        failing = False
         while True:
             wake.clear()
             rows = await pool.fetch(_PENDING, destination, BATCH)
             if rows:
                 sent, failed = await send(rows)
                 await self._record(pool, destination, sent, failed)
+                failing = failing or bool(failed)
             if len(rows) < BATCH:
                 timeout = POLL
-                if rows:
+                if failing:
                     due = await pool.fetchval(_NEXT_ATTEMPT, destination)
+                    failing = due is not None
                     if due is not None:
                         timeout = min(POLL, max(0.0, (due - datetime.now(UTC)).total_seconds()))
                 try:
