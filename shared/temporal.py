@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import inspect
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, NoReturn, TypeVar, get_type_hints
 
@@ -164,6 +166,25 @@ async def ensure_search_attributes(client: Client, keys: Sequence[SearchAttribut
         await service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
         )
+
+
+@asynccontextmanager
+async def beating() -> AsyncIterator[None]:
+    """Tells Temporal all the while that this activity's process lives, so that it is tried again elsewhere soon after a
+    crash, and not when all of its time is over. For activities whose reference has a heartbeat time-out."""
+    timeout = activity.info().heartbeat_timeout
+    assert timeout is not None, "the activity's reference has no heartbeat time-out"
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(timeout.total_seconds() / 3)
+            activity.heartbeat()
+
+    beats = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beats.cancel()
 
 
 def implements(

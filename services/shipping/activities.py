@@ -31,7 +31,7 @@ from shared.contracts.activities import (
     ShipmentRef,
 )
 from shared.service import Runtime
-from shared.temporal import implements
+from shared.temporal import beating, implements
 
 NOT_YET: Final = "NotYet"
 
@@ -74,7 +74,8 @@ class ShippingActivities:
     @implements(CREATE_OR_ADOPT)
     async def create_or_adopt(self, attempt: CreateAttempt) -> CreateOutcome:
         try:
-            outcome = await creation.create_or_adopt(self._context, attempt.shipment_id, attempt.reference)
+            async with beating():
+                outcome = await creation.create_or_adopt(self._context, attempt.shipment_id, attempt.reference)
             return await self._outcome(attempt.shipment_id, outcome)
         except ShipmentUnknown as error:
             raise _unknown_shipment(error) from None
@@ -84,7 +85,8 @@ class ShippingActivities:
     @implements(CANCEL_AT_CARRIER)
     async def cancel_at_carrier(self, attempt: CreateAttempt) -> Done:
         try:
-            changed = await cancelling.cancel_at_carrier(self._context, attempt.shipment_id, attempt.reference)
+            async with beating():
+                changed = await cancelling.cancel_at_carrier(self._context, attempt.shipment_id, attempt.reference)
         except ShipmentUnknown as error:
             raise _unknown_shipment(error) from None
         except CarrierError as error:

@@ -150,9 +150,15 @@ CREATE_OR_ADOPT: Final = ActivityRef(
     CreateOutcome,
     queue="shipping",
     start_to_close=timedelta(minutes=2),
+    heartbeat=timedelta(seconds=10),
 )
 CANCEL_AT_CARRIER: Final = ActivityRef(
-    "shipping.shipment.cancel", CreateAttempt, Done, queue="shipping", start_to_close=timedelta(minutes=2)
+    "shipping.shipment.cancel",
+    CreateAttempt,
+    Done,
+    queue="shipping",
+    start_to_close=timedelta(minutes=2),
+    heartbeat=timedelta(seconds=10),
 )
 """Cancels whatever lies at the carrier under a reference; nothing there is success. The compensation of a creation."""
 
