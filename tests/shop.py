@@ -194,11 +194,11 @@ class Shop:
         """The workflow that follows the care of an order."""
         return self.temporal.get_workflow_handle(ids.care_id(UUID(order_id)))
 
-    async def rows(self, service: str, sql: str) -> list[asyncpg.Record]:
+    async def rows(self, service: str, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Rows of a service's database, for what no API shows."""
         connection = await asyncpg.connect(self.stack.database_url(service))
         try:
-            return await connection.fetch(sql)
+            return await connection.fetch(sql, *arguments)
         finally:
             await connection.close()
 

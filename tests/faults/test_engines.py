@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Final
 
 import pytest
 
 from deploy.local.member import Member
-from tests.faults.ledger import Flow, Ledger
+from tests.faults.ledger import PATIENCE, Flow, Ledger
 from tests.harness import eventually
 
 OUTAGE: Final = 10.0
 """Seconds without NATS."""
+
+_PENDING: Final = "SELECT 1 FROM outbox WHERE status = 'pending' LIMIT 1"
+_SENT_BEFORE: Final = "SELECT 1 FROM outbox WHERE destination = 'event' AND sent_at < $1 LIMIT 1"
 
 pytestmark = pytest.mark.parametrize(
     "leads", [pytest.param(120, id="some"), pytest.param(5_000, id="many", marks=pytest.mark.soak)]
@@ -85,7 +88,24 @@ async def test_reconcile_brings_every_open_order_back_into_care_after_temporals_
 
 
 async def test_the_relay_sends_again_what_jetstream_lost(ledger: Ledger, leads: int) -> None:
-    nats = ledger.shop.stack.nats
-    async with half_way(ledger, leads):
-        await nats.wipe()
+    stack = ledger.shop.stack
+    await ledger.shop.quiet()
+    await stack.child("orders-consumer").stop()
+    async with ledger.flow(leads // 2) as only_in_jetstream:
+        pass
+    assert only_in_jetstream.answered == leads // 2
+
+    async def published() -> bool:
+        return not await ledger.shop.rows("leads", _PENDING)
+
+    await eventually(published, within=PATIENCE)
+    async with half_way(ledger, leads // 2):
+        wiped_at = datetime.now(UTC)
+        await stack.nats.wipe()
+        await stack.child("orders-consumer").start()
+
+    async def sent_again() -> bool:
+        return not await ledger.shop.rows("leads", _SENT_BEFORE, wiped_at)
+
+    await eventually(sent_again, within=PATIENCE, what="every event is in the new store")
     await ledger.balance()

