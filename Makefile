@@ -23,7 +23,7 @@ up: $(STAMP)
 	@$(BIN)/chot up
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak

@@ -104,7 +104,6 @@ def republish(
 
 def reconcile(service: ServiceOption = None) -> None:
     """Compare the databases with the workflows, and start or wake every workflow that is missing or behind."""
-
     from shared.temporal import leave
 
     async def work(definition: Any, runtime: Any) -> dict[str, int] | None:
@@ -118,6 +117,7 @@ def reconcile(service: ServiceOption = None) -> None:
             console.print(
                 f"{name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items())
             )
+    leave(0)
 
 
 def _names(service: str | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -137,7 +138,7 @@ def test_nothing_moves_backwards_without_a_later_carrier_time(arrived: list[Entr
         known = after(known, state, outcome)
     moves = [event for event in told if event.status != event.previous]
     assert [event.sequence for event in told] == list(range(1, len(told) + 1))
-    for earlier, later in zip(moves, moves[1:], strict=False):
+    for earlier, later in pairwise(moves):
         assert later.previous == earlier.status
         if earlier.previous != "draft":  # the acceptance carries our time, everything after it the carrier's
             assert later.at >= earlier.at
