@@ -49,7 +49,7 @@ def show(view: OperatorView) -> None:
         attributes.DUE_AT.value_set(view.due_at) if view.due_at else attributes.DUE_AT.value_unset(),
     ]
     held = workflow.info().typed_search_attributes
-    changed = [update for update in wanted if held.get(update.key) != (update.value or None)]
+    changed = [update for update in wanted if (held.get(update.key) or None) != (update.value or None)]
     if changed:
         workflow.upsert_search_attributes(changed)
 
