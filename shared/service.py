@@ -20,7 +20,7 @@ from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from shared import bus, http, migrations, temporal
+from shared import bus, http, temporal
 from shared.auth import TokenVerifier
 from shared.consumer import Consumer, Handlers
 from shared.db import Database
@@ -241,6 +241,8 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> None:
     role = chosen[0] if chosen else "all"
     configure_logging(service.name, role, format=settings.log_format, level=settings.log_level)
     if role == "migrate":
+        from shared import migrations  # here: Alembic is 10 MiB, which no other role needs
+
         migrations.upgrade(service.migrations, settings.direct_url)
         return
     import uvloop
