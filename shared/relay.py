@@ -35,6 +35,8 @@ POLL: Final = 1.0
 """Seconds between looks at the table when no wake-up came: the safety net for a lost NOTIFY."""
 STREAM_CHECK: Final = 5.0
 """Seconds between looks at whether the stream still holds what it acknowledged."""
+LOOKED_AT: Final = timedelta(seconds=2)
+"""Rows acknowledged after the stream was looked at are not lost; this is more than lies between the look and the update."""
 BACKOFF_MAX: Final = timedelta(seconds=5)
 """Short, because it is the engine that is away, not the row that is wrong."""
 PUBLISH_TIMEOUT: Final = 5.0
@@ -60,6 +62,23 @@ UPDATE outbox SET attempts = attempts + 1, last_error = r.error,
     next_attempt_at = now() + least(interval '200 milliseconds' * 2 ^ least(attempts, 20), $4)
 FROM unnest($1::uuid[], $2::text[], $3::boolean[]) AS r(id, error, hopeless) WHERE outbox.id = r.id
 """
+
+
+_LOST: Final = """
+UPDATE outbox SET status = 'pending', stream_sequence = NULL, next_attempt_at = now()
+WHERE status = 'sent' AND stream_sequence > $1 AND sent_at <= now() - $2::interval
+"""
+_ACKNOWLEDGED: Final = "SELECT coalesce(max(stream_sequence), 0) FROM outbox WHERE status = 'sent'"
+_NO_TIME: Final = timedelta()
+
+
+@dataclass
+class Sent:
+    id: UUID
+    sequence: int | None = None
+    """In the stream; None for a command."""
+    known: bool = False
+    """It had been there already, under this sequence."""
 
 
 @dataclass
@@ -90,6 +109,8 @@ class Relay:
         self._js = nats.jetstream(timeout=PUBLISH_TIMEOUT, publish_async_max_pending=EVENT_WINDOW * 2)
         self._temporal = temporal
         self._replicas = replicas
+        self._acknowledged = 0
+        """The highest sequence that the stream gave an event of ours."""
 
     async def run(self) -> None:
         """Waits for the lock, then relays until cancelled or until the database connection breaks (then it raises)."""
@@ -110,6 +131,7 @@ class Relay:
             pool = await asyncpg.create_pool(
                 self._url, min_size=1, max_size=3, reset=keep_state, server_settings=MARKS_MAY_BE_LOST
             )
+            self._acknowledged = await pool.fetchval(_ACKNOWLEDGED)
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._deliver(pool, "event", wake["event"]))
@@ -136,6 +158,7 @@ class Relay:
             rows = await pool.fetch(_PENDING, destination, BATCH)
             if rows:
                 sent, failed = await send(rows)
+                await self._resend_what_was_replaced(pool, sent)
                 await self._record(pool, destination, sent, failed)
                 failing = failing or bool(failed)
             if len(rows) < BATCH:
@@ -150,15 +173,28 @@ class Relay:
                 except TimeoutError:
                     pass
 
+    async def _resend_what_was_replaced(self, pool: asyncpg.Pool[asyncpg.Record], sent: list[Sent]) -> None:
+        """A stream that gives out a sequence for the second time has lost what had it, and all that followed.
+
+        `_guard_stream` sees that as well, but only while the stream is still shorter than it was.
+        """
+        new = [row.sequence for row in sent if row.sequence is not None and not row.known]
+        if not new:
+            return
+        if min(new) <= self._acknowledged:
+            lost = _count(await pool.execute(_LOST, min(new) - 1, _NO_TIME))
+            log.warning("the stream went back; what it lost is sent again", service=self._service, events=lost)
+        self._acknowledged = max(new)
+
     async def _record(
         self,
         pool: asyncpg.Pool[asyncpg.Record],
         destination: str,
-        sent: list[tuple[UUID, int | None]],
+        sent: list[Sent],
         failed: list[Failure],
     ) -> None:
         if sent:
-            await pool.execute(_SENT, [row for row, _ in sent], [sequence for _, sequence in sent])
+            await pool.execute(_SENT, [row.id for row in sent], [row.sequence for row in sent])
             telemetry.OUTBOX_SENT.labels(self._service, destination).inc(len(sent))
         if failed:
             await pool.execute(
@@ -174,10 +210,10 @@ class Relay:
                     telemetry.DEAD_LETTERS.labels(self._service, "outbox").inc()
             log.warning("outbox rows not delivered", destination=destination, rows=len(failed), error=failed[0].error)
 
-    async def _send_events(self, rows: list[asyncpg.Record]) -> tuple[list[tuple[UUID, int | None]], list[Failure]]:
+    async def _send_events(self, rows: list[asyncpg.Record]) -> tuple[list[Sent], list[Failure]]:
         window = asyncio.Semaphore(EVENT_WINDOW)
 
-        async def publish(row: asyncpg.Record) -> tuple[UUID, int | None] | Failure:
+        async def publish(row: asyncpg.Record) -> Sent | Failure:
             if not bus.is_subject(row["type"]):
                 return Failure(row["id"], f"'{row['type']}' is not an event type", hopeless=True)
             async with window:
@@ -192,7 +228,7 @@ class Relay:
                     return Failure(row["id"], repr(error), hopeless=False)
                 except (nats.errors.Error, OSError, TimeoutError) as error:
                     return Failure(row["id"], repr(error), hopeless=False)
-            return row["id"], ack.seq
+            return Sent(row["id"], ack.seq, known=bool(ack.duplicate))
 
         return _split(await asyncio.gather(*(publish(row) for row in rows)))
 
@@ -217,18 +253,18 @@ class Relay:
         except (nats.errors.Error, OSError, TimeoutError) as error:
             log.warning("streams could not be ensured", error=repr(error))
 
-    async def _send_commands(self, rows: list[asyncpg.Record]) -> tuple[list[tuple[UUID, int | None]], list[Failure]]:
+    async def _send_commands(self, rows: list[asyncpg.Record]) -> tuple[list[Sent], list[Failure]]:
         window = asyncio.Semaphore(COMMAND_WINDOW)
         by_workflow: dict[str, list[asyncpg.Record]] = {}
         for row in rows:
             by_workflow.setdefault(row["subject"], []).append(row)
 
-        async def deliver(group: list[asyncpg.Record]) -> list[tuple[UUID, int | None] | Failure]:
+        async def deliver(group: list[asyncpg.Record]) -> list[Sent | Failure]:
             # Several nudges of one workflow say no more than one of them.
             async with window:
                 outcome = await self._command(group[-1])
             if outcome is None:
-                return [(row["id"], None) for row in group]
+                return [Sent(row["id"]) for row in group]
             return [Failure(row["id"], outcome.error, outcome.hopeless) for row in group]
 
         delivered = await asyncio.gather(*(deliver(group) for group in by_workflow.values()))
@@ -290,16 +326,11 @@ class Relay:
                 stream,
                 created,
             )
-            above = 0 if recreated else last_sequence
-            # Rows acknowledged after the stream was looked at are not lost: they carry a newer sent_at.
-            result = await connection.execute(
-                """
-                UPDATE outbox SET status = 'pending', stream_sequence = NULL, next_attempt_at = now()
-                WHERE status = 'sent' AND stream_sequence > $1 AND sent_at < now() - interval '2 seconds'
-                """,
-                above,
+            # A new stream has nothing of what the old one acknowledged, however lately. What it has been given itself
+            # is sent twice and stored once.
+            return _count(
+                await connection.execute(_LOST, *((0, _NO_TIME) if recreated else (last_sequence, LOOKED_AT)))
             )
-        return int(result.split()[-1])
 
     async def _purge(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         while True:
@@ -314,10 +345,13 @@ class Relay:
             await asyncio.sleep(PURGE_EVERY)
 
 
-def _split(
-    outcomes: list[tuple[UUID, int | None] | Failure],
-) -> tuple[list[tuple[UUID, int | None]], list[Failure]]:
+def _count(command_tag: str) -> int:
+    """Rows of an UPDATE, from what PostgreSQL says about it."""
+    return int(command_tag.split()[-1])
+
+
+def _split(outcomes: list[Sent | Failure]) -> tuple[list[Sent], list[Failure]]:
     return (
-        [outcome for outcome in outcomes if not isinstance(outcome, Failure)],
+        [outcome for outcome in outcomes if isinstance(outcome, Sent)],
         [outcome for outcome in outcomes if isinstance(outcome, Failure)],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from deploy.local.engines import Nats
+from shared import relay
 from shared.consumer import Event, Handlers, NotYet
 from shared.contracts.events.orders import ORDER_CANCELLED, OrderCancelled
 from shared.contracts.permissions import OPERATE
@@ -137,10 +139,7 @@ async def test_events_lost_with_the_stream_are_sent_again_and_applied_once(probe
     async with probe.db.transaction() as session:
         await emit(session, ORDER_CANCELLED, cancelled(late), subject=late)
 
-    async def sent() -> bool:
-        return not await probe.rows("SELECT 1 FROM outbox WHERE status <> 'sent'")
-
-    await eventually(sent)
+    await eventually(lambda: sent(probe))
     await nats.wipe()
     probe.start("consumer")
 
@@ -149,6 +148,60 @@ async def test_events_lost_with_the_stream_are_sent_again_and_applied_once(probe
 
     await eventually(late_there, within=40)
     assert sorted(await effects(probe)) == sorted([*orders, late])
+
+
+async def sent(probe: Running) -> bool:
+    return not await probe.rows("SELECT 1 FROM outbox WHERE status <> 'sent'")
+
+
+async def tell(probe: Running, count: int) -> list[UUID]:
+    """Writes so many events, and waits until JetStream has acknowledged them."""
+    orders = [uuid7() for _ in range(count)]
+    async with probe.db.transaction() as session:
+        for order in orders:
+            await emit(session, ORDER_CANCELLED, cancelled(order), subject=order)
+    await eventually(lambda: sent(probe), within=40)
+    return orders
+
+
+async def test_events_acknowledged_right_before_the_stream_was_lost_are_sent_again(
+    probe: Running, nats: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "STREAM_CHECK", 0.05)
+    probe.start("relay")
+    orders = await tell(probe, 20)
+    await nats.wipe()
+    orders += await tell(probe, 20)
+    probe.start("consumer")
+
+    async def all_there() -> bool:
+        return sorted(await effects(probe)) == sorted(orders)
+
+    await eventually(all_there, within=40)
+
+
+async def test_events_lost_with_an_older_copy_of_the_store_are_sent_again_although_newer_ones_took_their_place(
+    probe: Running, nats: Nats, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # As if the newer ones came before the relay looked at the stream.
+    monkeypatch.setattr(relay, "STREAM_CHECK", 3600)
+    probe.start("relay")
+    orders = await tell(probe, 5)
+    await nats.stop()
+    shutil.copytree(nats.data_dir, tmp_path / "copy")
+    await nats.start()
+    orders += await tell(probe, 5)
+    await nats.stop()
+    shutil.rmtree(nats.data_dir)
+    shutil.copytree(tmp_path / "copy", nats.data_dir)
+    await nats.start()
+    orders += await tell(probe, 10)
+    probe.start("consumer")
+
+    async def all_there() -> bool:
+        return sorted(await effects(probe)) == sorted(orders)
+
+    await eventually(all_there, within=40)
 
 
 async def test_a_poisoned_event_becomes_a_dead_letter_and_delays_no_other(
