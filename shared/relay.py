@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +25,11 @@ from shared.contracts.events import STREAM_OF
 from shared.db import OUTBOX_CHANNEL, keep_state
 from shared.retention import OUTBOX_AGE
 from shared.telemetry import correlated, logger
+
+if TYPE_CHECKING:
+    import asyncpg.pool
+
+    Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 log = logger(__name__)
 
@@ -153,27 +159,27 @@ class Relay:
     async def _deliver(self, pool: asyncpg.Pool[asyncpg.Record], destination: str, wake: asyncio.Event) -> None:
         send = self._send_events if destination == "event" else self._send_commands
         failing = False
-        while True:
-            wake.clear()
-            rows = await pool.fetch(_PENDING, destination, BATCH)
-            if rows:
-                sent, failed = await send(rows)
-                await self._resend_what_was_replaced(pool, sent)
-                await self._record(pool, destination, sent, failed)
-                failing = failing or bool(failed)
-            if len(rows) < BATCH:
+        async with pool.acquire() as connection:  # kept: taking one for every statement costs as much as the statement
+            while True:
+                wake.clear()
+                rows = await connection.fetch(_PENDING, destination, BATCH)
+                if rows:
+                    sent, failed = await send(rows)
+                    await self._resend_what_was_replaced(connection, sent)
+                    await self._record(connection, destination, sent, failed)
+                    failing = failing or bool(failed)
+                if len(rows) == BATCH:
+                    continue
                 timeout = POLL
                 if failing:
-                    due = await pool.fetchval(_NEXT_ATTEMPT, destination)
+                    due = await connection.fetchval(_NEXT_ATTEMPT, destination)
                     failing = due is not None
                     if due is not None:
                         timeout = min(POLL, max(0.0, (due - datetime.now(UTC)).total_seconds()))
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), timeout)
-                except TimeoutError:
-                    pass
 
-    async def _resend_what_was_replaced(self, pool: asyncpg.Pool[asyncpg.Record], sent: list[Sent]) -> None:
+    async def _resend_what_was_replaced(self, connection: Connection, sent: list[Sent]) -> None:
         """A stream that gives out a sequence for the second time has lost what had it, and all that followed.
 
         `_guard_stream` sees that as well, but only while the stream is still shorter than it was.
@@ -182,22 +188,16 @@ class Relay:
         if not new:
             return
         if min(new) <= self._acknowledged:
-            lost = _count(await pool.execute(_LOST, min(new) - 1, _NO_TIME))
+            lost = _count(await connection.execute(_LOST, min(new) - 1, _NO_TIME))
             log.warning("the stream went back; what it lost is sent again", service=self._service, events=lost)
         self._acknowledged = max(new)
 
-    async def _record(
-        self,
-        pool: asyncpg.Pool[asyncpg.Record],
-        destination: str,
-        sent: list[Sent],
-        failed: list[Failure],
-    ) -> None:
+    async def _record(self, connection: Connection, destination: str, sent: list[Sent], failed: list[Failure]) -> None:
         if sent:
-            await pool.execute(_SENT, [row.id for row in sent], [row.sequence for row in sent])
+            await connection.execute(_SENT, [row.id for row in sent], [row.sequence for row in sent])
             telemetry.OUTBOX_SENT.labels(self._service, destination).inc(len(sent))
         if failed:
-            await pool.execute(
+            await connection.execute(
                 _FAILED,
                 [failure.id for failure in failed],
                 [failure.error for failure in failed],
