@@ -6,18 +6,23 @@ import logging
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import orjson
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
-from structlog.contextvars import bind_contextvars, bound_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
 PERSONAL_KEYS: Final = frozenset(
     {"phone", "phones", "other_phones", "name", "recipient", "address", "email", "body", "payload", "note", "text"}
 )
 SECRET_KEYS: Final = frozenset({"password", "token", "secret", "authorization", "api_key", "credentials"})
+
+# Not structlog's own context, which looks through every variable of the process at each use.
+_CORRELATION: Final = ContextVar("correlation_id", default="")
+_CAUSATION: Final = ContextVar("causation_id", default="")
 
 HTTP_SECONDS = Histogram(
     "chot_http_request_seconds", "Time to answer a request", ["service", "method", "route", "status"]
@@ -42,6 +47,13 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
     return event
 
 
+def _correlate(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for variable in (_CORRELATION, _CAUSATION):
+        if value := variable.get():
+            event.setdefault(variable.name, value)
+    return event
+
+
 def configure_logging(service: str, role: str, *, format: str = "json", level: str = "info") -> None:
     """Sets up structlog and routes the standard library's loggers through it, to standard error."""
     renderer: Any = (
@@ -51,6 +63,7 @@ def configure_logging(service: str, role: str, *, format: str = "json", level: s
     )
     before: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _correlate,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -58,14 +71,9 @@ def configure_logging(service: str, role: str, *, format: str = "json", level: s
         _redact,
     ]
     structlog.configure(
-        # What no level lets through is dropped before anything is spent on it: every request has a debug line.
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *before,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        # Decides by level before anything is formatted: every request has a line at debug.
+        # What the level does not let through is dropped before anything is spent on it: every request has a debug line.
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
@@ -92,16 +100,20 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def correlation_id() -> str:
     """The id that joins everything one cause led to; a new one where there is none yet."""
-    return str(get_contextvars().get("correlation_id") or uuid7())
+    return _CORRELATION.get() or str(uuid7())
 
 
 def causation_id() -> str:
     """The event or request that is being handled, or ''."""
-    return str(get_contextvars().get("causation_id") or "")
+    return _CAUSATION.get()
 
 
 @contextmanager
 def correlated(correlation: str, *, causation: str = "") -> Iterator[None]:
     """Everything logged, emitted or called inside belongs to this correlation id."""
-    with bound_contextvars(correlation_id=correlation, causation_id=causation):
+    outer = _CORRELATION.set(correlation), _CAUSATION.set(causation)
+    try:
         yield
+    finally:
+        _CORRELATION.reset(outer[0])
+        _CAUSATION.reset(outer[1])
