@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from shared.contracts.base import Contract
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.events.base import EventType
-from shared.db import OUTBOX_WRITTEN, Session
+from shared.db import OUTBOX_WRITTEN, ReadSession, Session
 from shared.telemetry import causation_id, correlation_id
 
 INSERT: Final = """
@@ -33,6 +33,11 @@ SELECT * FROM unnest(
     CAST(CAST(:payloads AS text[]) AS json[]), CAST(:correlations AS text[]), CAST(:causations AS text[]))
 ON CONFLICT (id) DO NOTHING
 """
+)
+
+_ANNOUNCED = text(
+    "SELECT DISTINCT subject FROM outbox "
+    "WHERE status = 'pending' AND destination = 'command' AND subject = ANY(CAST(:ids AS text[]))"
 )
 
 Row = tuple[UUID, str, str, str, str, str, str]
@@ -102,6 +107,12 @@ async def emit(
 ) -> None:
     """Writes one event in the session's transaction."""
     await write(session, [event_row(event_type, data, subject=subject, event_id=event_id)])
+
+
+async def announced(session: ReadSession, workflow_ids: Sequence[str]) -> set[str]:
+    """Those of the workflows for which a command waits for the relay."""
+    rows = await session.execute(_ANNOUNCED, {"ids": list(workflow_ids)})
+    return set(rows.scalars())
 
 
 async def send(session: Session, command: WorkflowCommand) -> None:

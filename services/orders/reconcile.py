@@ -28,6 +28,9 @@ ENDED_PAGE: Final = 100
 LATE: Final = "2 minutes"
 """A fact or a due instant that its workflow has not seen for so long will not be seen without help: relay and workers
 need seconds, and a wake-up is spread over one minute."""
+BEHIND_MOST: Final = 500
+"""Workflows that run and are behind, woken at a time. More of them are as a rule a burst that Temporal works off; waking
+each once again would make it twice as long."""
 
 _OPEN_CARE: Final = text(
     f"""
@@ -64,6 +67,9 @@ class _Followed:
     workflow_id: Callable[..., str]
     nudge: Callable[..., WorkflowCommand]
 
+    def id_of(self, row: Any) -> str:
+        return self.workflow_id(row.order_id, round=row.round)
+
 
 _CARE: Final = _Followed(CARE.name, _OPEN_CARE, _FURTHER_CARE, ids.care_id, nudge_care)
 _FULFILMENT: Final = _Followed(
@@ -91,13 +97,23 @@ async def _reconcile(db: Database, temporal: Client, followed: _Followed) -> int
     query = f"WorkflowType = '{followed.workflow}' AND ExecutionStatus = 'Running'"
     running = {execution.id async for execution in temporal.list_workflows(query, page_size=PAGE)}
     nudged = 0
+    behind = BEHIND_MOST
     async for page in _pages(db, followed):
-        missing = [row for row in page if followed.workflow_id(row.order_id, round=row.round) not in running]
+        missing = await _unannounced(db, followed, [row for row in page if followed.id_of(row) not in running])
+        late = await _unannounced(db, followed, [row for row in page if row.behind and followed.id_of(row) in running])
+        late = late[:behind]
+        behind -= len(late)
         ended = await _ended(temporal, followed, missing)
-        wanted = [row for row in page if row.behind or row in missing]
-        await _nudge(db, followed, wanted, ended)
-        nudged += len(wanted)
+        await _nudge(db, followed, [*missing, *late], ended)
+        nudged += len(missing) + len(late)
     return nudged
+
+
+async def _unannounced(db: Database, followed: _Followed, rows: Sequence[Any]) -> list[Any]:
+    """Without those that the relay is about to start or wake anyway: in a burst, thousands wait for it."""
+    async with db.read() as session:
+        announced = await outbox.announced(session, [followed.id_of(row) for row in rows])
+    return [row for row in rows if followed.id_of(row) not in announced]
 
 
 async def _pages(db: Database, followed: _Followed) -> AsyncIterator[Sequence[Any]]:
@@ -116,9 +132,7 @@ async def _ended(temporal: Client, followed: _Followed, missing: Sequence[Any]) 
     """Those of the orders whose workflow has ended, as far as Temporal remembers."""
     found = set()
     for start in range(0, len(missing), ENDED_PAGE):
-        chunk = {
-            followed.workflow_id(row.order_id, round=row.round): row for row in missing[start : start + ENDED_PAGE]
-        }
+        chunk = {followed.id_of(row): row for row in missing[start : start + ENDED_PAGE]}
         quoted = ", ".join(f"'{workflow_id}'" for workflow_id in chunk)
         query = f"WorkflowId IN ({quoted}) AND ExecutionStatus != 'Running'"
         async for execution in temporal.list_workflows(query, page_size=ENDED_PAGE):

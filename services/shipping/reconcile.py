@@ -15,6 +15,7 @@ from uuid import UUID
 from temporalio.client import Client
 
 from services.shipping.work import work
+from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.workflows import POLLING, SHIPMENT, nudge_polling, nudge_shipment
@@ -27,6 +28,9 @@ PAGE: Final = 1000
 """Rows looked at, and commands written, at a time."""
 ENDED_PAGE: Final = 100
 """Workflow ids asked about in one query, which grows with them."""
+BEHIND_MOST: Final = 500
+"""Workflows that run and are behind, woken at a time. More of them are as a rule a burst that Temporal works off; waking
+each once again would make it twice as long."""
 
 # A fact that its workflow has not seen for two minutes will not be seen without help: relay and workers need seconds.
 _OPEN_SHIPMENTS: Final = f"""
@@ -86,13 +90,23 @@ async def _reconcile(db: Database, temporal: Client, followed: _Followed) -> int
     query = f"WorkflowType = '{followed.workflow}' AND ExecutionStatus = 'Running'"
     running = {execution.id async for execution in temporal.list_workflows(query, page_size=PAGE)}
     nudged = 0
+    behind = BEHIND_MOST
     async for page in _pages(db, followed):
-        missing = [row for row in page if followed.id_of(row) not in running]
+        missing = await _unannounced(db, followed, [row for row in page if followed.id_of(row) not in running])
+        late = [row for row in page if row["behind"] and followed.id_of(row) in running]
+        late = (await _unannounced(db, followed, late))[:behind]
+        behind -= len(late)
         ended = await _ended(temporal, followed, missing)
-        wanted = [*missing, *(row for row in page if row["behind"] and followed.id_of(row) in running)]
-        await _nudge(db, followed, wanted, ended)
-        nudged += len(wanted)
+        await _nudge(db, followed, [*missing, *late], ended)
+        nudged += len(missing) + len(late)
     return nudged
+
+
+async def _unannounced(db: Database, followed: _Followed, rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+    """Without those that the relay is about to start or wake anyway: in a burst, thousands wait for it."""
+    async with db.read() as session:
+        announced = await outbox.announced(session, [followed.id_of(row) for row in rows])
+    return [row for row in rows if followed.id_of(row) not in announced]
 
 
 async def _pages(db: Database, followed: _Followed) -> AsyncIterator[Sequence[asyncpg.Record]]:

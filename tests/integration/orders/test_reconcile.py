@@ -9,6 +9,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
 from deploy.local.engines import Nats, Temporal
+from services.orders import reconcile as reconcile_module
 from services.orders.app import SERVICE
 from services.orders.clock import CLOCK
 from services.orders.reconcile import reconcile
@@ -117,6 +118,36 @@ async def test_a_workflow_that_missed_a_fact_is_nudged(shop_on_temporal: Shop) -
     assert await nudged(shop) == {"cares": 0, "fulfilments": 0}
     await pool.execute("UPDATE care SET changed_at = now() - interval '10 minutes', seen_version = version - 1")
     assert await nudged(shop) == {"cares": 1, "fulfilments": 0}
+
+
+async def test_a_workflow_that_the_relay_is_about_to_start_is_not_asked_for_again(shop_on_temporal: Shop) -> None:
+    shop = shop_on_temporal
+    order_id = await shop.accept()
+    await shop.assign(order_id, shop.sale)
+    assert await nudged(shop) == {"cares": 0, "fulfilments": 0}
+    await lose_commands(shop)
+    assert await nudged(shop) == {"cares": 1, "fulfilments": 0}
+
+
+async def test_a_burst_that_is_being_worked_off_is_not_doubled(
+    shop_on_temporal: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile_module, "BEHIND_MOST", 2)
+    shop = shop_on_temporal
+    shop.service.start("relay")
+    for _ in range(3):
+        await shop.assign(await shop.accept(), shop.sale)
+
+    async def seen() -> bool:
+        return (
+            len(await shop.service.rows("SELECT 1 FROM care WHERE seen_version = version AND state IS NOT NULL")) == 3
+        )
+
+    await eventually(seen)
+    await lose_commands(shop)
+    pool = await shop.service.db.driver()
+    await pool.execute("UPDATE care SET changed_at = now() - interval '10 minutes', seen_version = version - 1")
+    assert await nudged(shop) == {"cares": 2, "fulfilments": 0}
 
 
 async def test_operators_reconcile_over_http_and_others_may_not(shop_on_temporal: Shop) -> None:
