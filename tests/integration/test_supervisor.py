@@ -191,9 +191,9 @@ async def test_a_process_that_does_not_become_ready_is_ended(tmp_path: Path, mon
 async def test_another_server_on_the_port_does_not_count_as_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(member_module, "START_TIMEOUT", 1.0)
     other = web_server(tmp_path, "other")
     await other.start()
+    monkeypatch.setattr(member_module, "START_TIMEOUT", 1.0)
     try:
         program = web_server(tmp_path)
         program.port = other.port
