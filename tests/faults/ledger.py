@@ -26,6 +26,9 @@ PATIENCE: Final = 240.0
 """Seconds at most until a sender has an answer, or the books balance, on a machine that is busy with something else.
 What a killed process held comes back after 30 s: so long do JetStream and Temporal wait for its word."""
 
+SLOWEST: Final = 5.0
+"""Orders a second whose care such a machine starts at least."""
+
 _ORDERS: Final = """
 SELECT CAST(o.id AS text) AS id, o.phone, o.level, CAST(o.owner_id AS text) AS owner_id, o.owner_code,
     CAST(o.customer_id AS text) AS customer_id, c.is_open, c.looks, c.version = c.seen_version AS followed,
@@ -52,7 +55,7 @@ class Ledger:
     @asynccontextmanager
     async def flow(self, count: int, *, per_second: float = PER_SECOND) -> AsyncIterator[Flow]:
         """Leads come in, a steady number a second, while the block runs; it ends when each of them is answered."""
-        await self.shop.sign_in()
+        await self.shop.stay_signed_in()
         flow = Flow(self, count)
         async with asyncio.TaskGroup() as group:
             group.create_task(flow.run(per_second))
@@ -68,9 +71,10 @@ class Ledger:
             assert care["behind"] == 0, f"{care['behind']} cares are not followed yet"
             return True
 
-        await eventually(arrived, within=PATIENCE, every=0.2)
+        await eventually(arrived, within=PATIENCE + everybody / SLOWEST, every=0.5)
         # What comes twice, comes late: the books are read when nothing is on its way.
         await self.shop.quiet(within=PATIENCE)
+        await self.shop.stay_signed_in()
         await self._no_dead_letters()
         owners = await self._orders()
         await self._tasks(owners)

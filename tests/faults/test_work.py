@@ -14,7 +14,7 @@ PARCELS = 12
 
 async def test_a_call_is_logged_and_answered_while_nats_and_temporal_are_away(ledger: Ledger) -> None:
     shop = ledger.shop
-    await shop.sign_in()
+    await shop.stay_signed_in()
     order_id = await shop.lead()
     owner = shop.holder(await shop.in_care(order_id))
     await asyncio.gather(shop.stack.nats.stop(), shop.stack.temporal.stop())
@@ -37,7 +37,7 @@ async def test_no_order_gets_two_parcels_when_shipping_and_workflows_are_killed_
     ledger: Ledger,
 ) -> None:
     shop = ledger.shop
-    await shop.sign_in()
+    await shop.stay_signed_in()
     # Half of the creations are done and never answered: what was made must be found again, not made again.
     await shop.carrier("PUT", "faults", create_timeout=0.5, create_timeout_seconds=1.0)
     orders = [await shop.lead(product="GOI-CST") for _ in range(PARCELS)]
