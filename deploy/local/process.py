@@ -23,7 +23,7 @@ SLOWEST_POLL = 0.25
 
 # A process that was sent SIGKILL is gone as soon as the kernel can end it; longer than this means it hangs in the
 # kernel (uninterruptible sleep), and waiting on would break the bound of the whole shutdown. Seconds.
-KILL_TIMEOUT = 1.0
+KILL_TIMEOUT = 2.5
 
 # Characters of a log line that a message shows; Temporal writes whole stacks into one.
 SHOWN_LENGTH = 500

@@ -27,7 +27,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 class Program(Member):
     """A Python program of the product that serves HTTP."""
 
-    stop_grace = 7.0
+    stop_grace = 6.5
 
     def __init__(
         self,
