@@ -16,14 +16,14 @@ class Result:
     """Ours next to the limit of the same run.
 
     Args:
-        job: what was done.
+        job: what was done, in two or three words.
         unit: of `ours` and `limit`, e.g. 'requests/s' or 'ms (p99)'.
         limit_is: what the limit is.
         budget: the ratio ours ÷ limit that is asked for.
         better: whether a higher or a lower ratio is better.
         p50, p99: milliseconds of ours, where they mean something.
         memory: peak resident MiB of our process, where it was measured.
-        note: how the cost grows, what happens at ten times the size.
+        note: the load, and how the cost grows: what happens at ten times the size.
     """
 
     job: str
@@ -65,7 +65,7 @@ def show(results: list[Result], console: Console) -> None:
         )
     console.print(table)
     for result in results:
-        console.print(f"[dim]{result.job}: limit = {result.limit_is}; {result.note}[/dim]")
+        console.print(f"{result.job}: the limit is {result.limit_is}; {result.note}.", style="dim", highlight=False)
 
 
 def _figure(value: float | None) -> str:

@@ -27,15 +27,15 @@ async def run(machine: Machine, size: int) -> Result:
         limit = await _bare(machine, stack)
         ours = await _ours(machine, stack)
         return Result(
-            job="memory of an idle service with all roles",
+            job="idle memory",
             ours=await _settled(ours),
             limit=await _settled(limit),
             unit="MiB",
-            limit_is="FastAPI + SQLAlchemy + nats-py + temporalio, connected and idle",
+            limit_is="a process with FastAPI + SQLAlchemy + nats-py + temporalio, connected and idle",
             budget=1.5,
             better="lower",
             memory=ours.peak_memory,
-            note="what is idle does not grow with the data",
+            note="orders with all its roles; what is idle does not grow with the data",
         )
 
 

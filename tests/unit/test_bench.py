@@ -49,7 +49,7 @@ async def test_ours_and_the_limit_take_turns_in_going_first() -> None:
 def test_the_table_fits_a_terminal_of_eighty_columns_with_every_figure_in_full() -> None:
     written = io.StringIO()
     shown = Result(
-        job="carrier callbacks accepted, 64 connections",
+        job="callbacks accepted",
         ours=1234.5,
         limit=2345.6,
         unit="requests/s",
