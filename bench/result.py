@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -49,7 +50,8 @@ class Result:
 
 def show(results: list[Result], console: Console) -> None:
     """Prints the table."""
-    table = Table(title="Ours ÷ limit, both measured in this run", caption="p50, p99 in ms; memory in MiB")
+    caption = "p50, p99 in ms; peak memory in MiB"
+    table = Table(title="Ours ÷ limit, both measured in this run", caption=caption, box=SIMPLE_HEAD)
     for name in ("Job", "Ours", "Limit", "Unit", "Ratio", "Budget", "p50", "p99", "Memory"):
         table.add_column(name, justify="left" if name in ("Job", "Unit") else "right", no_wrap=name != "Job")
     for result in results:
