@@ -51,7 +51,9 @@ class Result:
 def show(results: list[Result], console: Console) -> None:
     """Prints the table."""
     caption = "p50, p99 in ms; peak memory in MiB"
-    table = Table(title="Ours ÷ limit, both measured in this run", caption=caption, box=SIMPLE_HEAD)
+    table = Table(
+        title="Ours ÷ limit, both measured in this run", caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for name in ("Job", "Ours", "Limit", "Unit", "Ratio", "Budget", "p50", "p99", "Memory"):
         table.add_column(name, justify="left" if name in ("Job", "Unit") else "right", no_wrap=name != "Job")
     for result in results:

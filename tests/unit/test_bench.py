@@ -64,5 +64,6 @@ def test_the_table_fits_a_terminal_of_eighty_columns_with_every_figure_in_full()
 
     lines = written.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
-    for figure in ("callbacks", "accepted", "1,234", "2,346", "0.53", "≥ 0.7", "12.3", "457", "131", "requests/s"):
+    assert "…" not in written.getvalue()
+    for figure in ("1,234", "2,346", "0.53", "≥ 0.7", "12.3", "457", "131", "requests/s"):
         assert figure in written.getvalue()
