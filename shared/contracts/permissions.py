@@ -11,6 +11,16 @@ LEADS_DISTRIBUTE: Final = "leads.distribute"
 """Pools, rules, manual distribution and reassignment."""
 LEADS_SOURCES: Final = "leads.sources"
 """Sources, landing pages and their keys."""
+LEADS_EDIT: Final = "leads.edit"
+"""Correct a lead's number and data, tags, notes, spam."""
+LEADS_CORRECT: Final = "leads.correct"
+"""Release a false duplicate, merge, correct and replay what was rejected, undo an import."""
+LEADS_CLAIM: Final = "leads.claim"
+"""See the floating pool and claim from it."""
+LEADS_EXPORT: Final = "leads.export"
+"""Leads as a workbook."""
+LEADS_CONSENT: Final = "leads.consent"
+"""Consent records and the do-not-call list."""
 ORDERS_READ: Final = "orders.read"
 ORDERS_CARE: Final = "orders.care"
 """Log calls, work tasks, close."""
@@ -44,6 +54,11 @@ SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
         LEADS_IMPORT,
         LEADS_DISTRIBUTE,
         LEADS_SOURCES,
+        LEADS_EDIT,
+        LEADS_CORRECT,
+        LEADS_CLAIM,
+        LEADS_EXPORT,
+        LEADS_CONSENT,
         ORDERS_READ,
         ORDERS_CARE,
         ORDERS_CANCEL,
@@ -52,8 +67,18 @@ SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
         STAFF_READ,
         PHONES_REVEAL,
     ),
-    "sale": (LEADS_READ, LEADS_CREATE, ORDERS_READ, ORDERS_CARE, ORDERS_CANCEL, SHIPPING_READ, REPORTS_READ),
-    "marketing": (LEADS_READ, LEADS_CREATE, LEADS_IMPORT, LEADS_SOURCES, REPORTS_READ),
+    "sale": (
+        LEADS_READ,
+        LEADS_CREATE,
+        LEADS_EDIT,
+        LEADS_CLAIM,
+        ORDERS_READ,
+        ORDERS_CARE,
+        ORDERS_CANCEL,
+        SHIPPING_READ,
+        REPORTS_READ,
+    ),
+    "marketing": (LEADS_READ, LEADS_CREATE, LEADS_EDIT, LEADS_IMPORT, LEADS_SOURCES, LEADS_EXPORT, REPORTS_READ),
     "cod": (ORDERS_READ, ORDERS_POST, ORDERS_CANCEL, SHIPPING_READ, SHIPPING_WRITE, REPORTS_READ, SEE_ALL),
 }
 """Groups of a fresh installation; a company edits them."""

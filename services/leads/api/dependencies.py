@@ -8,13 +8,28 @@ from typing import Annotated, Final
 from fastapi import Depends, Header, Query, Response
 
 from shared.auth import Principal, require
-from shared.contracts.permissions import LEADS_DISTRIBUTE, LEADS_IMPORT, LEADS_READ, LEADS_SOURCES
+from shared.contracts.permissions import (
+    LEADS_CLAIM,
+    LEADS_CONSENT,
+    LEADS_CORRECT,
+    LEADS_DISTRIBUTE,
+    LEADS_EDIT,
+    LEADS_EXPORT,
+    LEADS_IMPORT,
+    LEADS_READ,
+    LEADS_SOURCES,
+)
 from shared.errors import PreconditionFailed, PreconditionRequired
 
 Reader = Annotated[Principal, Depends(require(LEADS_READ))]
 Distributor = Annotated[Principal, Depends(require(LEADS_DISTRIBUTE))]
 SourceManager = Annotated[Principal, Depends(require(LEADS_SOURCES))]
 Importer = Annotated[Principal, Depends(require(LEADS_IMPORT))]
+Editor = Annotated[Principal, Depends(require(LEADS_EDIT))]
+Corrector = Annotated[Principal, Depends(require(LEADS_CORRECT))]
+Claimer = Annotated[Principal, Depends(require(LEADS_CLAIM))]
+Exporter = Annotated[Principal, Depends(require(LEADS_EXPORT))]
+ConsentKeeper = Annotated[Principal, Depends(require(LEADS_CONSENT))]
 
 Limit = Annotated[int, Query(ge=1, le=200, description="items of a page at most")]
 
