@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ log = logger(__name__)
 MINIMUM_SERVER: Final = (2, 12)
 """Older servers ignore newer settings without a word (multiple filters, sync_interval), so they are refused."""
 
+ANSWERS_WITHIN: Final = 1
+"""Seconds; a ping takes less than a millisecond."""
 DUPLICATE_WINDOW: Final = timedelta(minutes=2)
 ACK_WAIT: Final = timedelta(seconds=30)
 MAX_ACK_PENDING: Final = 1000
@@ -80,6 +83,49 @@ async def connect(url: str, *, name: str) -> Client:
             f"NATS {version} at {host} is too old: Chốt needs {MINIMUM_SERVER[0]}.{MINIMUM_SERVER[1]} or newer."
         )
     return client
+
+
+class Links:
+    """The open connections of a process, by the role that opened them, so that it can say whether NATS answers."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Client] = {}
+
+    def opened(self, role: str, connection: Client) -> None:
+        self._held[role] = connection
+
+    def closed(self, role: str) -> None:
+        self._held.pop(role, None)
+
+    def check(self, roles: Collection[str], *, url: str) -> Callable[[], Awaitable[None]]:
+        """A check that raises unless the server answers on the connection of each of these roles."""
+
+        async def check() -> None:
+            for role in roles:
+                held = self._held.get(role)
+                if held is None:  # the role starts again, perhaps because of another engine
+                    await _reach(url)
+                elif held.is_connected:
+                    await held.flush(timeout=ANSWERS_WITHIN)  # a server that hangs keeps its connections open
+                else:
+                    raise ConnectionError(f"the {role} has lost its connection to NATS")
+
+        return check
+
+
+async def _reach(url: str) -> None:
+    """
+    Raises:
+        OSError, nats.errors.Error: nobody answers there.
+    """
+
+    async def ignore(_: Exception) -> None:
+        """What went wrong is raised as well."""
+
+    client = await nats.connect(
+        servers=url.split(","), allow_reconnect=False, connect_timeout=ANSWERS_WITHIN, error_cb=ignore
+    )
+    await client.close()
 
 
 def stream_config(service: str, *, replicas: int = 1) -> StreamConfig:

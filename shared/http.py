@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import uvicorn
@@ -29,8 +29,11 @@ MAX_BODY: Final = 1 << 20
 MAX_UPLOAD: Final = 20 << 20
 DRAIN: Final = 5
 """Seconds that running requests get when the process stops."""
+CHECK_WITHIN: Final = 2.0
+"""Seconds in which an engine says that it is there; below the time-out of the probes in deploy/k8s."""
 
 Check = Callable[[], Awaitable[None]]
+"""Raises when an engine cannot be used."""
 
 
 class _BodyTooLarge(HTTPException):
@@ -114,12 +117,14 @@ def create_app(service: str, *, title: str, uploads: tuple[str, ...] = (), cors_
     return app
 
 
-def add_health(app: FastAPI, checks: dict[str, Check]) -> None:
+def add_health(app: FastAPI, checks: Mapping[str, Check], *, others: Mapping[str, Check] | None = None) -> None:
     """`/livez` (this process only), `/readyz` (its engines) and `/metrics`.
 
     Args:
         checks: engine name → coroutine function that raises when the engine cannot be used.
+        others: engines that are asked and named as well, but without which the process still takes requests.
     """
+    asked = {**checks, **(others or {})}
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> dict[str, str]:
@@ -129,16 +134,16 @@ def add_health(app: FastAPI, checks: dict[str, Check]) -> None:
     async def readyz() -> Response:
         async def run(check: Check) -> str:
             try:
-                await asyncio.wait_for(check(), timeout=2)
+                await asyncio.wait_for(check(), timeout=CHECK_WITHIN)
             except Exception as error:  # whatever it is, it is the answer
                 return f"failed: {type(error).__name__}"
             return "ok"
 
-        results = dict(zip(checks, await asyncio.gather(*map(run, checks.values())), strict=True))
-        ready = all(result == "ok" for result in results.values())
-        return JSONResponse(
-            {"status": "ok" if ready else "unavailable", "checks": results}, status_code=200 if ready else 503
-        )
+        results = dict(zip(asked, await asyncio.gather(*map(run, asked.values())), strict=True))
+        away = [name for name, result in results.items() if result != "ok"]
+        ready = checks.keys().isdisjoint(away)
+        status = "ok" if not away else "degraded" if ready else "unavailable"
+        return JSONResponse({"status": status, "away": away, "checks": results}, status_code=200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

@@ -47,6 +47,8 @@ class Runtime(Generic[SettingsT]):
     temporal: Client
     http: httpx.AsyncClient
     """For the token keys; carriers get clients of their own."""
+    links: bus.Links = field(default_factory=bus.Links)
+    """NATS connections of the roles that this process plays."""
     state: dict[str, Any] = field(default_factory=dict)
     """What the service's `resources` made, by name."""
 
@@ -99,8 +101,18 @@ class Service:
         handlers.include(self.handlers)
         return handlers
 
-    def create_app(self, runtime: Runtime[Any]) -> FastAPI:
-        """The HTTP application over an opened runtime."""
+    def create_app(self, runtime: Runtime[Any], *, roles: Sequence[str] = ("api",)) -> FastAPI:
+        """The HTTP application over an opened runtime: routes for the role api, health for all.
+
+        Args:
+            roles: what the process does, which says what it needs to be ready.
+        """
+        own = {"postgresql": database_check(runtime.db)}
+        others = self._engine_checks(runtime, roles)
+        if "api" not in roles:
+            app = http.create_app(self.name, title=self.title)
+            http.add_health(app, own | others)
+            return app
         origins = [origin.strip() for origin in runtime.settings.cors_origins.split(",") if origin.strip()]
         app = http.create_app(self.name, title=self.title, uploads=self.uploads, cors_origins=origins)
         app.state.runtime = runtime
@@ -111,8 +123,19 @@ class Service:
         app.include_router(messaging_router(self.name, runtime.db, self.all_handlers()))
         if self.reconcile is not None:
             app.include_router(reconcile_router(runtime.db, runtime.temporal, self.reconcile))
-        http.add_health(app, {"postgresql": database_check(runtime.db)})
+        # Requests are taken without NATS and Temporal, so a process that takes them is ready without these.
+        http.add_health(app, own, others=others)
         return app
+
+    def _engine_checks(self, runtime: Runtime[Any], roles: Sequence[str]) -> dict[str, http.Check]:
+        """What the roles need besides the database."""
+        checks: dict[str, http.Check] = {}
+        linked = [role for role in ("relay", "consumer") if role in roles]
+        if linked:
+            checks["nats"] = runtime.links.check(linked, url=runtime.settings.nats_url)
+        if "relay" in roles or "activities" in roles:
+            checks["temporal"] = temporal.check(runtime.temporal)
+        return checks
 
     @asynccontextmanager
     async def runtime(self, settings: Settings) -> AsyncIterator[Runtime[Any]]:
@@ -140,6 +163,7 @@ def database_check(db: Database) -> http.Check:
 def _relay(service: Service, runtime: Runtime[Any]) -> Part:
     async def run() -> None:
         connection = await bus.connect(runtime.settings.nats_url, name=f"{service.name} relay")
+        runtime.links.opened("relay", connection)
         try:
             await Relay(
                 service.name,
@@ -149,6 +173,7 @@ def _relay(service: Service, runtime: Runtime[Any]) -> Part:
                 replicas=runtime.settings.nats_replicas,
             ).run()
         finally:
+            runtime.links.closed("relay")
             await _close(connection)
 
     return lambda: keep_running("relay", run)
@@ -157,6 +182,7 @@ def _relay(service: Service, runtime: Runtime[Any]) -> Part:
 def _consumer(service: Service, runtime: Runtime[Any]) -> Part:
     async def run() -> None:
         connection = await bus.connect(runtime.settings.nats_url, name=f"{service.name} consumer")
+        runtime.links.opened("consumer", connection)
         try:
             await Consumer(
                 service.name,
@@ -167,6 +193,7 @@ def _consumer(service: Service, runtime: Runtime[Any]) -> Part:
             ).run()
             await asyncio.Event().wait()
         finally:
+            runtime.links.closed("consumer")
             await _close(connection)
 
     return lambda: keep_running("consumer", run)
@@ -214,11 +241,7 @@ def _activities(service: Service, runtime: Runtime[Any]) -> Part:
 
 async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> None:
     async with service.runtime(settings) as runtime:
-        if "api" in roles:
-            app = service.create_app(runtime)
-        else:
-            app = http.create_app(service.name, title=service.title)
-            http.add_health(app, {"postgresql": database_check(runtime.db)})
+        app = service.create_app(runtime, roles=roles)
         parts: dict[str, Part] = {"http": lambda: http.serve(app, host=settings.http_host, port=settings.http_port)}
         makers = {"relay": _relay, "consumer": _consumer, "activities": _activities}
         for role in roles:

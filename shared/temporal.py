@@ -133,6 +133,16 @@ async def connected(client: Client) -> Client:
     return Client(**config)
 
 
+def check(client: Client) -> Callable[[], Awaitable[None]]:
+    """A check that raises unless Temporal answers; a client that has never connected tries to."""
+
+    async def answers() -> None:
+        if not await client.service_client.check_health():
+            raise ConnectionError("Temporal runs but does not serve yet")
+
+    return answers
+
+
 def leave(status: int) -> NoReturn:
     """Ends a process right after its last call of Temporal, without the interpreter's clean-up.
 

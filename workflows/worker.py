@@ -24,7 +24,7 @@ from shared.contracts.workflows import WORKFLOW_QUEUE
 from shared.lifecycle import keep_running, run_until_signal
 from shared.settings import load
 from shared.telemetry import configure_logging
-from shared.temporal import GRACE, connect, connected, ensure_search_attributes
+from shared.temporal import GRACE, check, connect, connected, ensure_search_attributes
 from workflows import search_attributes
 from workflows.care import CareWorkflow
 from workflows.fulfilment import FulfilmentWorkflow
@@ -137,11 +137,7 @@ async def _leave_with(client: Client, store: str) -> None:
 async def _run(settings: WorkerSettings) -> None:
     client = await connect()
     app = http.create_app("workflows", title="Chốt workflow worker")
-
-    async def temporal_answers() -> None:
-        await client.service_client.check_health()
-
-    http.add_health(app, {"temporal": temporal_answers})
+    http.add_health(app, {"temporal": check(client)})
 
     async def work() -> None:
         store = await _store(client)

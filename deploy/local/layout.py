@@ -106,7 +106,9 @@ class Layout:
         elif name == WORKFLOWS:
             arguments, ready_path = ["-m", "workflows.worker"], "/readyz"
         else:
-            arguments, ready_path = ["-m", f"services.{name}", *([role] if role else [])], "/readyz"
+            arguments = ["-m", f"services.{name}", *([role] if role else [])]
+            # A role in the background has started when it lives; that it waits for an engine is no reason to kill it.
+            ready_path = "/readyz" if role in ("", "api") else "/livez"
         return Program(
             name=member,
             arguments=arguments,

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from temporalio.envconfig import ClientConfigProfile
 
 from deploy.local.keys import Keys
+from shared.http import CHECK_WITHIN
 from shared.lifecycle import STOP_WITHIN
 from shared.service import ROLES
 from tests.deploy.kustomize import build
@@ -162,6 +163,8 @@ def test_processes_listen_where_probes_and_services_call(overlay: str) -> None:
         assert workload.env["CHOT_HTTP_HOST"] == "0.0.0.0"
         for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
             assert workload.container[probe]["httpGet"] == {"path": path, "port": port["name"]}
+        # Which engine is away is said in time, instead of silence.
+        assert workload.container["readinessProbe"]["timeoutSeconds"] > CHECK_WITHIN
     services = built(overlay).of_kind("Service")
     assert {item["metadata"]["name"] for item in services} == {f"{name}-api" for name in SERVICES}
     for item in services:
