@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from services.leads.api import create, hooks, imports, leads, pools, raw_items, sources
+from services.leads.api import create, duplicate_settings, hooks, imports, leads, pools, raw_items, sources
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
 from services.leads.imports.runner import Runner
@@ -31,7 +31,16 @@ SERVICE = Service(
     title="Chốt – Nguồn số và chia số (leads)",
     settings=LeadsSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(create.router, leads.router, hooks.router, sources.router, pools.router, raw_items.router, imports.router),
+    routers=(
+        create.router,
+        leads.router,
+        duplicate_settings.router,
+        hooks.router,
+        sources.router,
+        pools.router,
+        raw_items.router,
+        imports.router,
+    ),
     handlers=handlers,
     resources=resources,
     background={"consumer": {"distributor": _distributor}, "activities": {"imports": _imports}},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from services.leads.distributor import serve
-from services.leads.driver import connection_of, mark_outbox_written
-from shared.consumer import Event, Handlers
+from services.leads.driver import Connection, connection_of, mark_outbox_written
+from shared.consumer import Event, Handlers, NotYet
 from shared.contracts import levels
 from shared.contracts.events.orders import LEVEL_CHANGED, REASSIGNMENT_REQUESTED, LevelChanged, ReassignmentRequested
 from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED
@@ -18,17 +19,21 @@ handlers = Handlers()
 BEFORE_HAND_OVER: Final = frozenset({levels.SENT, levels.CANCELLED_AFTER_POSTING})
 """At these L7 levels the parcel has not left us (rules D4, D5); at every other it has."""
 
+# The numbers of the leads, and those whose windows they opened.
 _PHONES: Final = """
 SELECT phone FROM leads WHERE id = ANY($1::uuid[])
 UNION SELECT unnest(other_phones) FROM leads WHERE id = ANY($1::uuid[])
+UNION SELECT phone FROM duplicate_windows WHERE anchor_id = ANY($1::uuid[])
 """
-_LOCK_WINDOWS: Final = """
-SELECT phone FROM duplicate_windows WHERE anchor_id = ANY($1::uuid[]) OR phone = ANY($2::text[]) ORDER BY phone FOR UPDATE
+_LOCK_NUMBERS: Final = """
+SELECT 1 FROM duplicate_windows WHERE phone = ANY($1::text[]) AND product_group = '' ORDER BY phone FOR UPDATE
 """
-_END_WINDOWS: Final = """
-UPDATE duplicate_windows
-SET ended = ended OR coalesce(anchor_id = ANY($1::uuid[]), false), handed_over = handed_over OR phone = ANY($2::text[])
-WHERE phone = ANY($3::text[])
+_END_WINDOWS: Final = "UPDATE duplicate_windows SET ended = true WHERE anchor_id = ANY($1::uuid[]) AND NOT ended"
+_HAND_OVER: Final = """
+UPDATE duplicate_windows SET handed_over = true WHERE product_group = '' AND NOT handed_over AND phone IN (
+    SELECT phone FROM leads WHERE id = ANY($1::uuid[])
+    UNION SELECT unnest(other_phones) FROM leads WHERE id = ANY($1::uuid[])
+)
 """
 _LOCK_LEADS: Final = "SELECT 1 FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _LEVELS: Final = """
@@ -72,9 +77,9 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
     ended = {change.data.order_id for change in changes if ends_window(change.data.to_level)}
     handed_over = {change.data.order_id for change in changes if is_handed_over(change.data.to_level)}
     if ended or handed_over:
-        phones = [row["phone"] for row in await connection.fetch(_PHONES, sorted(handed_over))]
-        locked = [row["phone"] for row in await connection.fetch(_LOCK_WINDOWS, sorted(ended), phones)]
-        await connection.execute(_END_WINDOWS, sorted(ended), phones, locked)
+        await _lock_numbers(connection, sorted(ended | handed_over))
+        await connection.execute(_END_WINDOWS, sorted(ended))
+        await connection.execute(_HAND_OVER, sorted(handed_over))
     latest: dict[Any, LevelChanged] = {}
     for change in changes:
         known = latest.get(change.data.order_id)
@@ -88,6 +93,22 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         [change.to_level for change in latest.values()],
         [is_in_care(change.to_level) for change in latest.values()],
     )
+
+
+async def _lock_numbers(connection: Connection, leads: Sequence[UUID]) -> None:
+    """Locks the numbers of leads.
+
+    Raises:
+        NotYet: one of them got another number meanwhile; to be tried again.
+    """
+    phones = await _phones_of(connection, leads)
+    await connection.fetch(_LOCK_NUMBERS, sorted(phones))
+    if not await _phones_of(connection, leads) <= phones:
+        raise NotYet("a number was corrected meanwhile")
+
+
+async def _phones_of(connection: Connection, leads: Sequence[UUID]) -> set[str]:
+    return {row["phone"] for row in await connection.fetch(_PHONES, leads)}
 
 
 @handlers.batch(REASSIGNMENT_REQUESTED)

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.leads.intake.items import Candidate, Item, Origin
+from services.leads.intake.windows import Judgement
 from shared.contracts.events.leads import (
     LEAD_ACCEPTED,
     LEAD_ASSIGNED,
@@ -46,7 +47,7 @@ class Released:
     previous_owner_id: UUID | None = None
 
 
-def accepted(item: Item, candidate: Candidate, *, returning_customer: bool) -> Row:
+def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag: str) -> Row:
     """A clean number."""
     origin = item.origin
     return event_row(
@@ -62,6 +63,7 @@ def accepted(item: Item, candidate: Candidate, *, returning_customer: bool) -> R
             product=candidate.product,
             source=_source(origin),
             returning_customer=returning_customer,
+            flag=flag,
             asked_to_be_called=origin.asked_to_be_called,
             consent_text=origin.consent_text,
             consent_page=origin.consent_page,
@@ -70,18 +72,20 @@ def accepted(item: Item, candidate: Candidate, *, returning_customer: bool) -> R
     )
 
 
-def duplicated(item: Item, candidate: Candidate, *, anchor_id: UUID) -> Row:
-    """A number that came again within the window."""
+def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Row:
+    """A number that came again within the window. Whoever was found to be a competitor asks for nothing by it."""
+    assert judgement.anchor_id is not None, "a clean number is no duplicate"
     return event_row(
         LEAD_DUPLICATED,
         LeadDuplicated(
             lead_id=item.id,
-            anchor_id=anchor_id,
+            anchor_id=judgement.anchor_id,
             received_at=item.received_at,
             product=candidate.product,
             source=_source(item.origin),
             note=candidate.note,
-            anchor_asked_again=item.origin.asked_to_be_called,
+            anchor_asked_again=item.origin.asked_to_be_called and not judgement.flag,
+            flag=judgement.flag,
         ),
         subject=item.id,
     )

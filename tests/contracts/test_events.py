@@ -18,7 +18,10 @@ SAMPLES = Path(__file__).parent / "events"
 TYPES = sorted(REGISTRY)
 
 PERSONAL = {
+    "leads.duplicate.found.v1": {"note"},
+    "leads.duplicate.released.v1": {"phone", "other_phones", "name", "address", "note"},
     "leads.lead.accepted.v1": {"phone", "other_phones", "name", "address", "note"},
+    "leads.lead.corrected.v1": {"phone", "other_phones", "name", "address", "note"},
     "leads.lead.duplicated.v1": {"note"},
     "orders.order.closed.v1": {"recipient", "phone", "address.detail", "note"},
     "staff.account.changed.v1": {"name"},
@@ -26,10 +29,14 @@ PERSONAL = {
 """Fields with personal data, which are masked in dead letters and never logged; the other types have none."""
 
 REQUIRED = {
+    "leads.duplicate.found.v1": {"lead_id", "anchor_id", "assignment", "at", "cause", "received_at", "source"},
+    "leads.duplicate.released.v1": {"lead_id", "received_at", "phone", "source", "anchor_id", "at", "reason"},
     "leads.lead.accepted.v1": {"lead_id", "received_at", "phone", "source"},
     "leads.lead.assigned.v1": {"lead_id", "assignment", "owner_id", "owner_code", "assigned_at", "cause"},
+    "leads.lead.corrected.v1": {"lead_id", "revision", "at", "phone"},
     "leads.lead.duplicated.v1": {"lead_id", "anchor_id", "received_at", "source"},
     "leads.lead.released.v1": {"lead_id", "assignment", "released_at", "cause"},
+    "leads.spam.marked.v1": {"lead_id", "revision", "kind", "at"},
     "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
     "orders.level.changed.v1": {
         "transition_id",

@@ -11,9 +11,9 @@ from uuid import UUID
 from services.leads import events, rounds
 from services.leads.driver import Connection, write_outbox
 from services.leads.events import Assigned
-from services.leads.intake import keys
+from services.leads.intake import keys, numbers
 from services.leads.intake.items import Answer, Candidate, Item, Rejection, Verdict
-from services.leads.intake.windows import Arrival, Judged, Judgement, Window, judge
+from services.leads.intake.windows import Arrival, Judged, Judgement, judge
 from services.leads.rounds import Decided, Fresh, Placed
 from services.leads.text import cell
 from shared import outbox
@@ -26,18 +26,6 @@ Outcome = Verdict | Answer | KeyReused
 
 MAX_CONTENT_TYPE: Final = 200
 
-# Whoever holds the rows of its numbers judges; the numbers are sorted, so batches wait but never deadlock. The update
-# changes nothing: it locks and returns rows that were there.
-_LOCK_WINDOWS: Final = """
-INSERT INTO duplicate_windows (phone) SELECT unnest($1::text[])
-ON CONFLICT (phone) DO UPDATE SET phone = excluded.phone
-RETURNING phone, anchor_id, opened_at, closes_at, ended, handed_over
-"""
-_OPEN_WINDOWS: Final = """
-UPDATE duplicate_windows d SET anchor_id = o.anchor_id, opened_at = o.opened_at, closes_at = o.closes_at, ended = false
-FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS o (phone, anchor_id, opened_at, closes_at)
-WHERE d.phone = o.phone
-"""
 _OWNERS: Final = "SELECT id, owner_id FROM leads WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL"
 _RAW: Final = """
 INSERT INTO raw_items (id, channel, source_id, received_at, content_type, body, import_id, row_no, verdict, reason,
@@ -48,15 +36,15 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::
 _LEADS: Final = """
 INSERT INTO leads (id, verdict, anchor_id, phone, other_phones, phone_typed, name, product, note, address, source_id,
     channel, campaign, landing_page, marketer, received_at, returning_customer, level, in_care, owner_id, assignment, pool_id,
-    created_by)
+    created_by, flag)
 SELECT id, CASE WHEN anchor_id IS NULL THEN 'lead' ELSE 'duplicate' END, anchor_id, phone, string_to_array(others, ' '),
     typed, name, product, note, address, source_id, channel, campaign, landing_page, marketer, received_at, again, level,
-    anchor_id IS NULL, owner_id, CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END, pool_id, created_by
+    anchor_id IS NULL, owner_id, CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END, pool_id, created_by, flag
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::boolean[], $17::text[],
-    $18::uuid[], $19::uuid[], $20::uuid[])
+    $18::uuid[], $19::uuid[], $20::uuid[], $21::text[])
     AS l (id, anchor_id, phone, others, typed, name, product, note, address, source_id, channel, campaign, landing_page,
-    marketer, received_at, again, level, owner_id, pool_id, created_by)
+    marketer, received_at, again, level, owner_id, pool_id, created_by, flag)
 """
 
 
@@ -75,7 +63,7 @@ async def accept(connection: Connection, items: Sequence[Item], *, window: timed
 
     Args:
         items: in the order of their arrival.
-        window: length of the duplicate window.
+        window: length of the duplicate window as long as the company has not set one.
     """
     firsts: dict[keys.Scope, Item] = {}
     for item in items:
@@ -134,17 +122,21 @@ async def _take_in(
     verdicts = _verdicts(items, read)
     await _write_raw(connection, items, verdicts)
     await _write_leads(connection, read, decided)
-    await _open_windows(connection, judged)
+    await numbers.open_windows(connection, judged.opened)
     owned = await rounds.record(connection, decided, new=frozenset(one.item.id for one in clean))
     return verdicts, await write_outbox(connection, _facts(read, owned))
 
 
 async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candidate]], *, window: timedelta) -> Judged:
     """Locks the numbers of all candidates and says which are clean."""
-    phones = sorted({phone for _, candidate in candidates for phone in candidate.phones})
-    rows = await connection.fetch(_LOCK_WINDOWS, phones) if phones else []
-    arrivals = (Arrival(item.id, candidate.phones, item.received_at) for item, candidate in candidates)
-    return judge(arrivals, {row["phone"]: Window(**row) for row in rows}, length=window)
+    if not candidates:
+        return Judged({}, {})
+    phones = {phone for _, candidate in candidates for phone in candidate.phones}
+    known = await numbers.lock(connection, phones, default=window)
+    arrivals = (
+        Arrival(item.id, candidate.phones, item.received_at, candidate.product) for item, candidate in candidates
+    )
+    return judge(arrivals, known.numbers, policy=known.policy)
 
 
 async def _decide(connection: Connection, clean: Sequence[_Read]) -> Decided:
@@ -233,15 +225,8 @@ def _lead_row(one: _Read, placed: Placed | None) -> tuple[Any, ...]:
         placed.decision.owner_id if placed else None,
         placed.pool_id if placed else None,
         origin.created_by,
+        one.judgement.flag,
     )
-
-
-async def _open_windows(connection: Connection, judged: Judged) -> None:
-    if judged.opened:
-        rows = [
-            (opened.phone, opened.anchor_id, opened.opened_at, opened.closes_at) for opened in judged.opened.values()
-        ]
-        await connection.execute(_OPEN_WINDOWS, *_columns(rows))
 
 
 def _facts(read: Iterable[_Read], owned: Iterable[Assigned]) -> list[outbox.Row]:
@@ -249,10 +234,10 @@ def _facts(read: Iterable[_Read], owned: Iterable[Assigned]) -> list[outbox.Row]
     for one in read:
         with correlated(one.item.correlation_id):
             if one.judgement.anchor_id is None:
-                again = one.judgement.returning_customer
-                rows.append(events.accepted(one.item, one.candidate, returning_customer=again))
+                again, flag = one.judgement.returning_customer, one.judgement.flag
+                rows.append(events.accepted(one.item, one.candidate, returning_customer=again, flag=flag))
             else:
-                rows.append(events.duplicated(one.item, one.candidate, anchor_id=one.judgement.anchor_id))
+                rows.append(events.duplicated(one.item, one.candidate, one.judgement))
     correlations = {one.item.id: one.item.correlation_id for one in read}
     for fact in owned:
         with correlated(correlations.get(fact.lead_id) or correlation_id()):

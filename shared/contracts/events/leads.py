@@ -41,6 +41,8 @@ class LeadAccepted(Contract):
     """The person left the number (rule D38); False for bought or imported lists."""
     consent_text: str = ""
     consent_page: str = ""
+    flag: str = ""
+    """'competitor' or 'test': the number had been marked so before it came."""
 
 
 class LeadDuplicated(Contract):
@@ -54,6 +56,74 @@ class LeadDuplicated(Contract):
     note: str = personal("")
     anchor_asked_again: bool = True
     """The person left the number once more, which matters to the anchor's care (rules D8, D10)."""
+    flag: str = ""
+    """'competitor' or 'test': the number had been marked so before it came."""
+
+
+class DuplicateReleased(LeadAccepted):
+    """'Bỏ đánh trùng': a duplicate was none (C3.1 → L1). The order is made from it, or goes on if there was one."""
+
+    anchor_id: UUID
+    """The lead of which it was thought to be a duplicate."""
+    at: Instant
+    by_id: UUID | None = None
+    by: str = ""
+    """Staff code; empty for the system."""
+    reason: str
+
+
+class DuplicateFound(Contract):
+    """A lead turned out to be a duplicate after it had been taken in (L1 → C3.1): its number was corrected to one that
+    has a lead, or two leads of one person were merged. Nobody holds it any more."""
+
+    lead_id: UUID
+    anchor_id: UUID
+    assignment: int
+    """The last of the lead; without an owner."""
+    at: Instant
+    cause: Literal["corrected", "merged"]
+    by_id: UUID | None = None
+    by: str = ""
+    reason: str = ""
+    received_at: Instant
+    product: str = ""
+    source: Source
+    note: str = personal("")
+    anchor_asked_again: bool = True
+
+
+class LeadCorrected(Contract):
+    """What is known of a lead, whole, after somebody corrected it."""
+
+    lead_id: UUID
+    revision: int
+    """Grows with each correction; a reader keeps the highest."""
+    at: Instant
+    by_id: UUID | None = None
+    by: str = ""
+    reason: str = ""
+    phone: str = personal()
+    other_phones: tuple[str, ...] = personal(())
+    name: str = personal("")
+    address: str = personal("")
+    note: str = personal("")
+    product: str = ""
+    number_changed: bool = False
+    """The number to call is another one than before this correction (rule D27)."""
+
+
+class SpamMarked(Contract):
+    """A lead is fake, a test or a competitor's; or is not after all."""
+
+    lead_id: UUID
+    revision: int
+    """Grows with each mark; a reader keeps the highest."""
+    kind: Literal["", "fake", "test", "competitor"]
+    """Empty: it is none."""
+    at: Instant
+    by_id: UUID | None = None
+    by: str = ""
+    reason: str = ""
 
 
 class LeadAssigned(Contract):
@@ -84,3 +154,7 @@ LEAD_ACCEPTED: Final = EventType("leads.lead.accepted.v1", LeadAccepted)
 LEAD_DUPLICATED: Final = EventType("leads.lead.duplicated.v1", LeadDuplicated)
 LEAD_ASSIGNED: Final = EventType("leads.lead.assigned.v1", LeadAssigned)
 LEAD_RELEASED: Final = EventType("leads.lead.released.v1", LeadReleased)
+DUPLICATE_FOUND: Final = EventType("leads.duplicate.found.v1", DuplicateFound)
+DUPLICATE_RELEASED: Final = EventType("leads.duplicate.released.v1", DuplicateReleased)
+LEAD_CORRECTED: Final = EventType("leads.lead.corrected.v1", LeadCorrected)
+SPAM_MARKED: Final = EventType("leads.spam.marked.v1", SpamMarked)
