@@ -290,10 +290,13 @@ SELECT s.id, s.order_id, s.connection_id, s.reference, s.waybill, s.status, s.re
 FROM shipments s JOIN shippable_orders o ON o.order_id = s.order_id JOIN creation_attempts a ON a.reference = s.reference
 WHERE s.id = $1 FOR UPDATE OF s, a
 """
+# The shipment is locked before its attempt, as everywhere: two runs that locked them in different orders would deadlock.
 _RESERVE_CALL: Final = """
-WITH called AS (
-    UPDATE creation_attempts SET state = 'unknown', calls = calls + 1, called_at = $3
-    WHERE reference = $2 AND shipment_id = $1 RETURNING shipment_id
+WITH held AS MATERIALIZED (
+    SELECT id FROM shipments WHERE id = $1 FOR UPDATE
+), called AS (
+    UPDATE creation_attempts a SET state = 'unknown', calls = calls + 1, called_at = $3
+    FROM held WHERE a.reference = $2 AND a.shipment_id = held.id RETURNING a.shipment_id
 )
 UPDATE shipments s SET order_version = o.version, cod = o.cod, updated_at = now()
 FROM called, shippable_orders o WHERE s.id = called.shipment_id AND o.order_id = s.order_id

@@ -77,7 +77,7 @@ async def test_the_simulator_stops_while_answers_are_held_back(monkeypatch: pyte
 async def test_a_slow_answer_comes_after_the_work(ghtk: GhtkSimulator, client: httpx.AsyncClient) -> None:
     ghtk.set_faults(Faults(slow_answer=1, slow_answer_seconds=600))
     with pytest.raises(httpx.ReadTimeout):
-        await client.post(ORDER_PATH, json=creation_body("DH-1"), timeout=0.1)
+        await client.post(ORDER_PATH, json=creation_body("DH-1"), timeout=httpx.Timeout(30, read=0.1))
     assert ghtk.shipment("DH-1").status == 2
     ghtk.set_faults(Faults(slow_answer=1, slow_answer_seconds=0.01))
     assert (await client.get("/services/shipment/v2/DH-1")).json()["success"] is True

@@ -101,9 +101,9 @@ async def test_a_worker_that_dies_between_creation_and_record_leaves_a_parcel_th
     assert shop.ghtk.stats.calls["create"] == 1
 
 
-async def test_two_workers_on_one_shipment_make_one_parcel(shop: Shop) -> None:
+async def test_a_dozen_workers_on_one_shipment_make_one_parcel(shop: Shop) -> None:
     shipment_id = await shop.open(await shop.close_order())
-    outcomes = await asyncio.gather(*(shop.create(shipment_id) for _ in range(4)))
+    outcomes = await asyncio.gather(*(shop.create(shipment_id) for _ in range(12)))
     assert set(outcomes) == {"accepted"}
     assert len(shop.ghtk.shipments) == 1
     assert len(await shop.events(CHANGED)) == 1
