@@ -5,12 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from services.leads.api import create, duplicate_settings, hooks, imports, leads, pools, raw_items, sources
+from services.leads.api import (
+    create,
+    duplicate_settings,
+    floating_pool,
+    hooks,
+    imports,
+    leads,
+    pools,
+    raw_items,
+    reveal,
+    sources,
+    waiting,
+)
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
 from services.leads.imports.runner import Runner
 from services.leads.settings import LeadsSettings
 from services.leads.state import parts_of, resources
+from services.leads.upkeep import Upkeep
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
 
@@ -18,6 +31,11 @@ from shared.service import Runtime, Service
 def _distributor(runtime: Runtime[Any]) -> Part:
     distributor = Distributor(runtime.db)
     return lambda: keep_running("distributor", distributor.run)
+
+
+def _upkeep(runtime: Runtime[Any]) -> Part:
+    upkeep = Upkeep(runtime.db, runtime.settings, parts_of(runtime).hours)
+    return lambda: keep_running("upkeep", upkeep.run)
 
 
 def _imports(runtime: Runtime[Any]) -> Part:
@@ -33,8 +51,11 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     routers=(
         create.router,
-        leads.router,
         duplicate_settings.router,
+        floating_pool.router,
+        waiting.router,  # before the leads: their path takes any word for an id
+        reveal.router,
+        leads.router,
         hooks.router,
         sources.router,
         pools.router,
@@ -43,6 +64,6 @@ SERVICE = Service(
     ),
     handlers=handlers,
     resources=resources,
-    background={"consumer": {"distributor": _distributor}, "activities": {"imports": _imports}},
+    background={"consumer": {"distributor": _distributor, "upkeep": _upkeep}, "activities": {"imports": _imports}},
     uploads=("/v1/imports",),
 )

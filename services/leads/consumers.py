@@ -8,9 +8,17 @@ from uuid import UUID
 
 from services.leads.distributor import serve
 from services.leads.driver import Connection, connection_of, mark_outbox_written
+from services.leads.floating import claiming
 from shared.consumer import Event, Handlers, NotYet
 from shared.contracts import levels
-from shared.contracts.events.orders import LEVEL_CHANGED, REASSIGNMENT_REQUESTED, LevelChanged, ReassignmentRequested
+from shared.contracts.events.orders import (
+    INTERACTION_LOGGED,
+    LEVEL_CHANGED,
+    REASSIGNMENT_REQUESTED,
+    InteractionLogged,
+    LevelChanged,
+    ReassignmentRequested,
+)
 from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED
 from shared.db import Session
 
@@ -37,8 +45,9 @@ UPDATE duplicate_windows SET handed_over = true WHERE product_group = '' AND NOT
 """
 _LOCK_LEADS: Final = "SELECT 1 FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _LEVELS: Final = """
-UPDATE leads SET level = c.level, level_sequence = c.sequence, in_care = c.in_care
-FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::boolean[]) AS c (lead_id, sequence, level, in_care)
+UPDATE leads SET level = c.level, level_sequence = c.sequence, in_care = c.in_care, ended_at = c.ended_at
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[])
+    AS c (lead_id, sequence, level, in_care, ended_at)
 WHERE leads.id = c.lead_id AND leads.level_sequence < c.sequence
 """
 _REQUEST: Final = """
@@ -92,6 +101,7 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         [change.sequence for change in latest.values()],
         [change.to_level for change in latest.values()],
         [is_in_care(change.to_level) for change in latest.values()],
+        [change.at if change.to_level in levels.SEED_FINAL else None for change in latest.values()],
     )
 
 
@@ -109,6 +119,13 @@ async def _lock_numbers(connection: Connection, leads: Sequence[UUID]) -> None:
 
 async def _phones_of(connection: Connection, leads: Sequence[UUID]) -> set[str]:
     return {row["phone"] for row in await connection.fetch(_PHONES, leads)}
+
+
+@handlers.batch(INTERACTION_LOGGED)
+async def on_interactions_logged(session: Session, made: Sequence[Event[InteractionLogged]]) -> None:
+    """A claimed number that was called no longer counts among those somebody hoards (rule D40)."""
+    calls = [(event.data.order_id, event.data.at) for event in made if event.data.kind == "call"]
+    await claiming.called(await connection_of(session), calls)
 
 
 @handlers.batch(REASSIGNMENT_REQUESTED)

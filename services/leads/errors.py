@@ -68,3 +68,61 @@ class SourceHasNoKey(Problem):
     status = 409
     vi = "Chỉ nguồn kênh 'api' và landing page có khóa. Tạo nguồn kênh 'api' cho hệ thống muốn gửi số vào."
     en = "Only sources of channel 'api' and landing pages have keys. Make a source of channel 'api' for that system."
+
+
+class NotInFloatingPool(Problem):
+    type = "not-in-floating-pool"
+    status = 409
+    vi = "Số này không còn trong kho số thả nổi. Tải lại danh sách và chọn số khác."
+    en = "This number is not in the floating pool any more. Load the list again and choose another."
+
+
+class NumberTaken(Problem):
+    type = "number-taken"
+    status = 409
+    vi = "{taker} vừa lấy số này. Chọn số khác."
+    en = "{taker} has just claimed this number. Choose another."
+
+
+class NumberBeingViewed(Problem):
+    type = "number-being-viewed"
+    status = 409
+    vi = "{viewer} đang xem số này. Chọn số khác, hoặc thử lại sau {until}."
+    en = "{viewer} is looking at this number. Choose another, or try again after {until}."
+
+
+class ClaimerNotActive(Problem):
+    type = "claimer-not-active"
+    status = 403
+    vi = (
+        "Tài khoản của bạn chưa được ghi nhận ở đây hoặc đã khóa, nên chưa lấy số được. Thử lại sau, hoặc báo quản trị."
+    )
+    en = "Your account is locked or not known here yet, so it cannot claim. Try again later, or tell an administrator."
+
+
+class ClaimsOfDayUsed(Problem):
+    type = "claims-of-day-used"
+    status = 409
+    vi = "Bạn đã lấy {used}/{limit} số trong hôm nay. Gọi những số đang giữ; qua 00:00 bạn lấy tiếp được."
+    en = "You have claimed {used} of {limit} numbers today. Call those you hold; after midnight you can claim again."
+
+
+class ClaimsUncalled(Problem):
+    type = "claims-uncalled"
+    status = 409
+    vi = "Bạn còn {uncalled} số lấy từ kho mà chưa gọi (tối đa {limit}). Gọi bớt rồi lấy tiếp."
+    en = "You hold {uncalled} claimed numbers that you have not called (at most {limit}). Call some, then claim again."
+
+
+class ClaimOfOwnRelease(Problem):
+    type = "claim-of-own-release"
+    status = 409
+    vi = "Số này bạn vừa nhả hoặc bị thu hồi; trong {days} ngày để đồng nghiệp gọi. Từ {free_from} bạn lấy lại được."
+    en = "This number was yours until it was released; for {days} days it is for others. You may claim it from {free_from}."
+
+
+class PhoneHidden(Problem):
+    type = "phone-hidden"
+    status = 403
+    vi = "Đơn đã kết thúc quá {days} ngày nên số được che lại. Cần xem, nhờ quản lý có quyền xem số."
+    en = "The order ended more than {days} days ago, so its number is masked again. Ask a manager who may reveal numbers."

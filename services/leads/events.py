@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
 
 from services.leads.intake.items import Candidate, Item, Origin
 from services.leads.intake.windows import Judgement
 from shared.contracts.events.leads import (
     LEAD_ACCEPTED,
+    LEAD_ARCHIVED,
     LEAD_ASSIGNED,
     LEAD_DUPLICATED,
     LEAD_RELEASED,
+    LEAD_UNASSIGNED,
+    PHONE_REVEALED,
     LeadAccepted,
+    LeadArchived,
     LeadAssigned,
     LeadDuplicated,
     LeadReleased,
+    LeadUnassigned,
+    PhoneRevealed,
     Source,
 )
 from shared.outbox import Row, event_row
@@ -120,6 +126,29 @@ def released(fact: Released) -> Row:
         }
     )
     return event_row(LEAD_RELEASED, data, subject=fact.lead_id)
+
+
+def archived(lead_id: UUID, assignment: int, *, at: datetime) -> Row:
+    """Nobody claimed the number in time."""
+    data = LeadArchived(lead_id=lead_id, assignment=assignment, archived_at=at)
+    return event_row(LEAD_ARCHIVED, data, subject=lead_id)
+
+
+def unassigned(lead_id: UUID, pool_id: UUID | None, *, received_at: datetime, at: datetime, waited: timedelta) -> Row:
+    """A new number has waited too long; the id of the event is made of the lead's, so that it is told once."""
+    data = LeadUnassigned(
+        lead_id=lead_id,
+        pool_id=pool_id,
+        received_at=received_at,
+        raised_at=at,
+        waited_minutes=waited // timedelta(minutes=1),
+    )
+    return event_row(LEAD_UNASSIGNED, data, subject=lead_id, event_id=uuid5(lead_id, LEAD_UNASSIGNED.name))
+
+
+def revealed(fact: PhoneRevealed) -> Row:
+    """Somebody was shown a masked number."""
+    return event_row(PHONE_REVEALED, fact, subject=fact.lead_id)
 
 
 def _source(origin: Origin) -> Source:

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from services.leads.intake.batcher import Batcher
 from services.leads.settings import LeadsSettings
 from services.leads.sources import Sources
+from services.leads.upkeep import BusinessHours
 from shared.service import Runtime
 
 _PARTS: Final = "leads"
@@ -26,6 +27,7 @@ class Parts:
     sources: Sources
     uploaded: asyncio.Event
     """Set when an upload was kept, to wake an import runner in this process."""
+    hours: BusinessHours
 
 
 @asynccontextmanager
@@ -35,6 +37,7 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
         batcher=Batcher(runtime.db, window=runtime.settings.duplicate_window),
         sources=Sources(runtime.db),
         uploaded=asyncio.Event(),
+        hours=BusinessHours(runtime.settings),
     )
     runtime.state[_PARTS] = parts
     async with parts.batcher.running():

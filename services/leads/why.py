@@ -20,6 +20,11 @@ _RELEASES: Final[dict[str, tuple[str, str]]] = {
     "reassignment": ("thu hồi, chờ người khác nhận", "taken away, waiting for somebody else"),
     "hand_over": ("thu hồi để bàn giao", "taken back to be handed over"),
 }
+_ASKED: Final[dict[str, tuple[str, str]]] = {
+    "reassignment": ("Chuyển người chăm theo {by}.", "Reassigned because {by} asked for it."),
+    "hand_over": ("{by} bàn giao.", "Handed over by {by}."),
+}
+"""What a round was asked for, before its own reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,16 @@ def _state(member: Member, excluded: Sequence[UUID]) -> str:
 
 
 def of_decision(
-    *, pool: str, round_number: int, cause: str, owner: UUID, owner_code: str, people: Sequence[Considered]
+    *,
+    pool: str,
+    round_number: int,
+    cause: str,
+    by: str = "",
+    owner: UUID,
+    owner_code: str,
+    people: Sequence[Considered],
 ) -> Sentence:
-    """Why a round of a pool chose somebody."""
+    """Why a round of a pool chose somebody. `by`: who asked for the round, if it was a person."""
     chosen = next(one for one in people if one.account_id == owner)
     free = [one for one in people if one.state == "free"]
     weights = sum(one.weight for one in free)
@@ -91,23 +103,41 @@ def of_decision(
             f"Distributed in pool “{pool}”, round {round_number}: it was {owner_code}'s turn among {len(free)} who were free "
             f"(weight {chosen.weight} of {weights}, {owed:.2f} leads behind their share)."
         )
-        if cause == "reassignment":
-            vi = "Chuyển người chăm theo quy trình chăm sóc. " + vi
-            en = "Reassigned because the care process asked for it. " + en
+        if cause in _ASKED:
+            asked_vi, asked_en = _ASKED[cause]
+            vi = f"{asked_vi.format(by=by or 'quy trình chăm sóc')} {vi}"
+            en = f"{asked_en.format(by=by or 'the care process')} {en}"
     return Sentence(f"{vi} {others.vi}".strip(), f"{en} {others.en}".strip())
 
 
-def of_hand(*, by: str, reason: str, owner_code: str) -> Sentence:
+def of_hand(*, cause: str, by: str, reason: str, owner_code: str, previous_code: str | None) -> Sentence:
     """A person decided."""
+    if cause == "claim":
+        return Sentence(
+            f"{owner_code} lấy số này từ kho số thả nổi.", f"{owner_code} claimed this number from the floating pool."
+        )
     because = f": {reason}" if reason else ""
+    lost_vi, lost_en = (f" từ {previous_code}", f" from {previous_code}") if previous_code else ("", "")
+    if cause == "hand_over":
+        return Sentence(
+            f"{by} bàn giao số{lost_vi} cho {owner_code}{because}.",
+            f"{by} handed it over{lost_en} to {owner_code}{because}.",
+        )
+    if cause == "reassignment":
+        return Sentence(
+            f"{by} chuyển người chăm{lost_vi} sang {owner_code}{because}.",
+            f"{by} reassigned it{lost_en} to {owner_code}{because}.",
+        )
     return Sentence(f"{by} giao tay cho {owner_code}{because}.", f"{by} assigned it by hand to {owner_code}{because}.")
 
 
-def of_release(*, cause: str, reason: str, previous_code: str) -> Sentence:
-    """Somebody lost the lead, nobody got it."""
+def of_release(*, cause: str, by: str, reason: str, previous_code: str | None) -> Sentence:
+    """Somebody lost the lead, nobody got it. `by` is empty when care asked for it."""
     vi, en = _RELEASES[cause]
     because = f" ({reason})" if reason else ""
-    return Sentence(f"{previous_code}: {vi}{because}.", f"{previous_code}: {en}{because}.")
+    whom_vi, whom_en = (f"{previous_code}: ", f"{previous_code}: ") if previous_code else ("", "")
+    who_vi, who_en = (f" theo {by}", f" by {by}") if by else ("", "")
+    return Sentence(f"{whom_vi}{vi}{who_vi}{because}.", f"{whom_en}{en}{who_en}{because}.")
 
 
 def of_waiting(*, pool: str | None, people: Sequence[Considered]) -> Sentence:

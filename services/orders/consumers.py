@@ -17,10 +17,12 @@ from shared.contracts.events.leads import (
     LEAD_ASSIGNED,
     LEAD_DUPLICATED,
     LEAD_RELEASED,
+    LEAD_UNASSIGNED,
     LeadAccepted,
     LeadAssigned,
     LeadDuplicated,
     LeadReleased,
+    LeadUnassigned,
 )
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodSettled, ShipmentChanged
 from shared.contracts.levels import CLEAN
@@ -110,6 +112,12 @@ def _release(lead: LeadReleased) -> Assignment:
         at=lead.released_at,
         cause=lead.cause,
     )
+
+
+@handlers.batch(LEAD_UNASSIGNED)
+async def on_leads_unassigned(session: Session, events: Sequence[Event[LeadUnassigned]]) -> None:
+    """A new number without an owner is told to whoever distributes, as orders in care without one are (rule D7)."""
+    await intake.tell_unassigned(session, {event.data.lead_id: event.data.raised_at for event in events})
 
 
 @handlers.each(LEAD_DUPLICATED)

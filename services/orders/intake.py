@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
+from uuid_utils.compat import uuid7
 
 from services.orders import customers, record
 from services.orders.actors import SYSTEM, Actor
@@ -266,3 +267,27 @@ async def came_again(session: Session, lead: LeadDuplicated) -> None:
     arrived = await session.execute(_ARRIVAL, {**lead.model_dump(include=fields), **source})
     if arrived.first() is not None and lead.anchor_asked_again and order.main == CLEAN:
         await care.wake(session, order.id)
+
+
+_TELL: Final = text(
+    """
+INSERT INTO notices (id, order_id, key, account_id, kind, at)
+SELECT t.id, t.order_id, 'unassigned', NULL, 'no_owner', t.at
+FROM unnest(CAST(:ids AS uuid[]), CAST(:orders AS uuid[]), CAST(:at AS timestamptz[])) AS t (id, order_id, at)
+ON CONFLICT (order_id, key) DO NOTHING
+"""
+)
+
+
+async def tell_unassigned(session: Session, raised: Mapping[UUID, datetime]) -> None:
+    """Tells whoever distributes of new numbers that nobody has, once each.
+
+    Raises:
+        NotYet: one of the orders has not arrived here.
+    """
+    known = set((await session.execute(_KNOWN, {"ids": list(raised)})).scalars())
+    if len(known) < len(raised):
+        raise NotYet("an order of a number without owner")
+    await session.execute(
+        _TELL, {"ids": [uuid7() for _ in raised], "orders": list(raised), "at": list(raised.values())}
+    )

@@ -23,6 +23,7 @@ PERSONAL = {
     "leads.lead.accepted.v1": {"phone", "other_phones", "name", "address", "note"},
     "leads.lead.corrected.v1": {"phone", "other_phones", "name", "address", "note"},
     "leads.lead.duplicated.v1": {"note"},
+    "leads.phone.revealed.v1": {"reason"},
     "orders.order.closed.v1": {"recipient", "phone", "address.detail", "note"},
     "staff.account.changed.v1": {"name"},
 }
@@ -35,8 +36,11 @@ REQUIRED = {
     "leads.lead.assigned.v1": {"lead_id", "assignment", "owner_id", "owner_code", "assigned_at", "cause"},
     "leads.lead.corrected.v1": {"lead_id", "revision", "at", "phone"},
     "leads.lead.duplicated.v1": {"lead_id", "anchor_id", "received_at", "source"},
+    "leads.lead.archived.v1": {"lead_id", "assignment", "archived_at"},
     "leads.lead.released.v1": {"lead_id", "assignment", "released_at", "cause"},
     "leads.spam.marked.v1": {"lead_id", "revision", "kind", "at"},
+    "leads.lead.unassigned.v1": {"lead_id", "received_at", "raised_at", "waited_minutes"},
+    "leads.phone.revealed.v1": {"lead_id", "account_id", "code", "at", "basis"},
     "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
     "orders.level.changed.v1": {
         "transition_id",

@@ -262,15 +262,23 @@ def _shown(people: list[Considered]) -> list[ConsideredOut]:
 async def _explain(session: ReadSession, row: Any) -> tuple[Sentence, list[Considered]]:
     """One step of a lead's history in words."""
     if row.owner_id is None:
-        return why.of_release(cause=row.cause, reason=row.reason, previous_code=row.previous_code or "?"), []
+        return why.of_release(cause=row.cause, by=row.by, reason=row.reason, previous_code=row.previous_code), []
     if row.round is None:
-        return why.of_hand(by=row.by, reason=row.reason, owner_code=row.owner_code or "?"), []
+        sentence = why.of_hand(
+            cause=row.cause,
+            by=row.by,
+            reason=row.reason,
+            owner_code=row.owner_code or "?",
+            previous_code=row.previous_code,
+        )
+        return sentence, []
     recorded = await recorded_round(await connection_of(session), row.pool_id, row.round, until=row.position)
     people = await _considered(session, recorded.again().members, row.excluded)
     sentence = why.of_decision(
         pool=row.pool,
         round_number=row.round,
         cause=row.cause,
+        by=row.by,
         owner=row.owner_id,
         owner_code=row.owner_code or "?",
         people=people,

@@ -103,6 +103,7 @@ class PoolSummary(BaseModel):
     active: bool
     version: int = Field(description="also the ETag, for If-Match")
     waiting: int = Field(description="leads in the backlog")
+    raised: int = Field(description="of these, new numbers that have waited too long (rule D7)")
 
 
 class PoolOut(PoolSummary):

@@ -161,7 +161,8 @@ async def one(session: ReadSession, viewer: Viewer, lead_id: UUID) -> Any | None
 
 _ASSIGN: Final = text(
     """
-UPDATE leads SET owner_id = :owner, assignment = assignment + 1 WHERE id = :id RETURNING assignment
+UPDATE leads SET owner_id = :owner, assignment = assignment + 1, floating_since = NULL, archived_at = NULL
+WHERE id = :id RETURNING assignment
 """
 )
 _HOLDER: Final = text("SELECT owner_id, assignment FROM leads WHERE id = :id FOR NO KEY UPDATE")

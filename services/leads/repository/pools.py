@@ -65,7 +65,8 @@ ON CONFLICT (pool_id, account_id) DO UPDATE SET weight = excluded.weight, capaci
 )
 _SELECT: Final = """
 SELECT p.id, p.name, p.position, p.channels, p.products, p.landing_pages, p.sticky, p.active, p.version,
-    (SELECT count(*) FROM backlog b WHERE b.pool_id = p.id) AS waiting
+    (SELECT count(*) FROM backlog b WHERE b.pool_id = p.id) AS waiting,
+    (SELECT count(*) FROM backlog b WHERE b.pool_id = p.id AND b.raised_at IS NOT NULL) AS raised
 FROM pools p
 """
 _ONE: Final = text(_SELECT + " WHERE p.id = :id")

@@ -35,10 +35,10 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A lead that is to be taken from its holder."""
+    """A lead that is to be taken from its holder; without one it waits, or lies in the floating pool already."""
 
     lead_id: UUID
-    holder_id: UUID
+    holder_id: UUID | None
     cause: str
     reason: str
 

@@ -27,21 +27,25 @@ WHERE (m.pool_id, m.account_id) = (c.pool_id, c.account_id)
 _LOCK_LEADS: Final = "SELECT id FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _OWN: Final = """
 WITH served AS (DELETE FROM backlog WHERE lead_id = ANY($1::uuid[]))
-UPDATE leads SET owner_id = o.owner_id, assignment = leads.assignment + 1, pool_id = o.pool_id
+UPDATE leads SET owner_id = o.owner_id, assignment = leads.assignment + 1, pool_id = o.pool_id, floating_since = NULL,
+    archived_at = NULL
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS o (lead_id, owner_id, pool_id) WHERE leads.id = o.lead_id
 RETURNING leads.id, leads.assignment
 """
 _ASSIGNMENTS: Final = """
-INSERT INTO assignments (lead_id, assignment, owner_id, previous_owner_id, cause, at, reason, pool_id, round, position,
-    sticky_id, excluded)
-SELECT lead_id, assignment, owner_id, previous, cause, $1, reason, pool_id, round, position, sticky,
+INSERT INTO assignments (lead_id, assignment, owner_id, previous_owner_id, cause, at, by, reason, pool_id, round,
+    position, sticky_id, excluded)
+SELECT lead_id, assignment, owner_id, previous, cause, $1, $13, reason, pool_id, round, position, sticky,
     string_to_array(excluded, ' ')::uuid[]
 FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::uuid[], $9::bigint[],
     $10::integer[], $11::uuid[], $12::text[])
     AS a (lead_id, assignment, owner_id, previous, cause, reason, pool_id, round, position, sticky, excluded)
 """
 _DISOWN: Final = """
-UPDATE leads SET owner_id = NULL, assignment = assignment + 1 WHERE id = ANY($1::uuid[]) RETURNING id, assignment
+UPDATE leads SET owner_id = NULL, assignment = assignment + 1, archived_at = NULL,
+    floating_since = CASE WHEN r.cause = 'floating_pool' THEN $1::timestamptz END
+FROM unnest($2::uuid[], $3::text[]) AS r (lead_id, cause) WHERE leads.id = r.lead_id
+RETURNING leads.id, leads.assignment
 """
 _RELEASES: Final = """
 INSERT INTO assignments (lead_id, assignment, previous_owner_id, cause, at, by, reason)
@@ -58,11 +62,14 @@ ON CONFLICT (lead_id) DO NOTHING
 """
 
 
-async def record(connection: Connection, decided: Decided, *, new: frozenset[UUID] = frozenset()) -> list[Assigned]:
+async def record(
+    connection: Connection, decided: Decided, *, new: frozenset[UUID] = frozenset(), by: str = ""
+) -> list[Assigned]:
     """Writes rounds down: owners, credits, decisions, backlog. Returns what happened, for the outbox.
 
     Args:
         new: leads that were inserted in this transaction with their owner and assignment 1 already.
+        by: staff code of whoever asked for these rounds; empty = nobody did.
     """
     if decided.placed:
         await connection.execute(
@@ -90,12 +97,12 @@ async def record(connection: Connection, decided: Decided, *, new: frozenset[UUI
         )
         for placed in decided.placed
     ]
-    await _write_decisions(connection, decided, assigned)
+    await _write_decisions(connection, decided, assigned, by)
     await _wait(connection, decided.unplaced)
     return assigned
 
 
-async def _write_decisions(connection: Connection, decided: Decided, assigned: Sequence[Assigned]) -> None:
+async def _write_decisions(connection: Connection, decided: Decided, assigned: Sequence[Assigned], by: str) -> None:
     if not assigned:
         return
     await connection.execute(
@@ -120,14 +127,19 @@ async def _write_decisions(connection: Connection, decided: Decided, assigned: S
             ],
             11,
         ),
+        by,
     )
 
 
 async def release(connection: Connection, leads: Sequence[Release], *, at: datetime, by: str = "") -> list[Released]:
-    """Takes leads from their holders. Their rows must be locked."""
+    """Takes leads from their holders; those of cause floating_pool lie there from now on. Their rows must be locked.
+
+    Args:
+        by: staff code of whoever decided it; empty = care did.
+    """
     if not leads:
         return []
-    rows = await connection.fetch(_DISOWN, [lead.lead_id for lead in leads])
+    rows = await connection.fetch(_DISOWN, at, [lead.lead_id for lead in leads], [lead.cause for lead in leads])
     numbers = {row["id"]: row["assignment"] for row in rows}
     released = [
         Released(lead.lead_id, numbers[lead.lead_id], at, lead.cause, previous_owner_id=lead.holder_id)

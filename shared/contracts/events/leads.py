@@ -150,6 +150,39 @@ class LeadReleased(Contract):
     previous_owner_id: UUID | None = None
 
 
+class LeadArchived(Contract):
+    """A number of the floating pool that nobody claimed in time (rule D14)."""
+
+    lead_id: UUID
+    assignment: int
+    """The release since which it lay there."""
+    archived_at: Instant
+
+
+class LeadUnassigned(Contract):
+    """A new number has waited too long for an owner (rule D7); told once."""
+
+    lead_id: UUID
+    pool_id: UUID | None = None
+    """In whose backlog it waits; None: no pool's rules fit."""
+    received_at: Instant
+    raised_at: Instant
+    waited_minutes: int
+    """In business time."""
+
+
+class PhoneRevealed(Contract):
+    """Somebody was shown a masked number (rule D26). The number itself is not in here."""
+
+    lead_id: UUID
+    account_id: UUID
+    code: str
+    at: Instant
+    basis: Literal["owner", "permission"]
+    reason: str = personal("")
+    """In the person's own words."""
+
+
 LEAD_ACCEPTED: Final = EventType("leads.lead.accepted.v1", LeadAccepted)
 LEAD_DUPLICATED: Final = EventType("leads.lead.duplicated.v1", LeadDuplicated)
 LEAD_ASSIGNED: Final = EventType("leads.lead.assigned.v1", LeadAssigned)
@@ -158,3 +191,6 @@ DUPLICATE_FOUND: Final = EventType("leads.duplicate.found.v1", DuplicateFound)
 DUPLICATE_RELEASED: Final = EventType("leads.duplicate.released.v1", DuplicateReleased)
 LEAD_CORRECTED: Final = EventType("leads.lead.corrected.v1", LeadCorrected)
 SPAM_MARKED: Final = EventType("leads.spam.marked.v1", SpamMarked)
+LEAD_ARCHIVED: Final = EventType("leads.lead.archived.v1", LeadArchived)
+LEAD_UNASSIGNED: Final = EventType("leads.lead.unassigned.v1", LeadUnassigned)
+PHONE_REVEALED: Final = EventType("leads.phone.revealed.v1", PhoneRevealed)

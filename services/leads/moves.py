@@ -1,0 +1,151 @@
+"""Leads that change hands because somebody decided it: claimed, given, taken back. Set-based, for any number at once.
+
+Whoever moves leads locks them first (`hold`), in the lock order of the service: pools, backlog, leads, each by its key.
+Rounds of distribution (`rounds`) are the other way in which a lead gets an owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.leads import rounds
+from services.leads.driver import Connection
+from services.leads.events import Assigned, Released
+from services.leads.rounds import Release
+
+_POOLS: Final = "SELECT DISTINCT pool_id FROM backlog WHERE lead_id = ANY($1::uuid[]) AND pool_id IS NOT NULL"
+_LOCK_POOLS: Final = "SELECT 1 FROM pools WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+_LOCK_BACKLOG: Final = """
+SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[]) ORDER BY received_at, lead_id FOR UPDATE
+"""
+_LOCK_LEADS: Final = """
+SELECT id, verdict, owner_id, assignment, level, in_care, floating_since, archived_at, channel, product, landing_page,
+    received_at
+FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+"""
+_GIVE: Final = """
+WITH served AS (DELETE FROM backlog WHERE lead_id = ANY($1::uuid[]))
+UPDATE leads SET owner_id = g.owner_id, assignment = leads.assignment + 1, floating_since = NULL, archived_at = NULL
+FROM unnest($1::uuid[], $2::uuid[]) AS g (lead_id, owner_id) WHERE leads.id = g.lead_id
+RETURNING leads.id, leads.assignment
+"""
+_RECORD: Final = """
+INSERT INTO assignments (lead_id, assignment, owner_id, previous_owner_id, cause, at, by, reason)
+SELECT lead_id, assignment, owner_id, previous, $1, $2, $3, $4
+FROM unnest($5::uuid[], $6::integer[], $7::uuid[], $8::uuid[]) AS a (lead_id, assignment, owner_id, previous)
+"""
+_UNQUEUE: Final = "DELETE FROM backlog WHERE lead_id = ANY($1::uuid[])"
+_PEOPLE: Final = """
+SELECT account_id, code, team, active, on_duty FROM staff_members WHERE account_id = ANY($1::uuid[]) AND version > 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lead whose row is locked."""
+
+    id: UUID
+    verdict: str
+    owner_id: UUID | None
+    assignment: int
+    level: str
+    in_care: bool
+    floating_since: datetime | None
+    archived_at: datetime | None
+    channel: str
+    product: str
+    landing_page: str
+    received_at: datetime
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A colleague as the directory knows them."""
+
+    account_id: UUID
+    code: str
+    team: str
+    active: bool
+    on_duty: bool
+
+
+async def people(connection: Connection, accounts: Iterable[UUID]) -> dict[UUID, Person]:
+    """Those of the accounts that are known."""
+    rows = await connection.fetch(_PEOPLE, list(accounts))
+    return {row["account_id"]: Person(**row) for row in rows}
+
+
+async def hold(connection: Connection, leads: Sequence[UUID], *, pools: Iterable[UUID] = ()) -> dict[UUID, Held]:
+    """Locks leads until the commit; those that are there, as they are now.
+
+    Args:
+        pools: further pools that the transaction will decide in, locked with those in whose backlog the leads wait.
+    """
+    ids = list(leads)
+    waiting_in = [row["pool_id"] for row in await connection.fetch(_POOLS, ids)]
+    await connection.fetch(_LOCK_POOLS, sorted({*waiting_in, *pools}))
+    waiting = {row["lead_id"] for row in await connection.fetch(_LOCK_BACKLOG, ids)}
+    rows = await connection.fetch(_LOCK_LEADS, ids)
+    return {row["id"]: Held(**row, waits=row["id"] in waiting) for row in rows}
+
+
+async def give(
+    connection: Connection,
+    gifts: Sequence[tuple[Held, Person]],
+    *,
+    cause: str,
+    at: datetime,
+    by: str,
+    reason: str = "",
+) -> list[Assigned]:
+    """Gives held leads to people, out of the backlog and the floating pool too. Returns what happened, for the outbox.
+
+    Args:
+        cause: manual, reassignment, claim or hand_over.
+        by: staff code of whoever decided.
+    """
+    if not gifts:
+        return []
+    ids = [lead.id for lead, _ in gifts]
+    owners = [person.account_id for _, person in gifts]
+    numbers = {row["id"]: row["assignment"] for row in await connection.fetch(_GIVE, ids, owners)}
+    previous = [lead.owner_id for lead, _ in gifts]
+    await connection.execute(_RECORD, cause, at, by, reason, ids, [numbers[id] for id in ids], owners, previous)
+    return [
+        Assigned(
+            lead_id=lead.id,
+            assignment=numbers[lead.id],
+            owner_id=person.account_id,
+            owner_code=person.code,
+            team=person.team,
+            at=at,
+            cause=cause,
+            previous_owner_id=lead.owner_id,
+        )
+        for lead, person in gifts
+    ]
+
+
+async def release(
+    connection: Connection, leads: Sequence[Held], *, cause: str, at: datetime, by: str, reason: str
+) -> list[Released]:
+    """Takes held leads from whoever has them, out of the backlog too. Returns what happened, for the outbox.
+
+    Args:
+        cause: floating_pool (they lie there from now on), reassignment or hand_over.
+    """
+    if not leads:
+        return []
+    await connection.execute(_UNQUEUE, [lead.id for lead in leads])
+    wanted = [Release(lead.id, lead.owner_id, cause, reason) for lead in leads]
+    return await rounds.release(connection, wanted, at=at, by=by)
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows turned into the column arrays of an `unnest`."""
+    return [[*column] for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

@@ -1,0 +1,69 @@
+"""What the mere passing of time brings: numbers that nobody claimed are archived, those that wait too long are raised."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Final
+
+from services.leads.floating.upkeep import archive
+from services.leads.settings import LeadsSettings
+from services.leads.waiting.alarm import raise_late
+from services.leads.waiting.hours import calendar
+from shared.calendar import Calendar
+from shared.db import Database
+from shared.public_holidays import vietnam
+
+PAUSE: Final = 10.0
+"""Seconds between looks: by so much an alarm may be late."""
+
+
+class BusinessHours:
+    """The company's business hours with the public holidays around the present, which are computed once a year.
+
+    Args:
+        settings: the hours as written, and the zone.
+    """
+
+    def __init__(self, settings: LeadsSettings) -> None:
+        self._settings = settings
+        self._year = 0
+        self._calendar = self._of(())
+
+    async def at(self, now: datetime) -> Calendar:
+        """The calendar as it is good for an instant of the present year."""
+        if now.year != self._year:
+            # The dates of holidays are computed, which takes a moment that others should not wait for.
+            self._calendar = self._of(await asyncio.to_thread(vietnam, range(now.year - 1, now.year + 2)))
+            self._year = now.year
+        return self._calendar
+
+    def _of(self, closed: Iterable[date]) -> Calendar:
+        return calendar(self._settings.business_hours, zone=self._settings.timezone, closed=closed)
+
+
+class Upkeep:
+    """Keeps looking until cancelled. Several at once share the work."""
+
+    def __init__(self, db: Database, settings: LeadsSettings, hours: BusinessHours) -> None:
+        self._db = db
+        self._settings = settings
+        self._hours = hours
+
+    async def run(self) -> None:
+        while True:
+            if not await self.step():
+                await asyncio.sleep(PAUSE)
+
+    async def step(self, *, now: datetime | None = None) -> bool:
+        """Does what is due, in short transactions; True when there may be more."""
+        now = now or datetime.now(UTC)
+        pool = await self._db.driver()
+        hours = await self._hours.at(now)
+        async with pool.acquire() as connection, connection.transaction():
+            more = await archive(connection, stay=self._settings.floating_limits.stay, now=now)
+        async with pool.acquire() as connection, connection.transaction():
+            late = await raise_late(connection, hours, after=self._settings.unassigned_alarm, now=now)
+        self._db.wake_relay()
+        return more or late

@@ -1,0 +1,1 @@
+"""New numbers that nobody has: after some business time the managers are told (rule D7)."""
