@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
+from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import MetaData, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -115,6 +116,28 @@ class Database:
                         self.url, min_size=0, max_size=self._pool_size, reset=keep_state
                     )
         return self._pool
+
+    @asynccontextmanager
+    async def bounded(self, *, within: float) -> AsyncIterator[PoolConnectionProxy[asyncpg.Record]]:
+        """A connection of the driver pool that is cut when the block takes too long, so that a server which neither
+        answers nor refuses holds nobody up.
+
+        Cancelling would not do: the driver then waits for the server to confirm it.
+
+        Args:
+            within: seconds to get the connection, and again for the block.
+
+        Raises:
+            an error of which `is_unavailable` is true: it took longer, or the database is away.
+        """
+        pool = await self.driver()
+        connection = await pool.acquire(timeout=within)
+        cut = asyncio.get_running_loop().call_later(within, connection.terminate)
+        try:
+            yield connection
+        finally:
+            cut.cancel()
+            await pool.release(connection)
 
     def wake_relay(self) -> None:
         """Tells the relay that there is something to send: a NOTIFY after the commit, coalesced over commits.

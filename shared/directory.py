@@ -5,6 +5,7 @@ Visibility ("own and subordinates") and revoked tokens are decided from it, with
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from shared.db import Database, Session
 
 EPOCHS_FRESH: Final = 2.0
 """Seconds for which the epochs read last are trusted: how long a revoked token may still pass."""
+EPOCHS_WITHIN: Final = 3.0
+"""Seconds to read them. A database that takes longer counts as away: callers are told to repeat, and none piles up."""
 
 # Every writer of the directory waits for the one before it: two could each miss the other's account when they make the
 # closure, or update the same rows in different orders.
@@ -147,12 +150,21 @@ class Epochs:
         self._fresh = fresh
         self._read_at = float("-inf")
         self._epochs: dict[UUID, tuple[int, bool]] = {}
+        self._reading: asyncio.Task[None] | None = None
 
     async def accepts(self, account_id: UUID, epoch: int) -> bool:
-        if time.monotonic() - self._read_at > self._fresh:
-            pool = await self._db.driver()
-            rows = await pool.fetch("SELECT account_id, token_epoch, active FROM staff_members WHERE version > 0")
-            self._epochs = {row["account_id"]: (row["token_epoch"], row["active"]) for row in rows}
-            self._read_at = time.monotonic()
+        asked = time.monotonic()
+        while self._read_at < asked - self._fresh:
+            # One reads for all who wait. Who asked after it began, with no time to spare, waits for the next.
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.create_task(self._read())
+            await asyncio.shield(self._reading)
         known = self._epochs.get(account_id)
         return known is None or (known[1] and epoch >= known[0])
+
+    async def _read(self) -> None:
+        began = time.monotonic()
+        async with self._db.bounded(within=EPOCHS_WITHIN) as connection:
+            rows = await connection.fetch("SELECT account_id, token_epoch, active FROM staff_members WHERE version > 0")
+        self._epochs = {row["account_id"]: (row["token_epoch"], row["active"]) for row in rows}
+        self._read_at = began

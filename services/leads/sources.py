@@ -14,10 +14,15 @@ import orjson
 
 from services.leads.intake.items import Channel, Origin
 from services.leads.text import plain
-from shared.db import Database
+from shared.db import Database, is_unavailable
 
 FRESH: Final = 2.0
 """Seconds for which a source is trusted after it was read: how long a revoked key may still work."""
+STALE: Final = 600.0
+"""Seconds for which a source is trusted while the database is away: its forms wait for the database instead of being
+refused. A key revoked meanwhile brings nothing in later than the few seconds for which an item may wait."""
+WITHIN: Final = 3.0
+"""Seconds to read a source; a database that takes longer counts as away."""
 KEY_BYTES: Final = 24
 """Random bytes of a key. So many cannot be guessed, so a plain hash of it is enough to keep it."""
 
@@ -82,6 +87,7 @@ class Sources:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._known: dict[UUID | bytes, tuple[float, KnownSource]] = {}
+        self._away_until = 0.0
 
     async def by_key(self, key: str) -> KnownSource | None:
         """The source that a key belongs to. Found by its hash, so the time it takes says nothing of the key."""
@@ -99,10 +105,16 @@ class Sources:
     async def _find(self, sought: UUID | bytes, condition: str) -> KnownSource | None:
         now = time.monotonic()
         read_at, source = self._known.get(sought, (0.0, None))
-        if source is not None and now - read_at < FRESH:
+        if source is not None and (now - read_at < FRESH or (now < self._away_until and now - read_at < STALE)):
             return source
-        pool = await self._db.driver()
-        row = await pool.fetchrow(_FIELDS + condition, sought)
+        try:
+            async with self._db.bounded(within=WITHIN) as connection:
+                row = await connection.fetchrow(_FIELDS + condition, sought)
+        except Exception as error:
+            if source is None or now - read_at > STALE or not is_unavailable(error):
+                raise
+            self._away_until = time.monotonic() + FRESH
+            return source
         if row is None:
             self._known.pop(sought, None)
             return None

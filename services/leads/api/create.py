@@ -218,7 +218,7 @@ def verdict_model(verdict: Verdict, language: Language) -> LeadVerdict:
 def answer(verdict: Verdict, language: Language) -> Answer:
     """The HTTP answer of a verdict: 201, 422 for a number that cannot be read, 202 for what we failed to process."""
     reason = verdict.rejection
-    if reason is None or reason is INTERNAL:
+    if reason is None or reason == INTERNAL:
         return Answer(201 if reason is None else 202, verdict_model(verdict, language).model_dump_json())
     problem = PhoneUnreadable(
         code=reason.code, reason_vi=reason.vi, reason_en=reason.en, field="body.phone", raw_item_id=str(verdict.id)

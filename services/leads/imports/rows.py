@@ -70,8 +70,8 @@ def _content(row: SheetRow, header: SheetHeader, *, product: str) -> Candidate |
     if isinstance(content, Candidate):
         return content
     column = _column(row, header)
-    return Rejection(
-        content.code,
+    return replace(
+        content,
         vi=f"Dòng {row.number}, cột “{column}”: {content.vi}",
         en=f"Row {row.number}, column “{column}”: {content.en}",
     )

@@ -19,6 +19,7 @@ import asyncpg
 from services.leads.driver import Connection
 from services.leads.imports import store
 from services.leads.imports.rows import Import, item_of
+from services.leads.intake import raw
 from services.leads.intake.accept import accept
 from services.leads.intake.batcher import INTERNAL
 from services.leads.intake.items import Item, Origin, Verdict
@@ -172,7 +173,7 @@ class Runner:
                 raise
             if len(items) > 1:
                 return [(await self._accept(connection, [item]))[0] for item in items]
-            if items[0].content is INTERNAL:
+            if items[0].content == INTERNAL:
                 raise
             log.exception("row could not be taken in", item=str(items[0].id))
-            return await self._accept(connection, [replace(items[0], content=INTERNAL)])
+            return await self._accept(connection, [raw.unprocessed(items[0], INTERNAL)])

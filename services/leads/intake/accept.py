@@ -11,8 +11,8 @@ from uuid import UUID
 from services.leads import events, rounds
 from services.leads.driver import Connection, write_outbox
 from services.leads.events import Assigned
-from services.leads.intake import keys, numbers
-from services.leads.intake.items import Answer, Candidate, Item, Rejection, Verdict
+from services.leads.intake import external, keys, numbers, raw
+from services.leads.intake.items import Answer, Candidate, External, Item, Rejection, Verdict
 from services.leads.intake.windows import Arrival, Judged, Judgement, judge
 from services.leads.rounds import Decided, Fresh, Placed
 from services.leads.text import cell
@@ -28,10 +28,18 @@ MAX_CONTENT_TYPE: Final = 200
 
 _OWNERS: Final = "SELECT id, owner_id FROM leads WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL"
 _RAW: Final = """
-INSERT INTO raw_items (id, channel, source_id, received_at, content_type, body, import_id, row_no, verdict, reason,
-    reason_vi, reason_en, created_by)
+INSERT INTO raw_items (id, channel, source_id, received_at, content_type, body, import_id, row_no, created_by, remote_ip,
+    verdict, reason, reason_vi, reason_en, fields, origin, digits)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[], $7::uuid[],
-    $8::integer[], $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[])
+    $8::integer[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]::jsonb[],
+    $16::text[]::jsonb[], $17::text[])
+"""
+_SETTLE: Final = """
+UPDATE raw_items r SET verdict = v.verdict, reason = v.reason, reason_vi = v.vi, reason_en = v.en, fields = v.fields,
+    origin = v.origin, digits = v.digits
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]::jsonb[], $7::text[]::jsonb[],
+    $8::text[]) AS v (id, verdict, reason, vi, en, fields, origin, digits)
+WHERE r.id = v.id
 """
 _LEADS: Final = """
 INSERT INTO leads (id, verdict, anchor_id, phone, other_phones, phone_typed, name, product, note, address, source_id,
@@ -75,7 +83,7 @@ async def accept(connection: Connection, items: Sequence[Item], *, window: timed
         for item in items
         if item.once is None or (item.once.scope not in settled and firsts[item.once.scope] is item)
     ]
-    verdicts, wrote_outbox = await _take_in(connection, fresh, window=window)
+    verdicts, wrote_outbox = await _take_in_once(connection, fresh, window=window)
     answers: dict[keys.Scope, Answer] = {}
     for item in fresh:
         if item.once is not None:
@@ -107,6 +115,26 @@ class _Read:
     @property
     def is_clean(self) -> bool:
         return self.judgement.anchor_id is None
+
+
+async def _take_in_once(
+    connection: Connection, items: Sequence[Item], *, window: timedelta
+) -> tuple[dict[UUID, Verdict], bool]:
+    """Takes in the items whose external id is new."""
+    repeated = await external.claim(connection, items)
+    firsts: dict[External, UUID] = {}
+    for item in items:
+        if item.external is not None:
+            firsts.setdefault(item.external, item.id)
+    new = [item for item in items if item.external is None or firsts[item.external] == item.id]
+    verdicts, wrote_outbox = await _take_in(
+        connection, [item for item in new if item.id not in repeated], window=window
+    )
+    verdicts |= repeated
+    for item in items:
+        if item.external is not None and firsts[item.external] != item.id:
+            verdicts[item.id] = external.repetition(verdicts[firsts[item.external]])
+    return verdicts, wrote_outbox
 
 
 async def _take_in(
@@ -173,12 +201,21 @@ def _verdicts(items: Iterable[Item], read: Iterable[_Read]) -> dict[UUID, Verdic
 
 
 async def _write_raw(connection: Connection, items: Iterable[Item], verdicts: Mapping[UUID, Verdict]) -> None:
-    await connection.execute(_RAW, *_columns([_raw_row(item, verdicts[item.id]) for item in items]))
+    arrived, again = [], []
+    for item in items:
+        settled = raw.settled(item, verdicts[item.id])
+        if item.again:
+            again.append((item.id, *settled))
+        else:
+            arrived.append((*_raw_row(item), *settled))
+    if arrived:
+        await connection.execute(_RAW, *_columns(arrived))
+    if again:
+        await connection.execute(_SETTLE, *_columns(again))
 
 
-def _raw_row(item: Item, verdict: Verdict) -> tuple[Any, ...]:
+def _raw_row(item: Item) -> tuple[Any, ...]:
     import_id, row_no = item.place or (None, None)
-    reason = verdict.rejection or Rejection("", "", "")
     return (
         item.id,
         item.origin.channel,
@@ -188,11 +225,8 @@ def _raw_row(item: Item, verdict: Verdict) -> tuple[Any, ...]:
         item.body,
         import_id,
         row_no,
-        verdict.verdict,
-        reason.code,
-        reason.vi,
-        reason.en,
         item.origin.created_by,
+        item.remote_ip,
     )
 
 

@@ -2,6 +2,9 @@
 
 There is no waiting for company: a lone request is taken at once, and the busier the service, the more requests share
 the cost of a commit.
+
+While the database is away, items wait for it for a bounded time and in a bounded number; whoever waited too long, or
+finds too many waiting, is told to repeat. An attempt whose end nobody heard of is looked up before it is repeated.
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from services.leads.intake import external, raw
 from services.leads.intake.accept import Outcome, accept
 from services.leads.intake.items import Item, Rejection
 from shared.db import Database, is_unavailable
@@ -29,11 +33,38 @@ WORKERS: Final = 2
 their decisions wait for one another."""
 WITHIN: Final = 10.0
 """Seconds for one transaction. A database that takes longer counts as away, so that senders hear of it and repeat."""
+PATIENCE: Final = 8.0
+"""Seconds for which an item waits while the database is away: a restart or a fail-over costs senders no more than time,
+and few senders give up sooner."""
+MAX_WAITING: Final = 2_000
+"""Items that wait at most: a second's worth at full speed."""
+MAX_WAITING_BYTES: Final = 64 << 20
+"""Bytes of their bodies, so that a few large ones cannot take the memory of many."""
+PAUSE: Final = 0.05
+MAX_PAUSE: Final = 1.0
+"""Seconds between attempts while the database is away: the first and, doubled each time, the longest."""
 INTERNAL: Final = Rejection(
     "internal",
     vi="Hệ thống chưa xử lý được nội dung này; nội dung đã được giữ lại để xử lý sau. Bạn không cần gửi lại.",
     en="This could not be processed; it is kept and will be looked at. You need not send it again.",
 )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An item on its way, when it must be answered, and who waits for that."""
+
+    item: Item
+    until: float
+    future: asyncio.Future[Outcome]
+
+    def answer(self, outcome: Outcome | BaseException) -> None:
+        if self.future.done():
+            return  # its request was given up
+        if isinstance(outcome, BaseException):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
 
 
 class Batcher:
@@ -47,78 +78,119 @@ class Batcher:
     def __init__(self, db: Database, *, window: timedelta) -> None:
         self._db = db
         self._window = window
-        self._queue: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._queue: deque[_Waiting] = deque()
+        self._bytes = 0
         self._arrived = asyncio.Event()
         self._closing = False
 
     async def submit(self, item: Item) -> Outcome:
-        """Takes one item in; returns when it is durable.
+        """Takes one item in; returns when it is durable, or `PATIENCE` + `WITHIN` seconds later at most.
 
         Raises:
-            Unavailable: the database is away; nothing was answered, so the sender may repeat.
+            Unavailable: the database is away, or too many wait for it; the sender may repeat.
         """
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, future))
+        if len(self._queue) >= MAX_WAITING or self._bytes + len(item.body) > MAX_WAITING_BYTES:
+            raise Unavailable
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(item, loop.time() + PATIENCE, loop.create_future())
+        self._queue.append(waiting)
+        self._bytes += len(item.body)
         self._arrived.set()
-        return await future
+        return await waiting.future
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Works on what is submitted until the block ends; what is left then is taken in before."""
         workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+        guard = asyncio.create_task(self._guard())
         try:
             yield
         finally:
             self._closing = True
             self._arrived.set()
             await asyncio.gather(*workers)
+            guard.cancel()
+            await asyncio.gather(guard, return_exceptions=True)
 
     async def _work(self) -> None:
         while not (self._closing and not self._queue):
             await self._arrived.wait()
             while self._queue:
-                await self._take(self._next())
+                await self._take([self._pop() for _ in range(min(MAX_ITEMS, len(self._queue)))])
             if not self._closing:
                 self._arrived.clear()
 
-    def _next(self) -> list[tuple[Item, asyncio.Future[Outcome]]]:
-        return [self._queue.popleft() for _ in range(min(MAX_ITEMS, len(self._queue)))]
+    async def _guard(self) -> None:
+        """Refuses what has waited too long behind batches that wait for the database themselves."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(MAX_PAUSE / 2)
+            while self._queue and self._queue[0].until < loop.time():
+                self._pop().answer(Unavailable())
 
-    async def _take(self, batch: Sequence[tuple[Item, asyncio.Future[Outcome]]]) -> None:
-        outcomes = await self._outcomes([item for item, _ in batch])
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
-            if future.done():
-                continue  # its request was given up
-            if isinstance(outcome, BaseException):
-                future.set_exception(outcome)
+    def _pop(self) -> _Waiting:
+        waiting = self._queue.popleft()
+        self._bytes -= len(waiting.item.body)
+        return waiting
+
+    async def _take(self, batch: Sequence[_Waiting], *, unsure: bool = False) -> None:
+        """Answers a batch, however often the database has to be asked.
+
+        Args:
+            unsure: whether an attempt was made before whose end is not known.
+        """
+        pause = PAUSE
+        while batch:
+            try:
+                outcomes = await self._accept([one.item for one in batch], unsure=unsure)
+            except Exception as error:
+                if not is_unavailable(error):
+                    await self._take_apart(batch, error, unsure=unsure)
+                    return
+                log.warning("database away, arrivals wait", items=len(batch), error=type(error).__name__)
+                unsure = True
+                batch = self._still_waiting(batch)
+                await asyncio.sleep(pause if batch else 0)
+                batch = self._still_waiting(batch)
+                pause = min(pause * 2, MAX_PAUSE)
             else:
-                future.set_result(outcome)
+                for one, outcome in zip(batch, outcomes, strict=True):
+                    one.answer(outcome)
+                return
 
-    async def _outcomes(self, items: Sequence[Item]) -> Sequence[Outcome | BaseException]:
-        try:
-            return await self._accept(items)
-        except Exception as error:
-            if is_unavailable(error):
-                log.warning("database away, arrivals are refused", items=len(items), error=type(error).__name__)
-                return [Unavailable() for _ in items]
-            if len(items) > 1:
-                # Each alone, so that the one that cannot be taken in takes no other down with it.
-                return [(await self._outcomes([item]))[0] for item in items]
-            log.exception("arrival could not be taken in", item=str(items[0].id))
-            return [await self._keep(items[0], error)]
+    def _still_waiting(self, batch: Sequence[_Waiting]) -> list[_Waiting]:
+        """Those whose time is not over; the others are told to repeat. When we stop, it is over for all."""
+        now = float("inf") if self._closing else asyncio.get_running_loop().time()
+        for one in batch:
+            if one.until < now:
+                one.answer(Unavailable())
+        return [one for one in batch if one.until >= now]
 
-    async def _accept(self, items: Sequence[Item]) -> list[Outcome]:
-        pool = await self._db.driver()
-        async with asyncio.timeout(WITHIN), pool.acquire() as connection, connection.transaction():
-            accepted = await accept(connection, items, window=self._window)
-        if accepted.wrote_outbox:
+    async def _take_apart(self, batch: Sequence[_Waiting], error: Exception, *, unsure: bool) -> None:
+        """Each alone, so that the one that cannot be taken in takes no other down with it."""
+        if len(batch) > 1:
+            for one in batch:
+                await self._take([one], unsure=unsure)
+            return
+        (one,) = batch
+        log.error("arrival could not be taken in", item=str(one.item.id), exc_info=error)
+        one.answer(await self._keep(one.item, error))
+
+    async def _accept(self, items: Sequence[Item], *, unsure: bool = False) -> list[Outcome]:
+        async with self._db.bounded(within=WITHIN) as connection, connection.transaction():
+            # Of items with a key the key knows what became of them.
+            sought = [item.id for item in items if item.once is None] if unsure else []
+            known = await external.verdicts_of(connection, sought) if sought else {}
+            accepted = await accept(connection, [item for item in items if item.id not in known], window=self._window)
+        if accepted.wrote_outbox or unsure:
             self._db.wake_relay()
-        return accepted.outcomes
+        taken = iter(accepted.outcomes)
+        return [known[item.id] if item.id in known else next(taken) for item in items]
 
     async def _keep(self, item: Item, error: Exception) -> Outcome | BaseException:
         """What reached us is kept even if a mistake of ours stands between it and a lead."""
         try:
-            (outcome,) = await self._accept([replace(item, content=INTERNAL)])
+            (outcome,) = await self._accept([raw.unprocessed(item, INTERNAL)])
         except Exception:
             log.exception("arrival could not even be kept", item=str(item.id))
             return error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -53,11 +53,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why an item is no lead, in words that tell what to correct."""
+    """Why an item is no lead, in words that tell what to correct.
+
+    `fields` are the texts that were read nevertheless, by the names of `read_candidate`: what a correction starts from.
+    """
 
     code: str
     vi: str
     en: str
+    fields: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Verdict:
     """For a duplicate: the lead that opened the window."""
     returning_customer: bool = False
     rejection: Rejection | None = None
+    repeated: bool = False
+    """The item's external id came before: this is what became of the first, and nothing was taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +103,22 @@ class OnceKey:
 
 
 @dataclass(frozen=True, slots=True)
+class External:
+    """The id that an item has in the system that sends it: for good, the same id of one sender is one lead.
+
+    `sender` is whose id it is: a source or a colleague, as in idempotency keys.
+    """
+
+    sender: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One arrival, with its body as it came.
 
-    `place` is the import and Excel's row number.
+    `place` is the import and Excel's row number. `again` says that the raw item is there already, rejected, and that its
+    caller holds its lock: it is settled now, under its own id and with the moment of its first arrival.
     """
 
     id: UUID
@@ -112,6 +130,9 @@ class Item:
     correlation_id: str
     place: tuple[UUID, int] | None = None
     once: OnceKey | None = None
+    external: External | None = None
+    remote_ip: str = ""
+    again: bool = False
 
 
 def read_candidate(
@@ -120,7 +141,16 @@ def read_candidate(
     """Typed texts as a customer, or why they are none: no number can be read."""
     reading = _read(phone, other_phone)
     if reading.problem is not None:
-        return Rejection(f"phone_{reading.problem.code}", vi=reading.problem.vi, en=reading.problem.en)
+        typed = {
+            "phone": phone,
+            "other_phone": other_phone,
+            "name": name,
+            "product": product,
+            "note": note,
+            "address": address,
+        }
+        fields = {name: text for name, text in typed.items() if text}
+        return Rejection(f"phone_{reading.problem.code}", vi=reading.problem.vi, en=reading.problem.en, fields=fields)
     return Candidate(
         phones=tuple(found.e164 for found in reading.phones),
         typed=cell(" / ".join(filter(None, (phone, other_phone))), MAX_TYPED),
