@@ -14,6 +14,7 @@ from services.leads.api import (
     leads,
     pools,
     raw_items,
+    raw_replays,
     reveal,
     sources,
     waiting,
@@ -21,6 +22,7 @@ from services.leads.api import (
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
 from services.leads.imports.runner import Runner
+from services.leads.inbox.replays import Replayer
 from services.leads.settings import LeadsSettings
 from services.leads.state import parts_of, resources
 from services.leads.upkeep import Upkeep
@@ -44,6 +46,11 @@ def _imports(runtime: Runtime[Any]) -> Part:
     return lambda: keep_running("imports", runner.run)
 
 
+def _replays(runtime: Runtime[Any]) -> Part:
+    replayer = Replayer(runtime.db, sources=parts_of(runtime).sources, window=runtime.settings.duplicate_window)
+    return lambda: keep_running("raw_replays", replayer.run)
+
+
 SERVICE = Service(
     name="leads",
     title="Chốt – Nguồn số và chia số (leads)",
@@ -59,11 +66,15 @@ SERVICE = Service(
         hooks.router,
         sources.router,
         pools.router,
+        raw_replays.router,
         raw_items.router,
         imports.router,
     ),
     handlers=handlers,
     resources=resources,
-    background={"consumer": {"distributor": _distributor, "upkeep": _upkeep}, "activities": {"imports": _imports}},
+    background={
+        "consumer": {"distributor": _distributor, "upkeep": _upkeep},
+        "activities": {"imports": _imports, "raw_replays": _replays},
+    },
     uploads=("/v1/imports",),
 )

@@ -126,3 +126,31 @@ class PhoneHidden(Problem):
     status = 403
     vi = "Đơn đã kết thúc quá {days} ngày nên số được che lại. Cần xem, nhờ quản lý có quyền xem số."
     en = "The order ended more than {days} days ago, so its number is masked again. Ask a manager who may reveal numbers."
+
+
+class RawItemSettled(Problem):
+    type = "raw-item-settled"
+    status = 409
+    vi = "Nội dung này đã thành số ({verdict}). Mở số {raw_item_id} để xem hoặc sửa."
+    en = "This has become a lead already ({verdict}). Open lead {raw_item_id} to look at it or change it."
+
+
+class ReplayTooLarge(Problem):
+    type = "replay-too-large"
+    status = 422
+    vi = "Khoảng thời gian này có {found} nội dung bị từ chối, mỗi lần đọc lại tối đa {limit}. Chọn khoảng ngắn hơn."
+    en = "The range has {found} rejected items, a replay reads {limit} at most. Choose a shorter range."
+
+
+class RangeTooLong(Problem):
+    type = "range-too-long"
+    status = 422
+    vi = "Khoảng thời gian tối đa là {days} ngày, và phải kết thúc sau khi bắt đầu. Chọn lại."
+    en = "A range has {days} days at most and ends after it begins. Choose another."
+
+
+class CampaignCodeTaken(Problem):
+    type = "campaign-code-taken"
+    status = 409
+    vi = "Đã có chiến dịch mã '{code}'. Đặt mã khác."
+    en = "There is a campaign with code '{code}' already. Choose another code."

@@ -82,7 +82,8 @@ def read_submission(body: bytes, *, content_type: str, page: KnownSource) -> Sub
         consent_page=cell(link, MAX_LINK),
     )
     if "phone" not in values and "other_phone" not in values:
-        return Submission(origin, NO_PHONE_FIELD)
+        known = {name: text for name, text in values.items() if name in ("name", "product", "note", "address")}
+        return Submission(origin, replace(NO_PHONE_FIELD, fields=known))
     content = read_candidate(
         phone=values.get("phone", ""),
         other_phone=values.get("other_phone", ""),

@@ -24,6 +24,10 @@ INSERT INTO duplicate_windows (phone) SELECT unnest($1::text[])
 ON CONFLICT (phone, product_group) DO UPDATE SET phone = excluded.phone
 RETURNING phone, anchor_id, opened_at, closes_at, product, ended, product_group, handed_over, flag
 """
+_LOOK: Final = """
+SELECT phone, anchor_id, opened_at, closes_at, product, ended, product_group, handed_over, flag
+FROM duplicate_windows WHERE phone = ANY($1::text[]) AND product_group = ''
+"""
 # A statement of its own, so that it sees what was committed while the locks were waited for.
 _OTHERS: Final = """
 SELECT phone, anchor_id, opened_at, closes_at, product, ended, product_group
@@ -61,7 +65,16 @@ async def lock(connection: Connection, phones: Iterable[str], *, default: timede
         default: length of the window as long as the company has not set one.
     """
     wanted = sorted(set(phones))
-    own = await connection.fetch(_LOCK, wanted)
+    return await _known(connection, wanted, await connection.fetch(_LOCK, wanted), default=default)
+
+
+async def look(connection: Connection, phones: Iterable[str], *, default: timedelta) -> Known:
+    """What is known of numbers at this moment, without holding them: for trying things out. Unknown ones are left out."""
+    wanted = sorted(set(phones))
+    return await _known(connection, wanted, await connection.fetch(_LOOK, wanted), default=default)
+
+
+async def _known(connection: Connection, wanted: list[str], own: list[asyncpg.Record], *, default: timedelta) -> Known:
     # Read under the locks: whoever opened a window of a product group for one of these numbers had this setting or an
     # earlier one.
     setting = await policy.present(connection, default=default)
