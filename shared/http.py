@@ -29,6 +29,15 @@ MAX_BODY: Final = 1 << 20
 MAX_UPLOAD: Final = 20 << 20
 DRAIN: Final = 5
 """Seconds that running requests get when the process stops."""
+EXPOSED: Final = (
+    "ETag",
+    "Idempotent-Replayed",
+    "Location",
+    "Content-Disposition",
+    "Retry-After",
+    CORRELATION_HEADER,
+)
+"""What a web page of another address may read of an answer; without being named here only its body and type."""
 CHECK_WITHIN: Final = 2.0
 """Seconds in which an engine says that it is there; below the time-out of the probes in deploy/k8s."""
 
@@ -111,7 +120,12 @@ def create_app(service: str, *, title: str, uploads: tuple[str, ...] = (), cors_
     errors.install(app)
     if cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=list(cors_origins), allow_methods=["*"], allow_headers=["*"], max_age=600
+            CORSMiddleware,
+            allow_origins=list(cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+            max_age=600,
         )
     app.add_middleware(Edge, service=service, uploads=uploads or ("\0",))
     return app

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from typing import Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -48,9 +50,24 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://")
         return value
 
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"'{value}' is not a zone of the IANA database, such as Asia/Ho_Chi_Minh") from None
+        return value
+
     @property
     def direct_url(self) -> str:
         return self.database_direct_url or self.database_url
+
+
+def _words(problem: ErrorDetails) -> str:
+    """What is wrong, in the words of the check alone: pydantic puts the kind of exception before them."""
+    raised = problem.get("ctx", {}).get("error")
+    return str(raised) if problem["type"] == "value_error" and raised is not None else problem["msg"]
 
 
 def load(settings: type[SettingsT]) -> SettingsT:
@@ -63,5 +80,5 @@ def load(settings: type[SettingsT]) -> SettingsT:
             name = f"{prefix}{'_'.join(str(part) for part in problem['loc'])}".upper()
             field = settings.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
             about = f" ({field.description})" if field and field.description else ""
-            sys.stderr.write(f"Setting {name}{about}: {problem['msg']}.\n")
+            sys.stderr.write(f"Setting {name}{about}: {_words(problem)}.\n")
         raise SystemExit(2) from None

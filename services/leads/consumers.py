@@ -74,9 +74,13 @@ def is_handed_over(level: str) -> bool:
     return main == levels.DELIVERED or (main == levels.SENT and level not in BEFORE_HAND_OVER)
 
 
-def is_in_care(level: str) -> bool:
-    """Whether an order at this level is still to be called and closed. A level that a company added counts as open."""
-    return levels.main_level(level) in (levels.NEW, levels.CLEAN) and level not in levels.SEED_FINAL
+def is_in_care(level: str, *, final: bool | None) -> bool:
+    """Whether an order at this level is still to be called and closed.
+
+    Args:
+        final: what orders says of the level, which may be one that the company added (rule D35).
+    """
+    return levels.main_level(level) in (levels.NEW, levels.CLEAN) and not levels.is_final(level, final)
 
 
 @handlers.batch(LEVEL_CHANGED)
@@ -100,8 +104,8 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         list(latest),
         [change.sequence for change in latest.values()],
         [change.to_level for change in latest.values()],
-        [is_in_care(change.to_level) for change in latest.values()],
-        [change.at if change.to_level in levels.SEED_FINAL else None for change in latest.values()],
+        [is_in_care(change.to_level, final=change.final) for change in latest.values()],
+        [change.at if levels.is_final(change.to_level, change.final) else None for change in latest.values()],
     )
 
 

@@ -35,6 +35,7 @@ each once again would make it twice as long."""
 _OPEN_CARE: Final = text(
     f"""
 SELECT order_id, round,
+    (SELECT code FROM orders WHERE id = order_id) AS code,
     (seen_version < version AND changed_at < now() - interval '{LATE}')
         OR (next_due IS NOT NULL AND next_due < now() - interval '{LATE}'
             AND coalesce(looked_at, changed_at) < now() - interval '{LATE}') AS behind
@@ -43,7 +44,8 @@ FROM care WHERE is_open AND order_id > :after ORDER BY order_id LIMIT {PAGE}
 )
 _OPEN_FULFILMENTS: Final = text(
     f"""
-SELECT order_id, round, seen_version < version AND changed_at < now() - interval '{LATE}' AS behind
+SELECT order_id, round, (SELECT code FROM orders WHERE id = order_id) AS code,
+    seen_version < version AND changed_at < now() - interval '{LATE}' AS behind
 FROM fulfilments WHERE phase NOT IN ('cancelled', 'done') AND order_id > :after ORDER BY order_id LIMIT {PAGE}
 """
 )
@@ -151,5 +153,8 @@ async def _nudge(db: Database, followed: _Followed, rows: Sequence[Any], ended: 
         rounds = {row.order_id: row.round for row in rows} | {row.order_id: row.round for row in further}
         await outbox.write(
             session,
-            [outbox.command_row(followed.nudge(order_id, round=turn)) for order_id, turn in rounds.items()],
+            [
+                outbox.command_row(followed.nudge(row.order_id, code=row.code, round=rounds[row.order_id]))
+                for row in rows
+            ],
         )

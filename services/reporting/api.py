@@ -127,10 +127,13 @@ async def remaining(
     current: Today,
     at: Annotated[date | None, Query(description="end of this day, default today")] = None,
     group_by: RemainingGroup = "level",
+    only_open: Annotated[bool, Query(description="without the levels that end an order")] = False,
 ) -> RemainingReport:
     """Còn lại: orders that stand in each level at the end of a day."""
     async with runtime.db.read() as session:
-        rows = await reports.remaining(session, scope_of(who, group_by), at=at or current, group=group_by)
+        rows = await reports.remaining(
+            session, scope_of(who, group_by), at=at or current, group=group_by, only_open=only_open
+        )
     return RemainingReport(at=at or current, rows=rows)
 
 

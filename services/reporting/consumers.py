@@ -65,6 +65,7 @@ class Projector:
                 rows.append(self._transition(entry))
             rows.append(self._transition(change))
         await self._add_transitions(session, rows)
+        await repository.say_of_levels(session, projection.finals(event.data for event in events))
         await self._update(session, events, lambda data: data.order_id, projection.level_changed)
 
     async def lead_duplicated(self, session: Session, events: Sequence[Event[LeadDuplicated]]) -> None:

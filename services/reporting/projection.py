@@ -7,6 +7,7 @@ its new ones added, so events may come in any order and in any batch and the sum
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -19,7 +20,7 @@ from shared.contracts.events.orders import LevelChanged, OrderClosed, OwnerChang
 from shared.contracts.events.shipping import CodSettled, ShipmentChanged
 
 COMPANY_ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
-"""Days of the rollups. Not a setting: another zone would need every rollup made afresh."""
+"""Days of the rollups. Another zone would need every rollup made afresh, so the setting may say no other."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,15 @@ def level_changed(order: OrderFacts, event: LevelChanged) -> OrderFacts:
     return order
 
 
+def finals(changes: Iterable[LevelChanged]) -> dict[str, tuple[bool, datetime]]:
+    """What transitions say of the levels that they enter: whether each ends an order, and when that was said last."""
+    said: dict[str, tuple[bool, datetime]] = {}
+    for change in sorted(changes, key=lambda change: change.recorded_at):
+        if change.final is not None:
+            said[change.to_level] = (change.final, change.recorded_at)
+    return said
+
+
 def lead_duplicated(order: OrderFacts, event: LeadDuplicated) -> OrderFacts:
     """A number that came again: counted in C3 and C3.1, in nothing later (rule D8)."""
     order = replace(
@@ -160,6 +170,7 @@ def reached(order: OrderFacts) -> dict[str, int]:
     l7 = l8 or (order.l7_at is not None and not unsent)
     l5 = l7 or order.l5_at is not None or order.l7_at is not None
     l1 = l5 or order.l1_at is not None
+    reopened = order.level is not None and levels.main_level(order.level) == levels.CLEAN
     return {
         "c3": 1,
         "duplicates": int(order.level == levels.DUPLICATE),
@@ -167,7 +178,7 @@ def reached(order: OrderFacts) -> dict[str, int]:
         "l5": int(l5),
         "l7": int(l7),
         "l8": int(l8),
-        "net_closed": int(l5 and order.cancelled_at is None),
+        "net_closed": int(l5 and order.cancelled_at is None and not reopened),
     }
 
 

@@ -93,8 +93,15 @@ GROUP BY level HAVING sum(orders) <> 0
     )
     found = {row.level: row.orders for row in rows}
     total = sum(found.values())
+    said = await _said_of_levels(session)
     return [
-        StatusRow(level=level, main_level=levels.main_level(level), orders=found[level], share=found[level] / total)
+        StatusRow(
+            level=level,
+            main_level=levels.main_level(level),
+            final=levels.is_final(level, said.get(level)),
+            orders=found[level],
+            share=found[level] / total,
+        )
         for level in sorted(found, key=level_order)
     ]
 
@@ -119,8 +126,14 @@ GROUP BY key, level
     return sorted(found, key=lambda row: (row.key, level_order(row.level)))
 
 
-async def remaining(session: ReadSession, scope: Scope, *, at: date, group: RemainingGroup) -> list[RemainingRow]:
-    """Remaining: orders that stand in each level at the end of a day. Basis: all facts up to and with that day."""
+async def remaining(
+    session: ReadSession, scope: Scope, *, at: date, group: RemainingGroup, only_open: bool = False
+) -> list[RemainingRow]:
+    """Remaining: orders that stand in each level at the end of a day. Basis: all facts up to and with that day.
+
+    Args:
+        only_open: without the levels that end an order.
+    """
     table, key, where, moved = _movement(scope, group)
     total = 'sum(entered) - sum("left")' + (" + sum(moved_in) - sum(moved_out)" if "sum" in moved else "")
     rows = await session.execute(
@@ -133,8 +146,20 @@ GROUP BY key, level HAVING ({total}) <> 0
         ),
         {"at": at, **scope.parameters},
     )
-    found = [RemainingRow.model_validate(dict(row._mapping)) for row in rows]
-    return sorted(found, key=lambda row: (row.key, level_order(row.level)))
+    said = await _said_of_levels(session)
+    found = [
+        RemainingRow(
+            key=row.key, level=row.level, final=levels.is_final(row.level, said.get(row.level)), orders=row.orders
+        )
+        for row in rows
+    ]
+    shown = [row for row in found if not (only_open and row.final)]
+    return sorted(shown, key=lambda row: (row.key, level_order(row.level)))
+
+
+async def _said_of_levels(session: ReadSession) -> dict[str, bool]:
+    """What orders said of its levels: whether each ends an order."""
+    return {row.code: row.final for row in await session.execute(text("SELECT code, final FROM levels"))}
 
 
 def _movement(scope: Scope, group: str) -> tuple[str, str, str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,6 +35,15 @@ ON CONFLICT (transition_id) DO NOTHING RETURNING transition_id
 """
 )
 
+_SAY_OF_LEVELS = text(
+    """
+INSERT INTO levels AS l (code, final, said_at)
+SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:finals AS boolean[]), CAST(:said_at AS timestamptz[]))
+ON CONFLICT (code) DO UPDATE SET final = excluded.final, said_at = excluded.said_at
+WHERE l.final <> excluded.final AND l.said_at < excluded.said_at
+"""
+)
+
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     projection.COHORT_SOURCE: ("day", "channel", "marketer", "landing_page", "product"),
     projection.COHORT_OWNER: ("day", "owner_id"),
@@ -55,6 +65,17 @@ async def lock_orders(session: Session, ids: Iterable[UUID]) -> dict[UUID, Order
     await session.execute(_ENSURE_ORDERS, {"ids": ordered})
     rows = await session.execute(_LOCK_ORDERS, {"ids": ordered})
     return {row.order_id: OrderFacts(**row._mapping) for row in rows}
+
+
+async def say_of_levels(session: Session, finals: Mapping[str, tuple[bool, datetime]]) -> None:
+    """Keeps whether levels end an order. What is known already is not written again: every batch says it."""
+    codes = sorted(finals)  # one order for all, so that two transactions never wait for each other in a circle
+    if codes:
+        values = [finals[code] for code in codes]
+        await session.execute(
+            _SAY_OF_LEVELS,
+            {"codes": codes, "finals": [final for final, _ in values], "said_at": [said_at for _, said_at in values]},
+        )
 
 
 async def save_orders(session: Session, orders: Sequence[OrderFacts]) -> None:

@@ -23,7 +23,7 @@ class FunnelRow(BaseModel):
     l5: int
     l7: int
     l8: int
-    net_closed: int = Field(description="reached L5 and not cancelled later")
+    net_closed: int = Field(description="reached L5 and neither cancelled nor reopened later")
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order of decorators
     @property
@@ -41,6 +41,7 @@ class FunnelRow(BaseModel):
 class StatusRow(BaseModel):
     level: str
     main_level: str
+    final: bool = Field(description="whether it ends an order (rule D35)")
     orders: int
     share: float
 
@@ -57,6 +58,7 @@ class IncurredRow(BaseModel):
 class RemainingRow(BaseModel):
     key: str
     level: str
+    final: bool = Field(description="whether it ends an order (rule D35)")
     orders: int
 
 

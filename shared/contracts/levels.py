@@ -43,6 +43,15 @@ SEED_FINAL: Final = frozenset(
 """Rule D35. A custom child level says for itself whether it is final."""
 
 
+def is_final(code: str, told: bool | None = None) -> bool:
+    """Whether a level ends an order.
+
+    Args:
+        told: what its event said; where it said nothing, a level that is not the seed's is open.
+    """
+    return code in SEED_FINAL if told is None else told
+
+
 def main_level(code: str) -> str:
     """The main level of a code: 'L1.4' → 'L1'."""
     return code.split(".", 1)[0]

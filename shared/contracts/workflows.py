@@ -78,15 +78,23 @@ SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
 POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
 
 
-def nudge_care(order_id: UUID, *, round: int = 1) -> WorkflowCommand:
-    return CARE.nudge(ids.care_id(order_id, round=round), CareInput(order_id=order_id), summary="Care of one order")
+def nudge_care(order_id: UUID, *, code: str, round: int = 1) -> WorkflowCommand:
+    """
+    Args:
+        code: of the order, for the operator's list of workflows: 'DH000123' is no personal data.
+    """
+    return CARE.nudge(ids.care_id(order_id, round=round), CareInput(order_id=order_id), summary=f"{code}: care")
 
 
-def nudge_fulfilment(order_id: UUID, *, round: int = 1) -> WorkflowCommand:
+def nudge_fulfilment(order_id: UUID, *, code: str, round: int = 1) -> WorkflowCommand:
+    """
+    Args:
+        code: of the order, for the operator's list of workflows.
+    """
     return FULFILMENT.nudge(
         ids.fulfilment_id(order_id, round=round),
         FulfilmentInput(order_id=order_id),
-        summary="A closed order until it is sent",
+        summary=f"{code}: closed, until it is sent",
     )
 
 

@@ -70,6 +70,7 @@ REQUIRED = {
     },
     "orders.owner.changed.v1": {"order_id", "assignment", "level", "from_owner_id", "to_owner_id", "at"},
     "orders.promise.ended.v1": {"promise_id", "order_id", "kind", "due_at", "ended_at", "outcome"},
+    "orders.promise.made_good.v1": {"promise_id", "order_id", "kind", "due_at", "at", "late_seconds"},
     "orders.reassignment.requested.v1": {"order_id", "assignment", "to", "reason", "at"},
     "shipping.cod.settled.v1": {"shipment_id", "order_id", "at", "amount", "carrier", "evidence"},
     "shipping.shipment.changed.v1": {"shipment_id", "order_id", "sequence", "status", "previous", "at", "carrier"},

@@ -66,7 +66,8 @@ async def test_a_lead_becomes_an_order_whose_workflow_says_in_words_who_must_do_
     await eventually(says_the_same, within=WITHIN)
     described = await workflow.describe()
     assert described.status == WorkflowExecutionStatus.RUNNING
-    assert await described.static_summary() == "Care of one order"
+    code = (await owner.get("orders", f"/v1/orders/{order_id}"))["code"]
+    assert await described.static_summary() == f"{code}: care"
     found = described.typed_search_attributes
     assert found[search_attributes.LEVEL] == "L1"
     assert found[search_attributes.OWNER] == owner.code

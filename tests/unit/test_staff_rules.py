@@ -161,6 +161,7 @@ def test_a_weak_bootstrap_password_stops_the_start_and_is_not_repeated(
     said = refusal(capsys)
     assert "CHOT_BOOTSTRAP_PASSWORD" in said
     assert password not in said
+    assert "Value error" not in said
 
 
 def test_an_unsuitable_previous_key_stops_the_start(

@@ -80,7 +80,7 @@ class GiveTask(Effect):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndPromise(Effect):
-    """A promise ends, once. `late_by` tells for a kept one how long after `due_at` it was met (zero if before).
+    """A promise ends, once. `late_by` tells how long after `due_at` it was kept (zero if before) or broke.
 
     How late a broken one was made good is in the `CloseTask` of its task, if that is done at all.
     """

@@ -31,20 +31,21 @@ SELECT o.id, p.key, p.version, :at
 FROM unnest(CAST(:ids AS uuid[])) AS o (id),
     (SELECT key, version FROM process_versions WHERE key = :process ORDER BY version DESC LIMIT 1) AS p
 ON CONFLICT (order_id) DO UPDATE SET version = care.version + 1, changed_at = excluded.changed_at WHERE care.is_open
-RETURNING order_id, round
+RETURNING order_id, round, (SELECT code FROM orders WHERE id = order_id) AS code
 """
 )
 _TOUCH: Final = text(
     """
 UPDATE care SET version = version + 1, changed_at = :at
-WHERE order_id = ANY(CAST(:ids AS uuid[])) AND is_open RETURNING order_id, round
+WHERE order_id = ANY(CAST(:ids AS uuid[])) AND is_open
+RETURNING order_id, round, (SELECT code FROM orders WHERE id = order_id) AS code
 """
 )
 _WAKE: Final = text(
     """
 UPDATE care SET version = version + 1, changed_at = :at, is_open = true, outcome = '',
     round = round + CASE WHEN is_open THEN 0 ELSE 1 END
-WHERE order_id = :id RETURNING order_id, round
+WHERE order_id = :id RETURNING order_id, round, (SELECT code FROM orders WHERE id = order_id) AS code
 """
 )
 _SAVE: Final = text(
@@ -76,7 +77,7 @@ async def _nudge(session: Session, statement: object, values: dict[str, object],
     commands = []
     for row in rows:
         with causes.of(row.order_id):
-            commands.append(outbox.command_row(nudge_care(row.order_id, round=row.round)))
+            commands.append(outbox.command_row(nudge_care(row.order_id, code=row.code, round=row.round)))
     await outbox.write(session, commands)
 
 
@@ -127,7 +128,7 @@ async def advance_by_request(
     """`advance` outside the workflow, which is told to look again if something changed."""
     advanced = await advance(session, processes, order, care, now=now, cause=cause)
     if advanced.care.version != care.version:
-        await outbox.send(session, nudge_care(order.id, round=care.round))
+        await outbox.send(session, nudge_care(order.id, code=order.code, round=care.round))
     return advanced
 
 

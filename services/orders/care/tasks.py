@@ -109,8 +109,11 @@ class Tasks:
 
     def broken(self, task: Task, at: datetime) -> None:
         """The promise was not met in time; the task goes on."""
+        late = max(at - task.due_at, timedelta())
         self.effects.append(
-            EndPromise(key=f"{task.key}:promise", at=at, cause="overdue", task_key=task.key, outcome="broken")
+            EndPromise(
+                key=f"{task.key}:promise", at=at, cause="overdue", task_key=task.key, outcome="broken", late_by=late
+            )
         )
         self.open[task.key] = replace(task, promise_open=False)
 

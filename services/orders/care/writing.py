@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,8 +35,10 @@ from services.orders.levels.moves import Move, move_level
 from services.orders.record import Order
 from shared.contracts.events.orders import (
     PROMISE_ENDED,
+    PROMISE_MADE_GOOD,
     REASSIGNMENT_REQUESTED,
     PromiseEnded,
+    PromiseMadeGood,
     ReassignmentRequested,
 )
 from shared.db import Session
@@ -92,6 +94,14 @@ _CLOSE_TASK: Final = text(
     """
 UPDATE tasks SET closed_at = :at, outcome = :outcome, cause = :cause, interaction_id = :interaction_id
 WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
+"""
+)
+_MAKE_GOOD: Final = text(
+    """
+UPDATE promises SET made_good_at = :at, late_seconds = :late_seconds
+WHERE order_id = :order_id AND task_key = :task_key AND outcome = 'broken' AND made_good_at IS NULL
+RETURNING id, kind, due_at, owner_id,
+    (SELECT code FROM staff_members m WHERE m.account_id = promises.owner_id AND m.version > 0) AS owner_code
 """
 )
 _REMIND: Final = text("UPDATE tasks SET reminded_at = :at WHERE order_id = :order_id AND key = :task_key")
@@ -169,14 +179,7 @@ class _Writer:
             case EndPromise():
                 await self._end_promise(effect)
             case CloseTask():
-                await self._run(
-                    _CLOSE_TASK,
-                    task_key=effect.task_key,
-                    at=effect.at,
-                    outcome=effect.outcome,
-                    cause=effect.cause,
-                    interaction_id=effect.interaction_id,
-                )
+                await self._close(effect)
             case SetLevel():
                 await self._set_level(effect)
             case RemindOwner():
@@ -222,7 +225,7 @@ class _Writer:
         )
 
     async def _end_promise(self, effect: EndPromise) -> None:
-        late = int(effect.late_by.total_seconds()) if effect.late_by is not None else 0
+        late = _seconds(effect.late_by)
         ended = await self._session.execute(
             _END_PROMISE,
             {
@@ -237,7 +240,6 @@ class _Writer:
         promise = ended.one_or_none()
         if promise is None:
             return
-        own = promise.owner_id == self.order.owner_id
         await emit(
             self._session,
             PROMISE_ENDED,
@@ -251,11 +253,48 @@ class _Writer:
                 cause=effect.cause,
                 late_seconds=late,
                 owner_id=promise.owner_id,
-                owner_code=self.order.owner_code if own else promise.owner_code or "",
+                owner_code=self._owner_code(promise),
             ),
             subject=self.order.id,
             event_id=promise.id,
         )
+
+    async def _close(self, effect: CloseTask) -> None:
+        await self._run(
+            _CLOSE_TASK,
+            task_key=effect.task_key,
+            at=effect.at,
+            outcome=effect.outcome,
+            cause=effect.cause,
+            interaction_id=effect.interaction_id,
+        )
+        if effect.outcome != "done":
+            return
+        late = _seconds(effect.late_by)
+        values = {"order_id": self.order.id, "task_key": effect.task_key, "at": effect.at, "late_seconds": late}
+        promise = (await self._session.execute(_MAKE_GOOD, values)).one_or_none()
+        if promise is None:
+            return  # it was kept
+        await emit(
+            self._session,
+            PROMISE_MADE_GOOD,
+            PromiseMadeGood(
+                promise_id=promise.id,
+                order_id=self.order.id,
+                kind=promise.kind,
+                due_at=promise.due_at,
+                at=effect.at,
+                late_seconds=late,
+                interaction_id=effect.interaction_id,
+                owner_id=promise.owner_id,
+                owner_code=self._owner_code(promise),
+            ),
+            subject=self.order.id,
+        )
+
+    def _owner_code(self, promise: Any) -> str:
+        own = promise.owner_id == self.order.owner_id
+        return self.order.owner_code if own else promise.owner_code or ""
 
     async def _set_level(self, effect: SetLevel) -> None:
         answered = effect.interaction_id is not None
@@ -285,3 +324,7 @@ class _Writer:
             ),
             subject=self.order.id,
         )
+
+
+def _seconds(late_by: timedelta | None) -> int:
+    return int(late_by.total_seconds()) if late_by is not None else 0

@@ -69,7 +69,11 @@ class Move:
 
 
 _RULE = text(
-    "SELECT who, permission, requires FROM level_transitions WHERE from_level = :from_level AND to_level = :to_level"
+    """
+SELECT t.who, t.permission, t.requires, l.kind = 'final' AS final
+FROM level_transitions t JOIN levels l ON l.code = t.to_level
+WHERE t.from_level = :from_level AND t.to_level = :to_level
+"""
 )
 _SET = text("UPDATE orders SET level = :to_level, level_since = :at, sequence = :sequence WHERE id = :order_id")
 _ALLOWED = text(
@@ -109,7 +113,7 @@ async def move_level(session: Session, order: Order, move: Move, actor: Actor) -
         _check(rule.permission, rule.requires, move, actor, levels)
     moved = replace(order, level=move.to, level_since=move.at, sequence=order.sequence + 1)
     await session.execute(_SET, {"order_id": order.id, "to_level": move.to, "at": move.at, "sequence": moved.sequence})
-    await record(session, [(order.level, moved, move)], actor)
+    await record(session, [(order.level, moved, move)], actor, final=rule.final)
     return moved
 
 
@@ -125,10 +129,19 @@ def _check(permission: str, requires: Sequence[str], move: Move, actor: Actor, l
 
 
 async def record(
-    session: Session, moved: Sequence[tuple[str, Order, Move]], actor: Actor, *, causes: Causes = REQUEST
+    session: Session,
+    moved: Sequence[tuple[str, Order, Move]],
+    actor: Actor,
+    *,
+    final: bool = False,
+    causes: Causes = REQUEST,
 ) -> None:
-    """Writes transitions and their events: (level before, order as it is now, move). Only `move_level` and the birth of
-    orders at their first level call this."""
+    """Writes transitions and their events: (level before, order as it is now, move). Only the changes of levels in this
+    module and the birth of orders at their first level call this.
+
+    Args:
+        final: whether the level to which they go ends an order (rule D35).
+    """
     rows: list[dict[str, Any]] = [
         {
             "id": uuid7(),
@@ -152,12 +165,12 @@ async def record(
     events = []
     for row, (before, order, move) in zip(rows, moved, strict=True):
         with causes.of(order.id):
-            event = _event(row["id"], before, order, move, actor)
+            event = _event(row["id"], before, order, move, actor, final=final)
             events.append(outbox.event_row(LEVEL_CHANGED, event, subject=order.id, event_id=row["id"]))
     await outbox.write(session, events)
 
 
-def _event(transition_id: UUID, before: str, order: Order, move: Move, actor: Actor) -> LevelChanged:
+def _event(transition_id: UUID, before: str, order: Order, move: Move, actor: Actor, *, final: bool) -> LevelChanged:
     return LevelChanged(
         transition_id=transition_id,
         order_id=order.id,
@@ -177,6 +190,7 @@ def _event(transition_id: UUID, before: str, order: Order, move: Move, actor: Ac
         marketer=order.marketer,
         product=order.product,
         cohort_at=order.cohort_at,
+        final=final,
     )
 
 

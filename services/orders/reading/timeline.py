@@ -25,7 +25,7 @@ class Entry(BaseModel):
     by: str = Field(description="staff code or carrier; empty for the system")
     reason: str
     note: str
-    seconds: int = Field(description="length of a call, or how late a promise was")
+    seconds: int = Field(description="length of a call; how late a promise was kept, or a broken one made good")
     amount: int = Field(description="đồng")
 
 
@@ -52,7 +52,7 @@ SELECT kind, key, at, what, before, by, reason, note, seconds, amount FROM (
     FROM assignments WHERE order_id = :id
     UNION ALL
     SELECT 'promise', CAST(id AS text), ended_at, outcome, kind, '', cause, '', late_seconds, 0
-    FROM promises WHERE order_id = :id AND ended_at IS NOT NULL
+    FROM promises WHERE order_id = :id AND ended_at IS NOT NULL AND voided_at IS NULL
     UNION ALL
     SELECT 'notice', CAST(id AS text), at, kind, '', '', '', '', 0, 0
     FROM notices WHERE order_id = :id

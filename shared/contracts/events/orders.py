@@ -35,6 +35,9 @@ class LevelChanged(Contract):
     product: str = ""
     cohort_at: Instant
     """Arrival of the number (rule D31)."""
+    final: bool | None = None
+    """Whether `to_level` ends an order, as the company says of its own levels (rule D35); None where only the seed's
+    levels were known: read it through `levels.is_final`."""
 
 
 class OwnerChanged(Contract):
@@ -72,6 +75,23 @@ class PromiseEnded(Contract):
     outcome: Literal["kept", "broken", "cancelled"]
     cause: str = ""
     late_seconds: int = 0
+    """Wall time from `due_at` until it was kept or broken; 0 if before."""
+    owner_id: UUID | None = None
+    owner_code: str = ""
+
+
+class PromiseMadeGood(Contract):
+    """A broken promise was met after all, this late."""
+
+    promise_id: UUID
+    order_id: UUID
+    kind: str
+    due_at: Instant
+    at: Instant
+    late_seconds: int
+    """Wall time from `due_at`."""
+    interaction_id: UUID | None = None
+    """What met it; undone with it."""
     owner_id: UUID | None = None
     owner_code: str = ""
 
@@ -142,6 +162,7 @@ LEVEL_CHANGED: Final = EventType("orders.level.changed.v1", LevelChanged)
 OWNER_CHANGED: Final = EventType("orders.owner.changed.v1", OwnerChanged)
 INTERACTION_LOGGED: Final = EventType("orders.interaction.logged.v1", InteractionLogged)
 PROMISE_ENDED: Final = EventType("orders.promise.ended.v1", PromiseEnded)
+PROMISE_MADE_GOOD: Final = EventType("orders.promise.made_good.v1", PromiseMadeGood)
 REASSIGNMENT_REQUESTED: Final = EventType("orders.reassignment.requested.v1", ReassignmentRequested)
 ORDER_CLOSED: Final = EventType("orders.order.closed.v1", OrderClosed)
 ORDER_CANCELLED: Final = EventType("orders.order.cancelled.v1", OrderCancelled)

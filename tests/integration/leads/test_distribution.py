@@ -116,6 +116,20 @@ async def test_capacity_holds_leads_back_until_one_leaves_care(leads: Running) -
     assert await owner_of(client, made[2]) == "NV001"
 
 
+async def test_a_final_level_of_the_company_gives_capacity_back_and_an_open_one_does_not(leads: Running) -> None:
+    client = await leads.client()
+    people = await hire(leads, "NV001")
+    await pool(client, people, capacity=2)
+    made = [await post(client, f"09123456{place:02}") for place in range(4)]
+
+    for lead, to, final in ((made[0], "L1.7", True), (made[1], "L1.8", False)):
+        change = level(lead, to).model_copy(update={"final": final})
+        await leads.receive(LEVEL_CHANGED, change, subject=lead["id"])
+    await Distributor(leads.db).step()
+
+    assert [await owner_of(client, lead) for lead in made[2:]] == ["NV001", None]
+
+
 async def test_a_returning_customer_goes_back_to_the_last_owner(leads: Running) -> None:
     client = await leads.client()
     people = await hire(leads, "NV001", "NV002", "NV003")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from shared.contracts.events.orders import PROMISE_ENDED, PROMISE_MADE_GOOD
 from tests.integration.orders.support import MORNING, Shop, idempotency_key
 
 
@@ -45,6 +46,28 @@ async def test_a_first_call_in_time_keeps_its_promise_and_a_late_one_breaks_it(s
     ended = [event["payload"] for event in await shop.service.outbox("orders.promise.ended.v1")]
     by_order = {UUID(promise["order_id"]): promise["outcome"] for promise in ended}
     assert by_order == {in_time: "kept", late: "broken"}
+
+
+async def test_how_late_a_promise_was_met_is_the_same_in_the_events_and_on_the_timeline(shop: Shop) -> None:
+    kept, broken = await shop.number(), await shop.number()
+    first = (await shop.order(broken))["tasks"][0]
+    due, deadline = (datetime.fromisoformat(first[name]) for name in ("due_at", "deadline_at"))
+    assert due < deadline
+    shop.clock.now = due + timedelta(seconds=90)
+    await shop.call(kept, "no_answer")
+    shop.clock.now = deadline + timedelta(minutes=7)
+    await shop.call(broken, "no_answer")
+
+    ended = {event["payload"]["order_id"]: event["payload"] for event in await shop.service.outbox(PROMISE_ENDED.name)}
+    assert (ended[str(kept)]["outcome"], ended[str(kept)]["late_seconds"]) == ("kept", 90)
+    grace = (deadline - due).total_seconds()
+    assert (ended[str(broken)]["outcome"], ended[str(broken)]["late_seconds"]) == ("broken", grace)
+    (good,) = [event["payload"] for event in await shop.service.outbox(PROMISE_MADE_GOOD.name)]
+    assert (good["promise_id"], good["owner_code"]) == (ended[str(broken)]["promise_id"], "NV01")
+    assert good["late_seconds"] == grace + 7 * 60
+    for order_id, late in ((kept, 90), (broken, grace + 7 * 60)):
+        timeline = (await shop.sale.client.get(f"/v1/orders/{order_id}/timeline")).json()["items"]
+        assert [entry["seconds"] for entry in timeline if entry["kind"] == "promise"] == [late]
 
 
 async def test_a_call_made_in_time_but_logged_late_keeps_its_promise(shop: Shop) -> None:

@@ -77,6 +77,24 @@ async def test_only_those_whom_the_table_names_may_move(shop: Shop, actor: Actor
             await move_level(session, order, move, actor)
 
 
+async def test_an_event_says_whether_the_level_ends_the_order_also_for_a_level_of_the_company(shop: Shop) -> None:
+    async with shop.service.db.transaction() as session:
+        await session.execute(
+            text(
+                "INSERT INTO levels (code, vi, en, kind, parent, colour, position) "
+                "VALUES ('L1.7', 'Nhượng quyền', 'Franchise', 'final', 'L1', '#123456', 90)"
+            )
+        )
+        await session.execute(
+            text("INSERT INTO level_transitions (from_level, to_level, who) VALUES ('L1', 'L1.7', ARRAY['staff'])")
+        )
+    own, seeded = await shop.number(), await shop.number()
+    assert (await shop.sale.client.post(f"/v1/orders/{own}/level", json={"to": "L1.7"})).status_code == 200
+    await shop.call(seeded, "no_answer")
+    events = [event["payload"] for event in await shop.service.outbox("orders.level.changed.v1")]
+    assert {event["to_level"]: event["final"] for event in events} == {"L1": False, "L1.7": True, "L1.4": False}
+
+
 async def test_transitions_can_not_be_rewritten(shop: Shop) -> None:
     order_id = await shop.number()
     with pytest.raises(DBAPIError, match="append-only"):

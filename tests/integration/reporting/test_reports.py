@@ -79,6 +79,12 @@ class Life:
                 self.give(None, self.owner, 1)
         return self
 
+    def final(self, final: bool) -> Life:
+        """What orders says of the level that the order reached last."""
+        event_type, change, subject = self.said[-1]
+        self.said[-1] = (event_type, change.model_copy(update={"final": final}), subject)
+        return self
+
     def give(self, old: UUID | None, new: UUID, assignment: int) -> Life:
         change = OwnerChanged(
             order_id=self.order_id,
@@ -365,3 +371,30 @@ async def test_the_dashboard_page_holds_no_data_and_allows_no_foreign_scripts(re
     assert page.status_code == 200
     assert "Chuyển đổi phễu" in page.text
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_a_level_of_the_company_is_open_or_final_as_orders_says(reporting: Running) -> None:
+    owner = uuid7()
+    lives = [
+        Life(owner).move("L1", "L1.7").final(True),
+        Life(owner).move("L1", "L1.8").final(False),
+        Life(owner).move("L1", "L1.9"),  # said before events told it
+        Life(owner).move("L1", "L1.5"),
+    ]
+    await tell(reporting, [said for life in lives for said in life.said])
+
+    rows = (await get(reporting, "remaining", at="2026-11-30"))["rows"]
+    assert {row["level"]: row["final"] for row in rows} == {"L1.5": True, "L1.7": True, "L1.8": False, "L1.9": False}
+    open_ones = (await get(reporting, "remaining", at="2026-11-30", only_open=True))["rows"]
+    assert {row["level"]: row["orders"] for row in open_ones} == {"L1.8": 1, "L1.9": 1}
+    status = (await get(reporting, "status"))["rows"]
+    assert {row["level"]: row["final"] for row in status} == {row["level"]: row["final"] for row in rows}
+
+
+async def test_an_order_that_was_reopened_counts_as_closed_once_but_not_as_net_closed(reporting: Running) -> None:
+    reopened = Life(uuid7()).move("L1").close().move("L1.2")
+    again = Life(uuid7()).move("L1").close().move("L1.2", "L5")
+    await tell(reporting, reopened.said + again.said)
+    (total,) = (await get(reporting, "funnel"))["rows"]
+    assert (total["l5"], total["net_closed"]) == (2, 1)
+    assert (await get(reporting, "identity"))["holds"]
