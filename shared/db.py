@@ -22,6 +22,7 @@ log = logger(__name__)
 
 OUTBOX_CHANNEL: Final = "chot_outbox"
 OUTBOX_WRITTEN: Final = "outbox_written"
+_WAKES: Final = "wakes"
 
 NAMING: Final = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -45,6 +46,11 @@ class ReadSession(AsyncSession):
 
 class Session(ReadSession):
     """A session whose transaction commits when its block ends. Usable wherever a read session is."""
+
+
+def wake_after_commit(session: Session, name: str) -> None:
+    """Wakes whoever waits for `Database.waker(name)` in this process, once the session is committed."""
+    session.info.setdefault(_WAKES, set()).add(name)
 
 
 def _driver_url(url: str) -> str:
@@ -91,6 +97,7 @@ class Database:
         self._pool_lock = asyncio.Lock()
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
+        self._wakers: dict[str, asyncio.Event] = {}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -100,6 +107,8 @@ class Database:
                 yield session
             if session.info.get(OUTBOX_WRITTEN):
                 self.wake_relay()
+            for name in session.info.get(_WAKES, ()):
+                self.waker(name).set()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
@@ -138,6 +147,10 @@ class Database:
         finally:
             cut.cancel()
             await pool.release(connection)
+
+    def waker(self, name: str) -> asyncio.Event:
+        """What a background part of this process waits for besides its own clock; see `wake_after_commit`."""
+        return self._wakers.setdefault(name, asyncio.Event())
 
     def wake_relay(self) -> None:
         """Tells the relay that there is something to send: a NOTIFY after the commit, coalesced over commits.

@@ -31,7 +31,7 @@ from shared.service import Runtime, Service
 
 
 def _distributor(runtime: Runtime[Any]) -> Part:
-    distributor = Distributor(runtime.db)
+    distributor = Distributor(runtime.db, zone=runtime.settings.timezone)
     return lambda: keep_running("distributor", distributor.run)
 
 

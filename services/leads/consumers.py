@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from services.leads.distributor import serve
+from services.leads import shifts
+from services.leads.distributor import DISTRIBUTOR, serve
 from services.leads.driver import Connection, connection_of, mark_outbox_written
 from services.leads.floating import claiming
+from services.leads.returning import keep_closers
 from shared.consumer import Event, Handlers, NotYet
 from shared.contracts import levels
 from shared.contracts.events.orders import (
     INTERACTION_LOGGED,
     LEVEL_CHANGED,
+    ORDER_CLOSED,
     REASSIGNMENT_REQUESTED,
     InteractionLogged,
     LevelChanged,
+    OrderClosed,
     ReassignmentRequested,
 )
-from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED
-from shared.db import Session
+from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, SHIFTS_CHANGED, ShiftsChanged
+from shared.db import Session, wake_after_commit
 
 handlers = Handlers()
 
@@ -107,6 +111,15 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         [is_in_care(change.to_level, final=change.final) for change in latest.values()],
         [change.at if levels.is_final(change.to_level, change.final) else None for change in latest.values()],
     )
+    if not all(is_in_care(change.to_level) for change in latest.values()):
+        # Somebody may have room now. Pools are locked before leads, whose rows this transaction holds.
+        wake_after_commit(session, DISTRIBUTOR)
+
+
+@handlers.batch(ORDER_CLOSED)
+async def on_order_closed(session: Session, closings: Sequence[Event[OrderClosed]]) -> None:
+    """Whoever closed the last order of a number gets its customer back (rule D24)."""
+    await keep_closers(await connection_of(session), [closing.data for closing in closings])
 
 
 async def _lock_numbers(connection: Connection, leads: Sequence[UUID]) -> None:
@@ -144,6 +157,14 @@ async def on_reassignment_requested(session: Session, requests: Sequence[Event[R
         [request.data.to for request in requests],
         [request.data.reason for request in requests],
     )
+    wake_after_commit(session, DISTRIBUTOR)
+
+
+@handlers.batch(SHIFTS_CHANGED)
+async def on_shifts_changed(session: Session, changes: Sequence[Event[ShiftsChanged]]) -> None:
+    """Keeps who is in which shift, and serves whoever is in theirs now."""
+    await shifts.keep(await connection_of(session), [change.data for change in changes])
+    await on_people_changed(session, changes)
 
 
 @handlers.batch(DUTY_CHANGED, ACCOUNT_CHANGED)

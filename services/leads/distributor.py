@@ -1,14 +1,16 @@
 """What distribution does by itself: takes numbers away that care asked for, and serves the backlog.
 
-Somebody who comes on duty is served at once (`consumers`); this is for everything else that makes room, and for what a
-dying process left undone.
+Whoever comes on duty, into a shift or into a pool is served in the transaction that says so (`consumers`, `api.pools`).
+This is for what makes room besides: a lead that leaves care (`consumers` wakes it), the clock (a shift begins, a pause
+ends, a new day renews quotas: it wakes by itself at that instant), and what a dying process left undone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -16,34 +18,39 @@ from uuid import UUID
 import asyncpg
 
 from services.leads import events, rounds
+from services.leads.distribution import CLOSER, RETURNING
 from services.leads.driver import Connection, Pool, write_outbox
-from services.leads.rounds import FITTING_POOL, Fresh, Release
+from services.leads.rounds import FITTING_POOL, Fresh, Release, utc_now
 from shared.db import Database
 
+DISTRIBUTOR: Final = "distributor"
+"""Wakes the distributor of this process (`wake_after_commit`)."""
 PAUSE: Final = 1.0
-"""Seconds between looks when there was nothing to do."""
+"""Seconds between looks when nothing woke it."""
 REQUESTS: Final = 200
 """Reassignments of one transaction."""
 MATCH_EVERY: Final = 60.0
 """Seconds between looks at waiting leads without a pool. Rules change by the API, which looks at once."""
 
 _MATCH: Final = f"""
-UPDATE backlog b SET pool_id = m.pool_id
+UPDATE backlog b SET pool_id = m.pool_id, channel = m.channel, product = m.product, landing_page = m.landing_page
 FROM (
-    SELECT d.lead_id, ({FITTING_POOL}) AS pool_id
+    SELECT d.lead_id, d.channel, d.product, d.landing_page,
+        CASE WHEN d.stays THEN d.pool_id ELSE ({FITTING_POOL}) END AS pool_id
     FROM (
-        SELECT w.lead_id, l.channel, l.product, l.landing_page FROM backlog w JOIN leads l ON l.id = w.lead_id
+        SELECT w.lead_id, w.pool_id, l.channel, l.product, l.landing_page, w.reason IN ('{CLOSER}', '{RETURNING}') AS stays
+        FROM backlog w JOIN leads l ON l.id = w.lead_id
         WHERE w.pool_id IS NULL OR w.pool_id IN (SELECT id FROM pools WHERE NOT active)
+            OR (w.channel, w.product, w.landing_page) IS DISTINCT FROM (l.channel, l.product, l.landing_page)
         FOR UPDATE OF w SKIP LOCKED
     ) d
 ) m
-WHERE m.lead_id = b.lead_id AND m.pool_id IS DISTINCT FROM b.pool_id
+WHERE m.lead_id = b.lead_id AND (m.pool_id IS DISTINCT FROM b.pool_id
+    OR (m.channel, m.product, m.landing_page) IS DISTINCT FROM (b.channel, b.product, b.landing_page))
 """
-_SERVABLE: Final = """
-SELECT id FROM pools WHERE active AND EXISTS (SELECT 1 FROM backlog WHERE pool_id = pools.id)
-    AND EXISTS (SELECT 1 FROM pool_members m JOIN staff_members s USING (account_id)
-                WHERE m.pool_id = pools.id AND s.version > 0 AND s.active AND s.on_duty)
-"""
+_WAITED_FOR: Final = "SELECT id FROM pools WHERE active AND EXISTS (SELECT 1 FROM backlog WHERE pool_id = pools.id)"
+_ZONE: Final = "SELECT zone FROM company"
+_KEEP_ZONE: Final = "UPDATE company SET zone = $1 WHERE zone <> $1"
 _REQUESTS: Final = """
 DELETE FROM reassignment_requests r USING (
     SELECT lead_id, assignment FROM reassignment_requests ORDER BY lead_id LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -53,21 +60,23 @@ WHERE (r.lead_id, r.assignment) = (due.lead_id, due.assignment) RETURNING r.lead
 _ASKED: Final = """
 SELECT id, channel, product, landing_page FROM leads WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL
 """
-_LOCK_POOLS: Final = "SELECT 1 FROM pools WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _HELD: Final = """
-SELECT id, owner_id, assignment, received_at FROM leads
+SELECT id, owner_id, assignment, received_at, channel, product, landing_page FROM leads
 WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL ORDER BY id FOR NO KEY UPDATE
 """
 
 
 async def match_waiting(connection: Connection | Pool) -> None:
-    """Gives waiting leads without an active pool to the first whose rules fit."""
+    """Gives waiting leads without an active pool, or whose product, channel or page was corrected, to the first whose
+    rules fit."""
     await connection.execute(_MATCH)
 
 
-async def serve(connection: Connection, pools: Sequence[UUID]) -> rounds.Decided:
+async def serve(
+    connection: Connection, pools: Sequence[UUID], *, now: Callable[[], datetime] = utc_now
+) -> rounds.Decided:
     """One round of each pool's backlog, in the caller's transaction, with its facts in the outbox."""
-    decided = await rounds.decide(connection, pools)
+    decided = await rounds.decide(connection, pools, now=now)
     owned = await rounds.record(connection, decided)
     await write_outbox(connection, [events.assigned(fact) for fact in owned])
     return decided
@@ -84,7 +93,7 @@ async def take_away(connection: Connection) -> int:
         return 0
     asked = await connection.fetch(_ASKED, list(requests))
     pools = await _pools(connection, [row for row in asked if requests[row["id"]]["target"] == "another"])
-    await connection.fetch(_LOCK_POOLS, sorted({pool_id for pool_id in pools.values() if pool_id}))
+    await rounds.lock(connection, (pool_id for pool_id in pools.values() if pool_id))
     fresh: list[Fresh] = []
     releases: list[Release] = []
     for row in await connection.fetch(_HELD, [row["id"] for row in asked]):
@@ -103,6 +112,7 @@ async def take_away(connection: Connection) -> int:
                 excluded=(row["owner_id"],),
                 holder_id=row["owner_id"],
                 reason=request["reason"],
+                topic=(row["channel"], row["product"], row["landing_page"]),
             )
         )
     decided = await rounds.decide(connection, (), fresh)
@@ -125,16 +135,41 @@ async def _pools(connection: Connection, leads: Sequence[asyncpg.Record]) -> dic
 
 
 class Distributor:
-    """Keeps distributing until cancelled. Several at once share the work."""
+    """Keeps distributing until cancelled. Several at once share the work.
 
-    def __init__(self, db: Database) -> None:
+    Args:
+        db: the service's database.
+        pause: seconds between looks when nothing woke it.
+        now: the clock.
+        zone: the company's, written down for all processes; None leaves it as it is.
+    """
+
+    def __init__(
+        self, db: Database, *, pause: float = PAUSE, now: Callable[[], datetime] = utc_now, zone: str | None = None
+    ) -> None:
         self._db = db
+        self._zone = zone
+        self._pause = pause
+        self._now = now
         self._matched_at = float("-inf")
+        self._wake_at: datetime | None = None
 
     async def run(self) -> None:
+        if self._zone is not None:
+            await (await self._db.driver()).execute(_KEEP_ZONE, self._zone)
+        woken = self._db.waker(DISTRIBUTOR)
         while True:
+            woken.clear()
             if not await self.step():
-                await asyncio.sleep(PAUSE)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), self._idle)
+
+    @property
+    def _idle(self) -> float:
+        """Seconds until the next look by itself."""
+        if self._wake_at is None:
+            return self._pause
+        return min(self._pause, max(0.0, (self._wake_at - self._now()).total_seconds()))
 
     async def step(self) -> bool:
         """Does what is to be done now, in short transactions; True when there may be more."""
@@ -144,12 +179,23 @@ class Distributor:
             self._matched_at = time.monotonic()
         async with pool.acquire() as connection, connection.transaction():
             taken = await take_away(connection)
-        servable = [row["id"] for row in await pool.fetch(_SERVABLE)]
+        servable = await self._servable(pool)
         more = False
         if servable:
             async with pool.acquire() as connection, connection.transaction():
-                decided = await serve(connection, servable)
+                decided = await serve(connection, servable, now=self._now)
             more = bool(decided.placed) and decided.more
         if taken or servable:
             self._db.wake_relay()
         return taken == REQUESTS or more
+
+    async def _servable(self, pool: Pool) -> list[UUID]:
+        """Pools that leads wait for and in which somebody is free. Notes when the clock may free others."""
+        self._wake_at = None
+        waited_for = [row["id"] for row in await pool.fetch(_WAITED_FOR)]
+        if not waited_for:
+            return []
+        async with pool.acquire() as connection:
+            people = await rounds.people_now(connection, waited_for, at=self._now())
+            self._wake_at = people.next_change(await connection.fetchval(_ZONE))
+        return [pool_id for pool_id in waited_for if people.free(pool_id)]

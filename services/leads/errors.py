@@ -35,6 +35,27 @@ class PoolNameTaken(Problem):
     en = "There is a pool named '{name}' already. Choose another name."
 
 
+class ReturningPoolUnknown(Problem):
+    type = "returning-pool-unknown"
+    status = 422
+    vi = "Không có nhóm chăm khách cũ này, hoặc nhóm đã ngừng, hoặc là chính nhóm này. Chọn một nhóm khác đang dùng."
+    en = "There is no such pool for returning customers, it is out of use, or it is this one. Choose another in use."
+
+
+class PoolCaresForReturning(Problem):
+    type = "pool-cares-for-returning"
+    status = 409
+    vi = "Nhóm '{name}' đang chuyển khách cũ về nhóm này. Sửa nhóm đó trước khi ngừng nhóm này."
+    en = "Pool '{name}' sends its returning customers here. Change that pool before putting this one out of use."
+
+
+class PoolOrderIncomplete(Problem):
+    type = "pool-order-incomplete"
+    status = 422
+    vi = "Thứ tự phải có đủ các nhóm đang dùng, mỗi nhóm một lần. Tải lại danh sách rồi sắp xếp lại."
+    en = "The order must name all pools in use, each once. Reload the list and arrange it again."
+
+
 class LeadIsDuplicate(Problem):
     type = "lead-is-duplicate"
     status = 409

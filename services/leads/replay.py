@@ -11,7 +11,7 @@ import asyncpg
 
 from services.leads.distribution import Member, Round, Waiting, distribute
 from services.leads.driver import Connection
-from services.leads.rounds import members_of
+from services.leads.rounds import members_of, skill_sets_in, skills_of
 
 _ROUNDS: Final = """
 SELECT sequence, members::text AS members FROM distribution_rounds
@@ -19,7 +19,7 @@ WHERE pool_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 """
 _MEMBERS: Final = "SELECT members::text FROM distribution_rounds WHERE pool_id = $1 AND sequence = $2"
 _DECISIONS: Final = """
-SELECT round, lead_id, owner_id, sticky_id, excluded FROM assignments
+SELECT round, lead_id, owner_id, sticky_id, excluded, topic FROM assignments
 WHERE pool_id = $1 AND round = ANY($2::bigint[]) ORDER BY round, position
 """
 
@@ -48,6 +48,14 @@ class RecordedRound:
         ]
 
 
+def waiting_of(
+    lead_id: UUID, *, sticky_id: UUID | None, excluded: Sequence[UUID], topic: Sequence[str] | None
+) -> Waiting:
+    """The lead of a recorded decision as the rules saw it."""
+    asked = None if topic is None else (topic[0], topic[1], topic[2])
+    return Waiting(lead_id, sticky_id, tuple(excluded), topic=asked)
+
+
 async def recorded_rounds(
     connection: Connection, pool_id: UUID, *, after: int = 0, limit: int = 1_000
 ) -> list[RecordedRound]:
@@ -61,14 +69,20 @@ async def recorded_rounds(
     by_round: dict[int, list[asyncpg.Record]] = {row["sequence"]: [] for row in rounds}
     for row in decisions:
         by_round[row["round"]].append(row)
-    return [_recorded(row["sequence"], members_of(row["members"]), by_round[row["sequence"]]) for row in rounds]
+    skill_sets = await skills_of(connection, skill_sets_in(row["members"] for row in rounds))
+    return [
+        _recorded(row["sequence"], members_of(row["members"], skill_sets), by_round[row["sequence"]]) for row in rounds
+    ]
 
 
 def _recorded(sequence: int, members: Iterable[Member], decisions: Sequence[asyncpg.Record]) -> RecordedRound:
     return RecordedRound(
         sequence,
         tuple(members),
-        tuple(Waiting(row["lead_id"], row["sticky_id"], tuple(row["excluded"])) for row in decisions),
+        tuple(
+            waiting_of(row["lead_id"], sticky_id=row["sticky_id"], excluded=row["excluded"], topic=row["topic"])
+            for row in decisions
+        ),
         tuple(row["owner_id"] for row in decisions),
     )
 
@@ -77,4 +91,5 @@ async def recorded_round(connection: Connection, pool_id: UUID, sequence: int, *
     """One round up to, without, the decision at a position."""
     members = await connection.fetchval(_MEMBERS, pool_id, sequence)
     decisions = await connection.fetch(_DECISIONS, pool_id, [sequence])
-    return _recorded(sequence, members_of(members), decisions[:until])
+    skill_sets = await skills_of(connection, skill_sets_in([members]))
+    return _recorded(sequence, members_of(members, skill_sets), decisions[:until])

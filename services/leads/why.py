@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 from uuid import UUID
 
-from services.leads.distribution import LEAD, Member, Standing
+from services.leads.distribution import CLOSER, LEAD, RETURNING, Member, Waiting
 
 _STANDING: Final[dict[str, tuple[str, str]]] = {
     "off_duty": ("tạm ngưng nhận số", "off duty"),
+    "paused": ("đang tạm nghỉ nhận số", "paused"),
+    "off_shift": ("ngoài ca", "outside their shift"),
+    "holiday": ("nghỉ lễ", "on holiday"),
     "inactive": ("tài khoản đã khóa", "account locked"),
     "full": ("đã đủ {load}/{capacity} số đang chăm", "has {load} of {capacity} leads in care"),
+    "day_full": ("đã đủ quota ngày {today}/{day_quota}", "has {today} of {day_quota} leads of the day's quota"),
+    "shift_full": (
+        "đã đủ quota ca {in_shift}/{shift_quota}",
+        "has {in_shift} of {shift_quota} leads of the shift's quota",
+    ),
     "excluded": ("vừa bị thu hồi số này", "this lead was taken from them"),
+    "unskilled": ("không phụ trách sản phẩm, nguồn này", "does not take this product or source"),
 }
 _RELEASES: Final[dict[str, tuple[str, str]]] = {
     "floating_pool": ("đưa vào kho số thả nổi", "put into the floating pool"),
@@ -35,7 +44,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A member of the pool as they stood when a lead's turn came. `state` is free, off_duty, inactive, full, excluded.
+    """A member of the pool as they stood when a lead's turn came. `state` is free or what stood in the way.
 
     `owed` counts leads: what the weights say should have come and has not, before this one.
     """
@@ -47,9 +56,13 @@ class Considered:
     state: str
     load: int
     capacity: int | None
+    today: int = 0
+    day_quota: int | None = None
+    in_shift: int = 0
+    shift_quota: int | None = None
 
 
-def considered(members: Sequence[Member], codes: Mapping[UUID, str], excluded: Sequence[UUID]) -> list[Considered]:
+def considered(members: Sequence[Member], codes: Mapping[UUID, str], lead: Waiting) -> list[Considered]:
     """The members as a decision saw them."""
     return [
         Considered(
@@ -57,20 +70,16 @@ def considered(members: Sequence[Member], codes: Mapping[UUID, str], excluded: S
             codes.get(member.account_id, ""),
             member.weight,
             round(member.credit / LEAD, 3),
-            _state(member, excluded),
+            member.obstacle(lead) or "free",
             member.load,
             member.capacity,
+            member.today,
+            member.day_quota,
+            member.in_shift,
+            member.shift_quota,
         )
         for member in members
     ]
-
-
-def _state(member: Member, excluded: Sequence[UUID]) -> str:
-    if member.standing is not Standing.ON_DUTY:
-        return str(member.standing)
-    if not member.free:
-        return "full"
-    return "excluded" if member.account_id in excluded else "free"
 
 
 def of_decision(
@@ -79,6 +88,7 @@ def of_decision(
     round_number: int,
     cause: str,
     by: str = "",
+    reason: str = "",
     owner: UUID,
     owner_code: str,
     people: Sequence[Considered],
@@ -88,7 +98,16 @@ def of_decision(
     free = [one for one in people if one.state == "free"]
     weights = sum(one.weight for one in free)
     others = _passed_over(people)
-    if cause == "sticky":
+    if cause == "sticky" and reason == CLOSER:
+        vi = (
+            f"Khách cũ do {owner_code} chốt đơn gần nhất, đang nhận số, nên số về lại {owner_code} "
+            f"(nhóm “{pool}”, lượt {round_number})."
+        )
+        en = (
+            f"{owner_code} closed this customer's last order and is on duty, so it went back "
+            f"({pool}, round {round_number})."
+        )
+    elif cause == "sticky":
         vi = (
             f"Khách cũ của {owner_code}, đang nhận số, nên số về lại {owner_code} (nhóm “{pool}”, lượt {round_number})."
         )
@@ -107,6 +126,9 @@ def of_decision(
             asked_vi, asked_en = _ASKED[cause]
             vi = f"{asked_vi.format(by=by or 'quy trình chăm sóc')} {vi}"
             en = f"{asked_en.format(by=by or 'the care process')} {en}"
+        if reason == RETURNING:
+            vi = "Khách cũ, chuyển cho nhóm chăm khách cũ. " + vi
+            en = "A returning customer, for the pool that cares for them. " + en
     return Sentence(f"{vi} {others.vi}".strip(), f"{en} {others.en}".strip())
 
 
@@ -172,8 +194,9 @@ def _passed_over(people: Sequence[Considered]) -> Sentence:
     for one in people:
         if one.state != "free":
             reason_vi, reason_en = _STANDING[one.state]
-            vi.append(f"{one.code} ({reason_vi.format(load=one.load, capacity=one.capacity)})")
-            en.append(f"{one.code} ({reason_en.format(load=one.load, capacity=one.capacity)})")
+            figures = asdict(one)
+            vi.append(f"{one.code} ({reason_vi.format(**figures)})")
+            en.append(f"{one.code} ({reason_en.format(**figures)})")
     return Sentence(f"Không xét: {', '.join(vi)}." if vi else "", f"Not considered: {', '.join(en)}." if en else "")
 
 

@@ -11,11 +11,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.leads import events, why
 from services.leads.api.dependencies import Distributor, Limit, Reader
-from services.leads.distribution import Member
+from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
 from services.leads.errors import LeadIsDuplicate, PhoneFilterUnreadable, StaffUnknown
 from services.leads.phone import read_phones
-from services.leads.replay import recorded_round
+from services.leads.replay import recorded_round, waiting_of
 from services.leads.repository import leads, pools
 from services.leads.repository.leads import Filters
 from services.leads.rounds import members_now
@@ -84,9 +84,13 @@ class ConsideredOut(BaseModel):
     code: str
     weight: int
     owed: float = Field(description="leads behind (or, negative, ahead of) their share before this one")
-    state: Literal["free", "off_duty", "inactive", "full", "excluded"]
+    state: Literal["free"] | Obstacle
     load: int
     capacity: int | None
+    today: int = Field(description="leads that distribution gave them in the day; looked at where a quota is set")
+    day_quota: int | None
+    in_shift: int
+    shift_quota: int | None
 
 
 class WhyStep(BaseModel):
@@ -273,12 +277,14 @@ async def _explain(session: ReadSession, row: Any) -> tuple[Sentence, list[Consi
         )
         return sentence, []
     recorded = await recorded_round(await connection_of(session), row.pool_id, row.round, until=row.position)
-    people = await _considered(session, recorded.again().members, row.excluded)
+    waiting = waiting_of(row.lead_id, sticky_id=row.sticky_id, excluded=row.excluded, topic=row.topic)
+    people = await _considered(session, recorded.again().members, waiting)
     sentence = why.of_decision(
         pool=row.pool,
         round_number=row.round,
         cause=row.cause,
         by=row.by,
+        reason=row.reason,
         owner=row.owner_id,
         owner_code=row.owner_code or "?",
         people=people,
@@ -298,12 +304,13 @@ async def _unheld(session: ReadSession, lead: Any) -> tuple[Sentence, list[Consi
     pool = await pools.one(session, place.pool_id)
     assert pool is not None, "pools are never deleted"
     members = await members_now(await connection_of(session), place.pool_id)
-    people = await _considered(session, members, place.excluded)
+    topic = (lead.channel, lead.product, lead.landing_page)
+    people = await _considered(session, members, Waiting(lead.id, excluded=tuple(place.excluded), topic=topic))
     return why.of_waiting(pool=pool.name, people=people), people
 
 
 async def _considered(
-    session: ReadSession, members: list[Member] | tuple[Member, ...], excluded: list[UUID]
+    session: ReadSession, members: list[Member] | tuple[Member, ...], lead: Waiting
 ) -> list[Considered]:
     codes = await leads.codes(session, [member.account_id for member in members])
-    return why.considered(members, codes, excluded)
+    return why.considered(members, codes, lead)

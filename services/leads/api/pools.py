@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 from uuid_utils.compat import uuid7
 
 from services.leads.api.dependencies import Distributor, ExpectedVersion, Limit, tag
+from services.leads.distribution import Member, Obstacle, Skills, Waiting
 from services.leads.distributor import match_waiting, serve
 from services.leads.driver import connection_of, mark_outbox_written
-from services.leads.errors import PoolNameTaken
+from services.leads.errors import PoolCaresForReturning, PoolNameTaken, ReturningPoolUnknown
 from services.leads.intake.items import Channel
 from services.leads.replay import recorded_rounds
 from services.leads.repository import pools
 from services.leads.repository.pools import Rules, Seat
+from services.leads.rounds import people_now, utc_now
+from services.leads.rounds.people import Use
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
@@ -28,12 +31,33 @@ router = APIRouter(prefix="/v1", tags=["distribution"])
 Texts = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=500)]
 
 
+Limited = Annotated[int | None, Field(ge=0, le=100_000)]
+
+
+class SkillsIn(BaseModel):
+    """What a colleague takes; an empty list takes everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    products: Texts = Field(default=[], description="codes; KEM* is a product group, every code that begins with KEM")
+    channels: list[Channel] = Field(default=[], max_length=20)
+    landing_pages: Texts = []
+
+
 class MemberIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account_id: UUID
     weight: int = Field(default=1, ge=1, le=1000, description="share of the pool's leads, relative to the others'")
-    capacity: int | None = Field(default=None, ge=0, le=100_000, description="leads in care at most; null = no bound")
+    capacity: Limited = Field(default=None, description="leads in care at most; null = as the pool says")
+    day_quota: Limited = Field(default=None, description="leads of all pools in a day at most; null = as the pool says")
+    shift_quota: Limited = Field(default=None, description="the same in the present shift")
+    paused_until: AwareDatetime | None = Field(default=None, description="gets no leads until then")
+    skills: SkillsIn | None = Field(default=None, description="null: takes everything")
+
+    def seat(self) -> Seat:
+        values = self.model_dump(exclude={"skills"})
+        return Seat(**values, skills=_skills(self.skills))
 
 
 class MembersIn(BaseModel):
@@ -51,7 +75,7 @@ class MembersIn(BaseModel):
         return members
 
     def seats(self) -> list[Seat]:
-        return [Seat(member.account_id, member.weight, member.capacity) for member in self.members]
+        return [member.seat() for member in self.members]
 
 
 class RulesIn(BaseModel):
@@ -67,8 +91,23 @@ class RulesIn(BaseModel):
     channels: list[Channel] = Field(default=[], max_length=20)
     products: Texts = []
     landing_pages: Texts = []
-    sticky: bool = Field(default=True, description="a returning customer goes to the last owner, if eligible")
+    sticky: bool = Field(default=True, description="a number that comes again goes to its last owner, if eligible")
     active: bool = True
+    capacity: Limited = Field(default=None, description="for members without their own; null = no bound")
+    day_quota: Limited = Field(default=None, description="for members without their own; null = no bound")
+    shift_quota: Limited = Field(default=None, description="for members without their own; null = no bound")
+    returning_to: Literal["closer", "pool"] = Field(
+        default="closer", description="returning customers: to whoever closed their last order, or to another pool"
+    )
+    returning_pool_id: UUID | None = Field(
+        default=None, description="the pool that cares for them; with `closer`, when that person cannot take them"
+    )
+
+    @model_validator(mode="after")
+    def _names_a_pool(self) -> RulesIn:
+        if self.returning_to == "pool" and self.returning_pool_id is None:
+            raise ValueError("returning_to 'pool' needs returning_pool_id")
+        return self
 
     def rules(self) -> Rules:
         return Rules(**self.model_dump(include=set(Rules.__slots__)))
@@ -80,15 +119,25 @@ class PoolIn(RulesIn, MembersIn):
     members: list[MemberIn] = Field(default=[], max_length=1_000)
 
 
+State = Literal["free"] | Obstacle
+
+
 class MemberOut(BaseModel):
     account_id: UUID
     code: str
     name: str
     weight: int
     capacity: int | None
+    day_quota: int | None
+    shift_quota: int | None
+    paused_until: datetime | None
+    skills: SkillsIn | None
     on_duty: bool
     active: bool
     in_care: int = Field(description="leads this person has in care, of all pools")
+    today: int = Field(description="leads that distribution gave them today, of all pools")
+    in_shift: int = Field(description="the same in the present shift; without shifts, today")
+    state: State = Field(description="free, or why no lead can be given to them now")
     owed: float = Field(description="leads still owed by the weights; negative: received ahead")
 
 
@@ -101,6 +150,11 @@ class PoolSummary(BaseModel):
     landing_pages: list[str]
     sticky: bool
     active: bool
+    capacity: int | None
+    day_quota: int | None
+    shift_quota: int | None
+    returning_to: Literal["closer", "pool"]
+    returning_pool_id: UUID | None
     version: int = Field(description="also the ETag, for If-Match")
     waiting: int = Field(description="leads in the backlog")
     raised: int = Field(description="of these, new numbers that have waited too long (rule D7)")
@@ -146,6 +200,7 @@ async def create_pool(body: PoolIn, who: Distributor, once: OnceDep, runtime: Ru
 
     async def effect(session: Session) -> PoolOut:
         pool_id = uuid7()
+        await _check_returning(session, pool_id, body)
         if not await pools.insert(session, pool_id, body.rules()):
             raise PoolNameTaken(name=body.name)
         await pools.lock(session, pool_id)
@@ -181,6 +236,7 @@ async def change_rules(
     """Changes a pool's rules. Leads that wait in a pool that is no longer active go to another that fits."""
     async with runtime.db.transaction() as session:
         await _lock(session, pool_id, version)
+        await _check_returning(session, pool_id, body)
         if not await pools.update(session, pool_id, body.rules()):
             raise PoolNameTaken(name=body.name)
         await _serve_waiting(session, pool_id)
@@ -246,6 +302,21 @@ async def _lock(session: Session, pool_id: UUID, version: int) -> None:
         raise PreconditionFailed
 
 
+async def _check_returning(session: Session, pool_id: UUID, rules: RulesIn) -> None:
+    """Whether the pools that care for returning customers stay in use."""
+    care_pool_id = rules.returning_pool_id
+    if care_pool_id is not None and (care_pool_id == pool_id or not await pools.usable(session, care_pool_id)):
+        raise ReturningPoolUnknown
+    if not rules.active and (name := await pools.sends_returning(session, pool_id)) is not None:
+        raise PoolCaresForReturning(name=name)
+
+
+def _skills(skills: SkillsIn | None) -> Skills | None:
+    if skills is None or not (skills.products or skills.channels or skills.landing_pages):
+        return None
+    return Skills(frozenset(skills.products), frozenset(skills.channels), frozenset(skills.landing_pages))
+
+
 async def _serve_waiting(session: Session, pool_id: UUID) -> None:
     connection = await connection_of(session)
     await match_waiting(connection)
@@ -257,5 +328,25 @@ async def _pool(session: ReadSession, pool_id: UUID) -> PoolOut:
     row: Any = await pools.one(session, pool_id)
     if row is None:
         raise NotFound(what="pool")
-    members = [MemberOut.model_validate(seat._mapping) for seat in await pools.seats(session, pool_id)]
+    people = await people_now(await connection_of(session), [pool_id], at=utc_now())
+    now = {member.account_id: member for member in people.members[pool_id]}
+    members = [
+        _member(seat, now[seat.account_id], people.uses[seat.account_id])
+        for seat in await pools.seats(session, pool_id)
+    ]
     return PoolOut(**row._mapping, members=members)
+
+
+def _member(seat: Any, now: Member, use: Use) -> MemberOut:
+    skills = {name: getattr(seat, name) for name in SkillsIn.model_fields}
+    return MemberOut(
+        **{name: value for name, value in seat._mapping.items() if name not in skills},
+        skills=None if seat.products is None else SkillsIn(**skills),
+        today=use.given,
+        in_shift=use.in_shift,
+        state=now.obstacle(_NO_LEAD) or "free",
+    )
+
+
+_NO_LEAD = Waiting(UUID(int=0))
+"""Nothing that somebody could be excluded from or not skilled for."""

@@ -14,6 +14,7 @@ from services.leads.events import Assigned
 from services.leads.intake import external, keys, numbers, raw
 from services.leads.intake.items import Answer, Candidate, External, Item, Rejection, Verdict
 from services.leads.intake.windows import Arrival, Judged, Judgement, judge
+from services.leads.returning import Known, ask_first
 from services.leads.rounds import Decided, Fresh, Placed
 from services.leads.text import cell
 from shared import outbox
@@ -178,10 +179,17 @@ async def _decide(connection: Connection, clean: Sequence[_Read]) -> Decided:
     distinct = sorted(set(dimensions))
     pools = dict(zip(distinct, await rounds.pools_of(connection, distinct), strict=True))
     fresh = [
-        Fresh(one.item.id, pools[dimension], one.item.received_at, sticky_id=owners.get(one.judgement.previous_id))
+        Fresh(one.item.id, pools[dimension], one.item.received_at, topic=dimension)
         for one, dimension in zip(clean, dimensions, strict=True)
     ]
-    return await rounds.decide(connection, (), fresh)
+    known = {
+        one.item.id: Known(
+            one.candidate.phones, owners.get(one.judgement.previous_id), one.judgement.returning_customer
+        )
+        for one in clean
+        if one.judgement.previous_id or one.judgement.returning_customer
+    }
+    return await rounds.decide(connection, (), await ask_first(connection, fresh, known))
 
 
 def _verdicts(items: Iterable[Item], read: Iterable[_Read]) -> dict[UUID, Verdict]:

@@ -175,8 +175,9 @@ VALUES (:id, :assignment, :owner, :previous, 'manual', :at, :by, :reason)
 )
 _HISTORY: Final = text(
     """
-SELECT a.assignment, a.owner_id, o.code AS owner_code, a.previous_owner_id, p.code AS previous_code, a.cause, a.at, a.by,
-    a.reason, a.pool_id, n.name AS pool, a.round, a.position, a.sticky_id, a.excluded
+SELECT a.lead_id, a.assignment, a.owner_id, o.code AS owner_code, a.previous_owner_id, p.code AS previous_code, a.cause,
+    a.at, a.by,
+    a.reason, a.pool_id, n.name AS pool, a.round, a.position, a.sticky_id, a.excluded, a.topic
 FROM assignments a LEFT JOIN staff_members o ON o.account_id = a.owner_id
     LEFT JOIN staff_members p ON p.account_id = a.previous_owner_id LEFT JOIN pools n ON n.id = a.pool_id
 WHERE a.lead_id = :id ORDER BY a.assignment
@@ -198,8 +199,8 @@ async def hand_to(
     session: Session, lead_id: UUID, owner_id: UUID, *, at: datetime, by: str, reason: str
 ) -> Handed | None:
     """Gives a lead to somebody, out of the backlog too; None when they hold it already."""
-    await session.execute(_UNQUEUE, {"id": lead_id})
     holder = (await session.execute(_HOLDER, {"id": lead_id})).one()
+    await session.execute(_UNQUEUE, {"id": lead_id})
     if holder.owner_id == owner_id:
         return None
     assignment: int = (await session.execute(_ASSIGN, {"id": lead_id, "owner": owner_id})).scalar_one()

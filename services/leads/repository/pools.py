@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 
-from services.leads.distribution import LEAD
+from services.leads.distribution import LEAD, Skills
 from shared.db import ReadSession, Session
 
 
@@ -25,21 +27,32 @@ class Rules:
     landing_pages: list[str]
     sticky: bool
     active: bool
+    capacity: int | None
+    day_quota: int | None
+    shift_quota: int | None
+    returning_to: str
+    returning_pool_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A place in a pool."""
+    """A place in a pool. A limit that is None is the pool's."""
 
     account_id: UUID
     weight: int
-    capacity: int | None
+    capacity: int | None = None
+    day_quota: int | None = None
+    shift_quota: int | None = None
+    paused_until: datetime | None = None
+    skills: Skills | None = None
 
 
 _INSERT: Final = text(
     """
-INSERT INTO pools (id, name, position, channels, products, landing_pages, sticky, active)
-VALUES (:id, :name, :position, :channels, :products, :landing_pages, :sticky, :active)
+INSERT INTO pools (id, name, position, channels, products, landing_pages, sticky, active, capacity, day_quota, shift_quota,
+    returning_to, returning_pool_id)
+VALUES (:id, :name, :position, :channels, :products, :landing_pages, :sticky, :active, :capacity, :day_quota, :shift_quota,
+    :returning_to, :returning_pool_id)
 ON CONFLICT (name) DO NOTHING RETURNING id
 """
 )
@@ -47,24 +60,45 @@ _LOCK: Final = text("SELECT version FROM pools WHERE id = :id FOR NO KEY UPDATE"
 _UPDATE: Final = text(
     """
 UPDATE pools SET name = :name, position = :position, channels = :channels, products = :products,
-    landing_pages = :landing_pages, sticky = :sticky, active = :active, version = version + 1
+    landing_pages = :landing_pages, sticky = :sticky, active = :active, capacity = :capacity, day_quota = :day_quota,
+    shift_quota = :shift_quota, returning_to = :returning_to, returning_pool_id = :returning_pool_id, version = version + 1
 WHERE id = :id
 """
 )
 _NAME_TAKEN: Final = text("SELECT 1 FROM pools WHERE name = :name AND id <> :id")
 _TOUCH: Final = text("UPDATE pools SET version = version + 1 WHERE id = :id")
 _DROP_MEMBERS: Final = text("DELETE FROM pool_members WHERE pool_id = :id AND NOT account_id = ANY(:accounts)")
+_COUNTED: Final = text(
+    """
+INSERT INTO quota_use (account_id) SELECT account_id FROM unnest(CAST(:accounts AS uuid[])) AS a (account_id)
+ORDER BY account_id ON CONFLICT DO NOTHING
+"""
+)
+_SKILL_SETS: Final = text(
+    """
+INSERT INTO skill_sets (digest, products, channels, landing_pages)
+SELECT CAST(e ->> 'digest' AS bytea), ARRAY(SELECT jsonb_array_elements_text(e -> 'products')),
+    ARRAY(SELECT jsonb_array_elements_text(e -> 'channels')), ARRAY(SELECT jsonb_array_elements_text(e -> 'landing_pages'))
+FROM jsonb_array_elements(CAST(:sets AS jsonb)) AS e
+ORDER BY e ->> 'digest' ON CONFLICT (digest) DO NOTHING
+"""
+)
 _MEMBERS: Final = text(
     """
-INSERT INTO pool_members (pool_id, account_id, weight, capacity)
-SELECT :id, account_id, weight, capacity
-FROM unnest(CAST(:accounts AS uuid[]), CAST(:weights AS integer[]), CAST(:capacities AS integer[]))
-    AS m (account_id, weight, capacity)
-ON CONFLICT (pool_id, account_id) DO UPDATE SET weight = excluded.weight, capacity = excluded.capacity
+INSERT INTO pool_members (pool_id, account_id, weight, capacity, day_quota, shift_quota, paused_until, skill_set_id)
+SELECT :id, m.account_id, m.weight, m.capacity, m.day_quota, m.shift_quota, m.paused_until, s.id
+FROM unnest(CAST(:accounts AS uuid[]), CAST(:weights AS integer[]), CAST(:capacities AS integer[]),
+        CAST(:day_quotas AS integer[]), CAST(:shift_quotas AS integer[]), CAST(:pauses AS timestamptz[]),
+        CAST(:digests AS text[])) AS m (account_id, weight, capacity, day_quota, shift_quota, paused_until, digest)
+    LEFT JOIN skill_sets s ON s.digest = CAST(m.digest AS bytea)
+ON CONFLICT (pool_id, account_id) DO UPDATE SET weight = excluded.weight, capacity = excluded.capacity,
+    day_quota = excluded.day_quota, shift_quota = excluded.shift_quota, paused_until = excluded.paused_until,
+    skill_set_id = excluded.skill_set_id
 """
 )
 _SELECT: Final = """
-SELECT p.id, p.name, p.position, p.channels, p.products, p.landing_pages, p.sticky, p.active, p.version,
+SELECT p.id, p.name, p.position, p.channels, p.products, p.landing_pages, p.sticky, p.active, p.capacity, p.day_quota,
+    p.shift_quota, p.returning_to, p.returning_pool_id, p.version,
     (SELECT count(*) FROM backlog b WHERE b.pool_id = p.id) AS waiting,
     (SELECT count(*) FROM backlog b WHERE b.pool_id = p.id AND b.raised_at IS NOT NULL) AS raised
 FROM pools p
@@ -76,10 +110,26 @@ _PAGE: Final = text(
 _SEATS: Final = text(
     """
 SELECT m.account_id, coalesce(s.code, '') AS code, coalesce(s.name, '') AS name, m.weight, m.capacity,
-    coalesce(s.on_duty, false) AS on_duty, coalesce(s.active AND s.version > 0, false) AS active,
+    m.day_quota, m.shift_quota, m.paused_until, k.products, k.channels, k.landing_pages, coalesce(s.on_duty, false) AS on_duty,
+    coalesce(s.active AND s.version > 0, false) AS active,
     (SELECT count(*) FROM leads l WHERE l.owner_id = m.account_id AND l.in_care) AS in_care,
     m.credit / CAST(:lead AS double precision) AS owed
-FROM pool_members m LEFT JOIN staff_members s USING (account_id) WHERE m.pool_id = :id ORDER BY code, m.account_id
+FROM pool_members m LEFT JOIN staff_members s USING (account_id) LEFT JOIN skill_sets k ON k.id = m.skill_set_id
+WHERE m.pool_id = :id ORDER BY code, m.account_id
+"""
+)
+_USABLE: Final = text("SELECT 1 FROM pools WHERE id = :id AND active FOR KEY SHARE")
+_SENDS_RETURNING: Final = text("SELECT name FROM pools WHERE returning_pool_id = :id AND active ORDER BY name LIMIT 1")
+_IN_ORDER: Final = text(
+    "SELECT id, name, position, version, channels, products, landing_pages FROM pools WHERE active "
+    "ORDER BY position, id"
+)
+_LOCK_ALL: Final = text("SELECT id FROM pools ORDER BY id FOR NO KEY UPDATE")
+_REORDER: Final = text(
+    """
+UPDATE pools SET position = o.position, version = version + 1
+FROM unnest(CAST(:ids AS uuid[]), CAST(:positions AS integer[])) AS o (id, position)
+WHERE pools.id = o.id AND pools.position <> o.position
 """
 )
 _BACKLOG: Final = text(
@@ -131,7 +181,12 @@ async def update(session: Session, pool_id: UUID, rules: Rules) -> bool:
 async def set_members(session: Session, pool_id: UUID, seats: Sequence[Seat]) -> None:
     """Makes these the members of a locked pool. Who stays keeps their credit."""
     accounts = [seat.account_id for seat in seats]
+    digests = {seat.skills: _digest(seat.skills) for seat in seats if seat.skills is not None}
     await session.execute(_DROP_MEMBERS, {"id": pool_id, "accounts": accounts})
+    await session.execute(_COUNTED, {"accounts": accounts})
+    if digests:
+        sets = [_listed(skills) | {"digest": digest} for skills, digest in digests.items()]
+        await session.execute(_SKILL_SETS, {"sets": orjson.dumps(sets).decode()})
     await session.execute(
         _MEMBERS,
         {
@@ -139,8 +194,51 @@ async def set_members(session: Session, pool_id: UUID, seats: Sequence[Seat]) ->
             "accounts": accounts,
             "weights": [seat.weight for seat in seats],
             "capacities": [seat.capacity for seat in seats],
+            "day_quotas": [seat.day_quota for seat in seats],
+            "shift_quotas": [seat.shift_quota for seat in seats],
+            "pauses": [seat.paused_until for seat in seats],
+            "digests": [digests[seat.skills] if seat.skills is not None else None for seat in seats],
         },
     )
+
+
+def _listed(skills: Skills) -> dict[str, list[str]]:
+    return {
+        "products": sorted(skills.products),
+        "channels": sorted(skills.channels),
+        "landing_pages": sorted(skills.landing_pages),
+    }
+
+
+def _digest(skills: Skills) -> str:
+    """What names equal skills equally, as PostgreSQL writes bytes."""
+    return "\\x" + hashlib.sha256(orjson.dumps(_listed(skills))).hexdigest()
+
+
+async def usable(session: Session, pool_id: UUID) -> bool:
+    """Whether there is such a pool in use."""
+    return (await session.execute(_USABLE, {"id": pool_id})).first() is not None
+
+
+async def sends_returning(session: Session, pool_id: UUID) -> str | None:
+    """The name of a pool whose returning customers go to this one."""
+    name: str | None = (await session.execute(_SENDS_RETURNING, {"id": pool_id})).scalar()
+    return name
+
+
+async def in_order(session: ReadSession) -> Sequence[Any]:
+    """Pools in use, as leads try them."""
+    return (await session.execute(_IN_ORDER)).all()
+
+
+async def lock_all(session: Session) -> None:
+    """Holds all pools until the commit."""
+    await session.execute(_LOCK_ALL)
+
+
+async def reorder(session: Session, ids: Sequence[UUID], positions: Sequence[int]) -> None:
+    """Gives locked pools new positions."""
+    await session.execute(_REORDER, {"ids": list(ids), "positions": list(positions)})
 
 
 async def touch(session: Session, pool_id: UUID) -> None:

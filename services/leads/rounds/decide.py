@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
-from services.leads.distribution import Member, Round, Standing, Waiting, distribute
+from services.leads.distribution import Member, Round, distribute
 from services.leads.driver import Connection
 from services.leads.rounds.model import Decided, Fresh, Placed, snapshot_of
-
-ROUND: Final = 500
-"""Leads of a backlog that one round decides on: a transaction of about a tenth of a second."""
+from services.leads.rounds.people import People, people_of
+from services.leads.rounds.waiting import oldest_of
 
 _LOCK: Final = """
-SELECT id, rounds, sticky FROM pools WHERE id = ANY($1::uuid[]) AND active ORDER BY id FOR NO KEY UPDATE
+SELECT p.id, p.rounds, c.zone FROM pools p, company c
+WHERE p.id = ANY($1::uuid[]) AND p.active ORDER BY p.id FOR NO KEY UPDATE OF p
 """
-# A separate statement, so that it sees what was committed while this transaction waited for the locks.
-_MEMBERS: Final = """
-SELECT m.pool_id, m.account_id, m.weight, m.credit, m.capacity, coalesce(s.code, '') AS code, coalesce(s.team, '') AS team,
-    CASE WHEN s.version > 0 AND s.active THEN CASE WHEN s.on_duty THEN 'on_duty' ELSE 'off_duty' END ELSE 'inactive' END
-        AS standing
-FROM pool_members m LEFT JOIN staff_members s USING (account_id) WHERE m.pool_id = ANY($1::uuid[])
-"""
-_LOADS: Final = """
-SELECT owner_id, count(*) AS load FROM leads WHERE in_care AND owner_id = ANY($1::uuid[]) GROUP BY owner_id
-"""
-# Without the leads that none of those who are free may have, so that these never stand before all others.
-_BACKLOG: Final = """
-WITH p AS MATERIALIZED (
-    SELECT id, string_to_array(free, ' ')::uuid[] AS free FROM unnest($1::uuid[], $2::text[]) AS f (id, free)
-)
-SELECT b.* FROM p CROSS JOIN LATERAL (
-    SELECT pool_id, lead_id, cause, sticky_id, excluded FROM backlog
-    WHERE pool_id = p.id AND (excluded = '{}' OR NOT p.free <@ excluded)
-    ORDER BY received_at, lead_id LIMIT $3 FOR UPDATE
-) b
-"""
+_ZONE: Final = "SELECT zone FROM company"
 FITTING_POOL: Final = """
 SELECT id FROM pools WHERE active
     AND (channels = '{}' OR d.channel = ANY(channels))
@@ -61,8 +41,26 @@ async def pools_of(connection: Connection, dimensions: Sequence[tuple[str, str, 
     return [row["pool_id"] for row in rows]
 
 
-async def decide(connection: Connection, pools: Iterable[UUID], fresh: Sequence[Fresh] = ()) -> Decided:
-    """Decides on the backlog of pools, oldest first, and on fresh leads behind it. Locks the pools until the commit."""
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def lock(connection: Connection, pools: Iterable[UUID]) -> None:
+    """Holds pools and what is counted of their members until the commit, for whoever locks leads before they `decide`."""
+    wanted = sorted(set(pools))
+    locked = await connection.fetch(_LOCK, wanted) if wanted else []
+    if locked:
+        await people_of(connection, [row["id"] for row in locked], at=utc_now(), zone=locked[0]["zone"], lock=True)
+
+
+async def decide(
+    connection: Connection, pools: Iterable[UUID], fresh: Sequence[Fresh] = (), *, now: Callable[[], datetime] = utc_now
+) -> Decided:
+    """Decides on the backlog of pools, oldest first, and on fresh leads behind it. Locks the pools until the commit.
+
+    Args:
+        now: the clock, asked when the pools are locked.
+    """
     by_pool: dict[UUID, list[Fresh]] = defaultdict(list)
     unmatched = []
     for lead in fresh:
@@ -70,110 +68,109 @@ async def decide(connection: Connection, pools: Iterable[UUID], fresh: Sequence[
             unmatched.append(lead)
         else:
             by_pool[lead.pool_id].append(lead)
-    wanted = sorted({*pools, *by_pool})
+    fallbacks = {lead.fallback_id for lead in fresh if lead.fallback_id is not None}
+    wanted = sorted({*pools, *by_pool, *fallbacks})
     locked = await connection.fetch(_LOCK, wanted) if wanted else []
     # Before the members are looked at: whoever goes off duty from now on does so after the decision.
-    decided = Decided(datetime.now(UTC), unplaced=unmatched)
+    decided = Decided(now(), unplaced=unmatched)
     active = {row["id"]: row for row in locked}
-    for pool_id in by_pool.keys() - active.keys():
-        decided.unplaced += by_pool[pool_id]
-    if not active:
-        return decided
-    members, people = await _members(connection, [*active])
-    backlog = await _backlog(connection, members)
-    for pool_id, pool in active.items():
-        behind = by_pool[pool_id]
-        if len(backlog[pool_id]) == ROUND:
-            # There may be more that came earlier.
-            decided.more = True
-            decided.unplaced += behind
-            behind = []
-        _round(decided, pool, members[pool_id], people, backlog[pool_id], behind)
+    if active:
+        people = await people_of(connection, [*active], at=decided.at, zone=locked[0]["zone"], lock=True)
+        _fall_back(by_pool, people)
+        backlog, more = await oldest_of(connection, people.members)
+        taken: Counter[UUID] = Counter()
+        for pool_id, pool in active.items():
+            behind = by_pool.pop(pool_id, [])
+            if pool_id in more:
+                # There may be more that came earlier.
+                decided.more = True
+                decided.unplaced += [lead.fallen_back() for lead in behind]
+                behind = []
+            _round(decided, pool, people, taken, backlog.get(pool_id, []), behind)
+        decided.uses = [people.uses[account_id].after(account_id, count) for account_id, count in taken.items()]
+    for left in by_pool.values():
+        decided.unplaced += left
     return decided
+
+
+def _fall_back(by_pool: dict[UUID, list[Fresh]], people: People) -> None:
+    """Moves returning customers whose last closer cannot take them to the pool that cares for them (rule D24)."""
+    moved: dict[UUID, list[Fresh]] = defaultdict(list)
+    for pool_id, leads in by_pool.items():
+        closers = {member.account_id: member for member in people.free(pool_id)}
+        kept = []
+        for lead in leads:
+            closer = closers.get(lead.sticky_id) if lead.sticky_id else None
+            if lead.fallback_id is None or (closer is not None and closer.takes(lead.topic)):
+                kept.append(lead)
+            else:
+                moved[lead.fallback_id].append(lead.fallen_back())
+        by_pool[pool_id] = kept
+    for pool_id, leads in moved.items():
+        by_pool[pool_id] = sorted([*by_pool[pool_id], *leads], key=lambda lead: (lead.received_at, lead.lead_id))
+
+
+async def people_now(connection: Connection, pools: Sequence[UUID], *, at: datetime) -> People:
+    """The members of pools as they stand at an instant, without holding anything."""
+    return await people_of(connection, pools, at=at, zone=await connection.fetchval(_ZONE))
 
 
 async def members_now(connection: Connection, pool_id: UUID) -> list[Member]:
     """A pool's members as they stand now, for people to look at."""
-    members, _ = await _members(connection, [pool_id])
-    return members[pool_id]
-
-
-async def _backlog(
-    connection: Connection, members: Mapping[UUID, Iterable[Member]]
-) -> dict[UUID, list[asyncpg.Record]]:
-    """The oldest waiting leads of each pool in which somebody is free."""
-    free = {
-        pool_id: " ".join(str(member.account_id) for member in of_pool if member.free)
-        for pool_id, of_pool in members.items()
-    }
-    able = [pool_id for pool_id, people in free.items() if people]
-    backlog: dict[UUID, list[asyncpg.Record]] = defaultdict(list)
-    if able:
-        for row in await connection.fetch(_BACKLOG, able, [free[pool_id] for pool_id in able], ROUND):
-            backlog[row["pool_id"]].append(row)
-    return backlog
-
-
-async def _members(
-    connection: Connection, pools: Sequence[UUID]
-) -> tuple[dict[UUID, list[Member]], dict[UUID, tuple[str, str]]]:
-    rows = await connection.fetch(_MEMBERS, pools)
-    bounded = {row["account_id"] for row in rows if row["capacity"] is not None and row["standing"] == Standing.ON_DUTY}
-    loads = {row["owner_id"]: row["load"] for row in await connection.fetch(_LOADS, sorted(bounded))} if bounded else {}
-    members: dict[UUID, list[Member]] = defaultdict(list)
-    for row in rows:
-        members[row["pool_id"]].append(
-            Member(
-                row["account_id"],
-                weight=row["weight"],
-                credit=row["credit"],
-                standing=Standing(row["standing"]),
-                load=loads.get(row["account_id"], 0),
-                capacity=row["capacity"],
-            )
-        )
-    return members, {row["account_id"]: (row["code"], row["team"]) for row in rows}
+    return (await people_now(connection, [pool_id], at=utc_now())).members[pool_id]
 
 
 def _round(
     decided: Decided,
     pool: asyncpg.Record,
-    members: Sequence[Member],
-    people: Mapping[UUID, tuple[str, str]],
+    people: People,
+    taken: Counter[UUID],
     backlog: Sequence[asyncpg.Record],
     fresh: Sequence[Fresh],
 ) -> None:
-    """Decides one pool's round and adds it."""
-    causes = {row["lead_id"]: row["cause"] for row in backlog}
-    by_id = {lead.lead_id: lead for lead in fresh}
-    queue = [Waiting(row["lead_id"], row["sticky_id"], tuple(row["excluded"])) for row in backlog]
-    queue += [lead.waiting for lead in fresh]
-    if not pool["sticky"]:
-        queue = [Waiting(waiting.lead_id, excluded=waiting.excluded) for waiting in queue]
-    outcome = distribute(members, queue)
-    decided.unplaced += [by_id[waiting.lead_id] for waiting in outcome.left if waiting.lead_id in by_id]
+    """Decides one pool's round and adds it. `taken` counts what rounds of this transaction gave to whom."""
+    members = [member.given(taken[member.account_id]) for member in people.members[pool["id"]]]
+    skills = any(member.skills is not None for member in members)
+    by_id = {row["lead_id"]: _fresh(row) for row in backlog} | {lead.lead_id: lead for lead in fresh}
+    outcome = distribute(members, [lead.waiting(skills=skills) for lead in by_id.values()])
+    new = {lead.lead_id for lead in fresh}
+    decided.unplaced += [by_id[left.lead_id].fallen_back() for left in outcome.left if left.lead_id in new]
     if not outcome.decisions:
         return
     sequence = pool["rounds"] + 1
     for position, decision in enumerate(outcome.decisions):
-        lead = by_id.get(decision.waiting.lead_id)
-        cause = lead.cause if lead else causes[decision.waiting.lead_id]
-        code, team = people[decision.owner_id]
+        lead = by_id[decision.waiting.lead_id]
+        code, team = people.names[decision.owner_id]
+        taken[decision.owner_id] += 1
         decided.placed.append(
             Placed(
                 decision,
                 pool["id"],
                 sequence,
                 position,
-                cause=decision.cause if cause == "distribution" else cause,
+                cause=decision.cause if lead.cause == "distribution" else lead.cause,
                 code=code,
                 team=team,
-                previous_owner_id=lead.holder_id if lead else None,
-                reason=lead.reason if lead else "",
+                previous_owner_id=lead.holder_id,
+                reason=lead.reason,
             )
         )
     decided.rounds.append((pool["id"], sequence, snapshot_of(members)))
     decided.credits += _changed_credits(pool["id"], members, outcome)
+
+
+def _fresh(row: asyncpg.Record) -> Fresh:
+    """A waiting lead as one that asks for an owner now."""
+    return Fresh(
+        row["lead_id"],
+        row["pool_id"],
+        row["received_at"],
+        cause=row["cause"],
+        sticky_id=row["sticky_id"],
+        excluded=tuple(row["excluded"]),
+        reason=row["reason"],
+        topic=(row["channel"], row["product"], row["landing_page"]),
+    )
 
 
 def _changed_credits(pool_id: UUID, before: Iterable[Member], outcome: Round) -> list[tuple[UUID, UUID, int]]:

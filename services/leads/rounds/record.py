@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.leads.driver import Connection
 from services.leads.events import Assigned, Released
-from services.leads.rounds.model import Decided, Fresh, Release
+from services.leads.rounds.model import NO_TOPIC, Decided, Fresh, Release
 
 _RECORD: Final = """
 WITH rounds AS (
@@ -19,6 +19,10 @@ WITH rounds AS (
 ), counted AS (
     UPDATE pools SET rounds = r.sequence FROM unnest($1::uuid[], $2::bigint[]) AS r (pool_id, sequence)
     WHERE pools.id = r.pool_id
+), used AS (
+    UPDATE quota_use q SET day = u.day, given = u.given, shifts = q.shifts || u.shifts::jsonb
+    FROM unnest($8::uuid[], $9::date[], $10::integer[], $11::text[]) AS u (account_id, day, given, shifts)
+    WHERE q.account_id = u.account_id
 )
 UPDATE pool_members m SET credit = c.credit
 FROM unnest($5::uuid[], $6::uuid[], $7::bigint[]) AS c (pool_id, account_id, credit)
@@ -34,12 +38,13 @@ RETURNING leads.id, leads.assignment
 """
 _ASSIGNMENTS: Final = """
 INSERT INTO assignments (lead_id, assignment, owner_id, previous_owner_id, cause, at, by, reason, pool_id, round,
-    position, sticky_id, excluded)
-SELECT lead_id, assignment, owner_id, previous, cause, $1, $13, reason, pool_id, round, position, sticky,
-    string_to_array(excluded, ' ')::uuid[]
+    position, sticky_id, excluded, topic)
+SELECT lead_id, assignment, owner_id, previous, cause, $1, $17, reason, pool_id, round, position, sticky,
+    string_to_array(excluded, ' ')::uuid[], CASE WHEN asked THEN ARRAY[channel, product, page] END
 FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::uuid[], $9::bigint[],
-    $10::integer[], $11::uuid[], $12::text[])
-    AS a (lead_id, assignment, owner_id, previous, cause, reason, pool_id, round, position, sticky, excluded)
+    $10::integer[], $11::uuid[], $12::text[], $13::boolean[], $14::text[], $15::text[], $16::text[])
+    AS a (lead_id, assignment, owner_id, previous, cause, reason, pool_id, round, position, sticky, excluded, asked,
+    channel, product, page)
 """
 _DISOWN: Final = """
 UPDATE leads SET owner_id = NULL, assignment = assignment + 1, archived_at = NULL,
@@ -54,10 +59,12 @@ FROM unnest($3::uuid[], $4::integer[], $5::uuid[], $6::text[], $7::text[])
     AS r (lead_id, assignment, previous, cause, reason)
 """
 _WAIT: Final = """
-INSERT INTO backlog (lead_id, pool_id, received_at, cause, sticky_id, excluded)
-SELECT lead_id, pool_id, received_at, cause, sticky_id, string_to_array(excluded, ' ')::uuid[]
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[])
-    AS w (lead_id, pool_id, received_at, cause, sticky_id, excluded)
+INSERT INTO backlog (lead_id, pool_id, received_at, cause, sticky_id, excluded, reason, channel, product, landing_page)
+SELECT lead_id, pool_id, received_at, cause, sticky_id, string_to_array(excluded, ' ')::uuid[], reason, channel, product,
+    landing_page
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+    $9::text[], $10::text[])
+    AS w (lead_id, pool_id, received_at, cause, sticky_id, excluded, reason, channel, product, landing_page)
 ON CONFLICT (lead_id) DO NOTHING
 """
 
@@ -73,7 +80,11 @@ async def record(
     """
     if decided.placed:
         await connection.execute(
-            _RECORD, *_columns(decided.rounds, 3), decided.at, *_columns(sorted(decided.credits), 3)
+            _RECORD,
+            *_columns(decided.rounds, 3),
+            decided.at,
+            *_columns(sorted(decided.credits), 3),
+            *_columns(sorted(decided.uses), 4),
         )
     numbers = dict.fromkeys(new, 1)
     others = [placed for placed in decided.placed if placed.lead_id not in new]
@@ -122,10 +133,12 @@ async def _write_decisions(connection: Connection, decided: Decided, assigned: S
                     placed.position,
                     placed.decision.waiting.sticky_id,
                     " ".join(map(str, placed.decision.waiting.excluded)),
+                    placed.decision.waiting.topic is not None,
+                    *(placed.decision.waiting.topic or NO_TOPIC),
                 )
                 for placed, done in zip(decided.placed, assigned, strict=True)
             ],
-            11,
+            15,
         ),
         by,
     )
@@ -175,10 +188,12 @@ async def _wait(connection: Connection, leads: Sequence[Fresh]) -> None:
                     lead.cause,
                     lead.sticky_id,
                     " ".join(map(str, lead.excluded)),
+                    lead.reason,
+                    *lead.topic,
                 )
                 for lead in leads
             ],
-            6,
+            10,
         ),
     )
 
