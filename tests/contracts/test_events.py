@@ -76,6 +76,7 @@ REQUIRED = {
     "shipping.shipment.changed.v1": {"shipment_id", "order_id", "sequence", "status", "previous", "at", "carrier"},
     "staff.account.changed.v1": {"account_id", "version", "code", "name", "department", "group", "at"},
     "staff.duty.changed.v1": {"account_id", "version", "on_duty", "at"},
+    "staff.shifts.changed.v1": {"account_id", "version", "at"},
 }
 """What the first version of each type had to say; everything since has a default."""
 

@@ -116,7 +116,7 @@ def test_a_returning_customer_is_outside_the_turns() -> None:
     outcome = distribute(members, sticky)
 
     assert {(decision.owner_id, decision.cause) for decision in outcome.decisions} == {(person(0), "sticky")}
-    assert outcome.members == tuple(replace(member, load=5 * (member.account_id == person(0))) for member in members)
+    assert outcome.members == tuple(member.given(5 * (member.account_id == person(0))) for member in members)
 
 
 def test_a_last_owner_who_is_absent_full_or_excluded_is_not_waited_for() -> None:

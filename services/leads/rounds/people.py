@@ -79,7 +79,7 @@ class People:
         """When the clock may next make somebody free: a shift begins, a pause ends, or a day does."""
         tomorrow = self.at.astimezone(ZoneInfo(zone)).date() + timedelta(days=1)
         starts = [start for roster in self.rosters if (start := roster.next_start(self.at)) is not None]
-        return min(datetime.combine(tomorrow, time(), ZoneInfo(zone)), *self.pauses, *starts)
+        return min([datetime.combine(tomorrow, time(), ZoneInfo(zone)), *self.pauses, *starts])
 
 
 async def people_of(
