@@ -111,7 +111,7 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         [is_in_care(change.to_level, final=change.final) for change in latest.values()],
         [change.at if levels.is_final(change.to_level, change.final) else None for change in latest.values()],
     )
-    if not all(is_in_care(change.to_level) for change in latest.values()):
+    if not all(is_in_care(change.to_level, final=change.final) for change in latest.values()):
         # Somebody may have room now. Pools are locked before leads, whose rows this transaction holds.
         wake_after_commit(session, DISTRIBUTOR)
 
