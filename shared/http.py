@@ -171,14 +171,25 @@ class _Server(uvicorn.Server):
         return contextlib.nullcontext()
 
 
-async def serve(app: FastAPI, *, host: str, port: int) -> None:
+async def serve(app: FastAPI, *, host: str, port: int, trusted_proxies: str = "") -> None:
     """Serves until cancelled; then stops accepting and lets running requests end.
+
+    Args:
+        trusted_proxies: addresses and networks, by comma, that may say in X-Forwarded-For for whom they ask.
 
     Raises:
         SystemExit: the port is taken (uvicorn has said so).
     """
     config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN, lifespan="on"
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=DRAIN,
+        lifespan="on",
+        # Given here, so that no environment variable of the server's own decides whom we believe.
+        forwarded_allow_ips=trusted_proxies,
     )
     server = _Server(config)
     serving = asyncio.ensure_future(server.serve())

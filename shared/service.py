@@ -242,7 +242,14 @@ def _activities(service: Service, runtime: Runtime[Any]) -> Part:
 async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> None:
     async with service.runtime(settings) as runtime:
         app = service.create_app(runtime, roles=roles)
-        parts: dict[str, Part] = {"http": lambda: http.serve(app, host=settings.http_host, port=settings.http_port)}
+        parts: dict[str, Part] = {
+            "http": lambda: http.serve(
+                app,
+                host=settings.http_host,
+                port=settings.http_port,
+                trusted_proxies=settings.trusted_proxies,
+            )
+        }
         makers = {"relay": _relay, "consumer": _consumer, "activities": _activities}
         for role in roles:
             if role in makers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from ipaddress import ip_network
 from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,6 +41,11 @@ class Settings(BaseSettings):
     cors_origins: str = Field(
         default="", description="web pages of other addresses that may call this service, by comma; '' = none"
     )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="addresses or networks of the proxies in front, whose X-Forwarded-For is believed, by comma; "
+        "sign-in is limited by the caller's address",
+    )
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -48,6 +54,16 @@ class Settings(BaseSettings):
     def _is_postgresql(cls, value: str) -> str:
         if value and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for each in filter(None, (part.strip() for part in value.split(","))):
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError(f"'{each}' is neither an address nor a network such as 10.0.0.0/8") from None
         return value
 
     @field_validator("timezone")

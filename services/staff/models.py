@@ -65,6 +65,17 @@ class Account:
 
 
 @dataclass(frozen=True)
+class AuditEntry:
+    """Something that was done to an account."""
+
+    id: UUID
+    what: str
+    by: str
+    """Staff code, or user@host of who has access to the machine."""
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Group:
     """A set of function permissions ('nhóm quyền')."""
 

@@ -24,7 +24,7 @@ from services.staff.problems import (
     SuperiorUnknown,
     TreeTooDeep,
 )
-from services.staff.repository import accounts, duty, groups, sessions
+from services.staff.repository import accounts, audit, duty, groups, sessions
 from shared import outbox
 from shared.auth import Principal
 from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, AccountChanged, DutyChanged
@@ -179,7 +179,19 @@ async def reset_password(
         AboveYou: the account may more than who resets it, who could sign in as it.
     """
     check_rank(who.permissions, account.permissions)
+    await _reset(session, account, password_hash, by=who.code, at=at)
+
+
+async def reset_password_from_machine(
+    session: Session, account: Account, *, password_hash: str, by: str, at: datetime
+) -> None:
+    """The same by somebody who holds the machine and so the database anyway, whoever the account belongs to."""
+    await _reset(session, account, password_hash, by=by, at=at)
+
+
+async def _reset(session: Session, account: Account, password_hash: str, *, by: str, at: datetime) -> None:
     await replace_password(session, account.id, password_hash, must_change=True, at=at)
+    await audit.write(session, account.id, "password_reset", by=by, at=at)
 
 
 async def replace_password(

@@ -25,6 +25,8 @@ ORDERS_READ: Final = "orders.read"
 ORDERS_CARE: Final = "orders.care"
 """Log calls, work tasks, close."""
 ORDERS_CANCEL: Final = "orders.cancel"
+ORDERS_REOPEN: Final = "orders.reopen"
+"""Take a closed order back into care before it is posted."""
 ORDERS_POST: Final = "orders.post"
 """The COD desk's 'Đăng đơn'."""
 ORDERS_ADMIN: Final = "orders.admin"
@@ -62,6 +64,7 @@ SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
         ORDERS_READ,
         ORDERS_CARE,
         ORDERS_CANCEL,
+        ORDERS_REOPEN,
         SHIPPING_READ,
         REPORTS_READ,
         STAFF_READ,

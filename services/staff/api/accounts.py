@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -15,6 +16,8 @@ from services.staff.api.schemas import (
     AccountPage,
     AccountPatch,
     AccountView,
+    AuditPage,
+    AuditView,
     Deactivation,
     DutyChange,
     DutyPage,
@@ -26,7 +29,7 @@ from services.staff.api.schemas import (
 from services.staff.domain import check_password, login_name, phone_number
 from services.staff.models import Account, Draft
 from services.staff.problems import AccountNotFound, NotBelowYou
-from services.staff.repository import accounts, duty
+from services.staff.repository import accounts, audit, duty
 from shared.auth import Principal
 from shared.contracts.permissions import STAFF_ADMIN
 from shared.db import ReadSession, Session
@@ -163,6 +166,18 @@ async def reset_password(
     async with db.transaction() as session:
         account = await _to_change(session, who, account_id)
         await staffing.reset_password(session, who, account, password_hash=hashed, at=datetime.now(UTC))
+
+
+@router.get("/{account_id}/audit")
+async def list_audit(
+    who: Administrator, db: DatabaseDep, account_id: UUID, limit: Limit = 50, after: UUID | None = None
+) -> AuditPage:
+    """Who gave the account another password, the last first."""
+    async with db.read() as session:
+        await _visible(session, who, account_id)
+        found = await audit.page(session, account_id, limit=limit, after=after)
+    items = [AuditView(**asdict(entry)) for entry in found]
+    return AuditPage(items=items, next=items[-1].id if len(items) == limit else None)
 
 
 @router.post("/{account_id}/sign-out", status_code=204)

@@ -117,6 +117,20 @@ class TemporaryPassword(BaseModel):
     temporary_password: Password = Field(description="to be changed at the next sign-in")
 
 
+class AuditView(BaseModel):
+    """Something that was done to an account."""
+
+    id: UUID
+    what: str = Field(description="password_reset")
+    by: str = Field(description="staff code, or user@host of somebody with access to the machine")
+    at: datetime
+
+
+class AuditPage(BaseModel):
+    items: list[AuditView]
+    next: UUID | None = Field(description="`after` of the next page; null on the last")
+
+
 class DutyChange(BaseModel):
     model_config = _example(on_duty=True)
 

@@ -140,6 +140,13 @@ async def find(session: ReadSession, account_id: UUID) -> Account | None:
     return _account(row) if row else None
 
 
+async def find_named(session: ReadSession, name: str) -> Account | None:
+    """The account with this staff code or login name, in whatever case it was typed."""
+    condition = text("(a.code = upper(:name) OR a.login = lower(:name))")
+    row = (await session.execute(_SELECT.where(condition), {"name": name.strip()})).one_or_none()
+    return _account(row) if row else None
+
+
 async def find_visible(session: ReadSession, account_id: UUID, who: Principal) -> Account | None:
     """An account, if it is one's own or below (or one sees all)."""
     row = (await session.execute(_SELECT.where(_key == account_id, _visible(who)))).one_or_none()
