@@ -12,11 +12,13 @@ from services.leads.api import (
     hooks,
     imports,
     leads,
+    listing,
     pools,
     raw_items,
     raw_replays,
     reveal,
     sources,
+    tags,
     waiting,
 )
 from services.leads.consumers import handlers
@@ -62,6 +64,7 @@ SERVICE = Service(
         floating_pool.router,
         waiting.router,  # before the leads: their path takes any word for an id
         reveal.router,
+        listing.router,
         leads.router,
         hooks.router,
         sources.router,
@@ -69,6 +72,7 @@ SERVICE = Service(
         raw_replays.router,
         raw_items.router,
         imports.router,
+        tags.router,
     ),
     handlers=handlers,
     resources=resources,

@@ -7,8 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.leads import shifts
+from services.leads.consent import refusals
 from services.leads.distributor import DISTRIBUTOR, serve
-from services.leads.driver import Connection, connection_of, mark_outbox_written
+from services.leads.driver import Connection, connection_of, mark_outbox_written, write_outbox
 from services.leads.floating import claiming
 from services.leads.returning import keep_closers
 from shared.consumer import Event, Handlers, NotYet
@@ -93,8 +94,9 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
     connection = await connection_of(session)
     ended = {change.data.order_id for change in changes if ends_window(change.data.to_level)}
     handed_over = {change.data.order_id for change in changes if is_handed_over(change.data.to_level)}
-    if ended or handed_over:
-        await _lock_numbers(connection, sorted(ended | handed_over))
+    concerned = refusals.concerned(change.data for change in changes)
+    if ended or handed_over or concerned:
+        await _lock_numbers(connection, sorted(ended | handed_over | concerned))
         await connection.execute(_END_WINDOWS, sorted(ended))
         await connection.execute(_HAND_OVER, sorted(handed_over))
     latest: dict[Any, LevelChanged] = {}
@@ -111,6 +113,9 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         [is_in_care(change.to_level, final=change.final) for change in latest.values()],
         [change.at if levels.is_final(change.to_level, change.final) else None for change in latest.values()],
     )
+    told = await refusals.record(connection, [change.data for change in changes], concerned=concerned)
+    if await write_outbox(connection, told):
+        mark_outbox_written(session)
     if not all(is_in_care(change.to_level, final=change.final) for change in latest.values()):
         # Somebody may have room now. Pools are locked before leads, whose rows this transaction holds.
         wake_after_commit(session, DISTRIBUTOR)

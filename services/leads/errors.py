@@ -175,3 +175,73 @@ class CampaignCodeTaken(Problem):
     status = 409
     vi = "Đã có chiến dịch mã '{code}'. Đặt mã khác."
     en = "There is a campaign with code '{code}' already. Choose another code."
+
+
+class SearchEmpty(Problem):
+    type = "search-empty"
+    status = 422
+    vi = "Chưa có chữ hay số nào để tìm. Gõ tên, ghi chú, địa chỉ hoặc số điện thoại."
+    en = "There is no letter or digit to search for. Type a name, a note, an address or a number."
+
+
+class CursorUnreadable(Problem):
+    type = "cursor-unreadable"
+    status = 422
+    vi = "Không đọc được 'after'. Gửi lại đúng giá trị 'next' của trang trước, với cùng bộ lọc và thứ tự."
+    en = "'after' cannot be read. Send the 'next' of the page before, with the same filters and order."
+
+
+class ListTooSlow(Problem):
+    type = "list-too-slow"
+    status = 503
+    vi = "Tìm lâu quá {seconds} giây. Thêm bộ lọc (ngày, nguồn, người chăm) rồi thử lại."
+    en = "The search took more than {seconds} seconds. Narrow it (dates, source, owner) and repeat."
+
+
+class TagUnknown(Problem):
+    type = "tag-unknown"
+    status = 422
+    vi = "Không có thẻ {tag_id}, thẻ đã ngừng dùng, hoặc không phải thẻ của đơn. Tải lại danh sách thẻ rồi chọn lại."
+    en = "There is no tag {tag_id}, it is retired, or it is none for leads. Load the tags again and choose one."
+
+
+class TagGroupUnknown(Problem):
+    type = "tag-group-unknown"
+    status = 422
+    vi = "Không có nhóm thẻ này. Tải lại danh sách nhóm rồi chọn lại."
+    en = "There is no such group of tags. Load the groups again and choose one."
+
+
+class TagNameTaken(Problem):
+    type = "tag-name-taken"
+    status = 409
+    vi = "Nhóm này đã có thẻ tên '{name}' (không phân biệt hoa thường, dấu). Đặt tên khác, hoặc gộp hai thẻ."
+    en = "This group has a tag '{name}' already (case and accents do not count). Choose another name, or merge the two."
+
+
+class TagGroupNameTaken(Problem):
+    type = "tag-group-name-taken"
+    status = 409
+    vi = "Đã có nhóm thẻ tên '{name}'. Đặt tên khác."
+    en = "There is a group of tags named '{name}' already. Choose another name."
+
+
+class TagGroupInUse(Problem):
+    type = "tag-group-in-use"
+    status = 409
+    vi = "Nhóm còn thẻ. Chuyển các thẻ sang nhóm khác hoặc xóa chúng trước."
+    en = "The group still has tags. Move them to another group or delete them first."
+
+
+class TagsDoNotMerge(Problem):
+    type = "tags-do-not-merge"
+    status = 409
+    vi = "Chỉ gộp được vào một thẻ khác đang dùng, cùng loại đối tượng. Chọn thẻ khác."
+    en = "A tag can only be merged into another one in use, for the same kind of record. Choose another."
+
+
+class NoteTooOld(Problem):
+    type = "note-too-old"
+    status = 409
+    vi = "Chỉ sửa được ghi chú của bạn trong {minutes} phút sau khi viết. Viết ghi chú mới thay vào đó."
+    en = "You can change only a note of your own, within {minutes} minutes. Write a new one instead."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
+from services.leads.consent.do_not_call import Listed
 from services.leads.intake.items import Candidate, Item, Origin
 from services.leads.intake.windows import Judgement
 from shared.contracts.events.leads import (
@@ -22,6 +24,7 @@ from shared.contracts.events.leads import (
     LeadDuplicated,
     LeadReleased,
     LeadUnassigned,
+    ListedPhone,
     PhoneRevealed,
     Source,
 )
@@ -53,8 +56,8 @@ class Released:
     previous_owner_id: UUID | None = None
 
 
-def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag: str) -> Row:
-    """A clean number."""
+def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag: str, listed: Iterable[Listed]) -> Row:
+    """A clean number, with what the do-not-call list says of it."""
     origin = item.origin
     return event_row(
         LEAD_ACCEPTED,
@@ -73,6 +76,7 @@ def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag
             asked_to_be_called=origin.asked_to_be_called,
             consent_text=origin.consent_text,
             consent_page=origin.consent_page,
+            do_not_call=tuple(ListedPhone(phone=one.phone, entries=one.entries) for one in listed),
         ),
         subject=item.id,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -14,6 +15,8 @@ _UNWANTED: Final = dict.fromkeys(
         *range(0x2066, 0x206A),
     ]
 )
+
+_WORD: Final = re.compile("[a-z0-9]+")
 
 
 def cell(text: str, limit: int) -> str:
@@ -28,6 +31,13 @@ def plain(text: str) -> str:
     """'Số ĐIỆN-thoại' → 'sodienthoai': only letters and digits, without case and accents."""
     letters = unicodedata.normalize("NFKD", text.casefold().replace("đ", "d"))
     return "".join(letter for letter in letters if letter.isalnum())
+
+
+def words(text: str) -> list[str]:
+    """'Số ĐIỆN-thoại' → ['so', 'dien', 'thoai']: as the database's `plain_words` keeps them to be searched."""
+    letters = unicodedata.normalize("NFKD", text.casefold().replace("đ", "d"))
+    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return _WORD.findall(kept)
 
 
 def national(phone: str) -> str:

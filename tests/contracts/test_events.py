@@ -20,8 +20,9 @@ TYPES = sorted(REGISTRY)
 PERSONAL = {
     "leads.duplicate.found.v1": {"note"},
     "leads.duplicate.released.v1": {"phone", "other_phones", "name", "address", "note"},
-    "leads.lead.accepted.v1": {"phone", "other_phones", "name", "address", "note"},
     "leads.lead.corrected.v1": {"phone", "other_phones", "name", "address", "note"},
+    "leads.do_not_call.changed.v1": {"phone"},
+    "leads.lead.accepted.v1": {"phone", "other_phones", "name", "address", "note", "do_not_call.phone"},
     "leads.lead.duplicated.v1": {"note"},
     "leads.phone.revealed.v1": {"reason"},
     "orders.order.closed.v1": {"recipient", "phone", "address.detail", "note"},
@@ -32,6 +33,8 @@ PERSONAL = {
 REQUIRED = {
     "leads.duplicate.found.v1": {"lead_id", "anchor_id", "assignment", "at", "cause", "received_at", "source"},
     "leads.duplicate.released.v1": {"lead_id", "received_at", "phone", "source", "anchor_id", "at", "reason"},
+    "leads.do_not_call.changed.v1": {"phone", "version", "at"},
+    "leads.export.made.v1": {"export_id", "at", "by_id", "by", "rows", "with_numbers"},
     "leads.lead.accepted.v1": {"lead_id", "received_at", "phone", "source"},
     "leads.lead.assigned.v1": {"lead_id", "assignment", "owner_id", "owner_code", "assigned_at", "cause"},
     "leads.lead.corrected.v1": {"lead_id", "revision", "at", "phone"},
@@ -41,6 +44,8 @@ REQUIRED = {
     "leads.spam.marked.v1": {"lead_id", "revision", "kind", "at"},
     "leads.lead.unassigned.v1": {"lead_id", "received_at", "raised_at", "waited_minutes"},
     "leads.phone.revealed.v1": {"lead_id", "account_id", "code", "at", "basis"},
+    "leads.lead.tagged.v1": {"lead_id", "version", "at"},
+    "leads.tag.changed.v1": {"tag_id", "version", "name", "colour"},
     "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
     "orders.level.changed.v1": {
         "transition_id",

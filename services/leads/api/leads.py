@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads import events, why
-from services.leads.api.dependencies import Distributor, Limit, Reader
+from services.leads.api.dependencies import Distributor, Reader
 from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
-from services.leads.errors import LeadIsDuplicate, PhoneFilterUnreadable, StaffUnknown
-from services.leads.phone import read_phones
+from services.leads.errors import LeadIsDuplicate, StaffUnknown
 from services.leads.replay import recorded_round, waiting_of
 from services.leads.repository import leads, pools
-from services.leads.repository.leads import Filters
 from services.leads.rounds import members_now
 from services.leads.state import RuntimeDep
 from services.leads.text import masked, national
@@ -40,6 +38,13 @@ class OwnerOut(BaseModel):
     id: UUID
     code: str
     name: str
+    team: str
+
+
+class TagShown(BaseModel):
+    id: UUID
+    name: str
+    colour: str = Field(description="#rrggbb")
 
 
 class LeadOut(BaseModel):
@@ -62,14 +67,14 @@ class LeadOut(BaseModel):
     source_id: UUID | None
     received_at: datetime
     returning_customer: bool
+    asked_to_be_called: bool = Field(description="the person left the number; otherwise the advertising limits hold")
+    do_not_call: bool = Field(description="the number was on the do-not-call list when it came")
+    changed_at: datetime
+    tags: list[TagShown]
+    notes: int = Field(description="how many notes colleagues wrote")
     owner: OwnerOut | None
     held: Held = Field(description="owned, waiting (in the backlog), released (floating pool), duplicate")
     assignment: int = Field(description="grows with each assignment or release")
-
-
-class LeadPage(BaseModel):
-    items: list[LeadOut]
-    next: UUID | None = Field(description="`after` of the next page; null on the last")
 
 
 class AssignIn(BaseModel):
@@ -110,55 +115,11 @@ class WhyOut(BaseModel):
     steps: list[WhyStep]
 
 
-@router.get("")
-async def list_leads(
-    who: Reader,
-    runtime: RuntimeDep,
-    limit: Limit = 50,
-    after: UUID | None = None,
-    level: str | None = None,
-    verdict: Literal["lead", "duplicate"] | None = None,
-    owner_id: UUID | None = None,
-    unassigned: Annotated[bool | None, Query(description="true: clean leads without an owner; false: with one")] = None,
-    channel: str | None = None,
-    campaign: str | None = None,
-    landing_page: str | None = None,
-    marketer: str | None = None,
-    source_id: UUID | None = None,
-    anchor_id: Annotated[UUID | None, Query(description="the duplicates of this lead")] = None,
-    received_from: Annotated[AwareDatetime | None, Query(description="inclusive")] = None,
-    received_to: Annotated[AwareDatetime | None, Query(description="exclusive")] = None,
-    phone: Annotated[
-        str | None, Query(max_length=200, description="in any spelling; several are searched together")
-    ] = None,
-) -> LeadPage:
-    """Leads that you may see, newest first."""
-    filters = Filters(
-        level=level,
-        verdict=verdict,
-        owner_id=owner_id,
-        unassigned=unassigned,
-        channel=channel,
-        campaign=campaign,
-        landing_page=landing_page,
-        marketer=marketer,
-        source_id=source_id,
-        received_from=received_from,
-        received_to=received_to,
-        phones=_phones(phone) if phone is not None else None,
-        anchor_id=anchor_id,
-    )
-    async with runtime.db.read() as session:
-        rows = await leads.page(session, await leads.viewer_of(session, who), filters, after=after, limit=limit)
-    items = [_lead(row, who) for row in rows]
-    return LeadPage(items=items, next=items[-1].id if len(items) == limit else None)
-
-
 @router.get("/{lead_id}")
 async def get_lead(lead_id: UUID, who: Reader, runtime: RuntimeDep) -> LeadOut:
     """One lead."""
     async with runtime.db.read() as session:
-        return _lead(await _visible(session, who, lead_id), who)
+        return lead_out(await visible(session, who, lead_id), who)
 
 
 @router.get("/{lead_id}/why")
@@ -170,7 +131,7 @@ async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, reques
         return sentence.vi if language == "vi" else sentence.en
 
     async with runtime.db.read() as session:
-        lead = await _visible(session, who, lead_id)
+        lead = await visible(session, who, lead_id)
         steps = [
             WhyStep(
                 assignment=row.assignment,
@@ -204,7 +165,7 @@ async def assign_lead(lead_id: UUID, body: AssignIn, who: Distributor, once: Onc
     """Gives a lead to somebody by hand, whoever holds it now. Whoever holds it already keeps it, and nothing happens."""
 
     async def effect(session: Session) -> LeadOut:
-        lead = await _visible(session, who, lead_id)
+        lead = await visible(session, who, lead_id)
         if lead.verdict == "duplicate":
             raise LeadIsDuplicate(anchor_id=str(lead.anchor_id))
         owner = await member(session, body.owner_id)
@@ -224,19 +185,17 @@ async def assign_lead(lead_id: UUID, body: AssignIn, who: Distributor, once: Onc
                 previous_owner_id=handed.previous_owner_id,
             )
             await write(session, [events.assigned(fact)])
-        return _lead(await _visible(session, who, lead_id), who)
+        return lead_out(await visible(session, who, lead_id), who)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)
 
 
-def _phones(typed: str) -> tuple[str, ...]:
-    reading = read_phones(typed)
-    if reading.problem is not None:
-        raise PhoneFilterUnreadable(reason_vi=reading.problem.vi, reason_en=reading.problem.en)
-    return tuple(found.e164 for found in reading.phones)
+async def visible(session: ReadSession, who: Principal, lead_id: UUID) -> Any:
+    """A lead that somebody may see.
 
-
-async def _visible(session: ReadSession, who: Principal, lead_id: UUID) -> Any:
+    Raises:
+        NotFound: there is none.
+    """
     row = await leads.one(session, await leads.viewer_of(session, who), lead_id)
     if row is None:
         raise NotFound(what="lead")
@@ -251,11 +210,16 @@ def _held(row: Any) -> Held:
     return "waiting" if row.waits else "released"
 
 
-def _lead(row: Any, who: Principal) -> LeadOut:
+def lead_out(row: Any, who: Principal) -> LeadOut:
+    """A row of `repository.leads.SHOWN` as somebody may see it."""
     is_own = row.owner_id == who.account_id and row.level not in levels.SEED_FINAL
     show = national if is_own or who.may(PHONES_REVEAL) else masked
     values = {**row._mapping, "phone": show(row.phone), "other_phones": [show(phone) for phone in row.other_phones]}
-    owner = OwnerOut(id=row.owner_id, code=row.owner_code or "", name=row.owner_name or "") if row.owner_id else None
+    owner = None
+    if row.owner_id:
+        owner = OwnerOut(
+            id=row.owner_id, code=row.owner_code or "", name=row.owner_name or "", team=row.owner_team or ""
+        )
     return LeadOut.model_validate({**values, "owner": owner, "held": _held(row)})
 
 

@@ -9,6 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.leads import events, rounds
+from services.leads.consent import do_not_call
+from services.leads.consent import wording as consent
+from services.leads.consent.do_not_call import Listed
 from services.leads.driver import Connection, write_outbox
 from services.leads.events import Assigned
 from services.leads.intake import external, keys, numbers, raw
@@ -42,18 +45,24 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
     $8::text[]) AS v (id, verdict, reason, vi, en, fields, origin, digits)
 WHERE r.id = v.id
 """
+# The wording that people agreed to is kept once; a lead names it by its hash.
 _LEADS: Final = """
+WITH texts AS (
+    INSERT INTO consent_texts (hash, text) SELECT * FROM unnest($26::bytea[], $27::text[]) AS t (hash, text) ORDER BY hash
+    ON CONFLICT (hash) DO NOTHING
+)
 INSERT INTO leads (id, verdict, anchor_id, phone, other_phones, phone_typed, name, product, note, address, source_id,
     channel, campaign, landing_page, marketer, received_at, returning_customer, level, in_care, owner_id, assignment, pool_id,
-    created_by, flag)
+    created_by, flag, asked_to_be_called, consent_hash, consent_page, do_not_call)
 SELECT id, CASE WHEN anchor_id IS NULL THEN 'lead' ELSE 'duplicate' END, anchor_id, phone, string_to_array(others, ' '),
     typed, name, product, note, address, source_id, channel, campaign, landing_page, marketer, received_at, again, level,
-    anchor_id IS NULL, owner_id, CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END, pool_id, created_by, flag
+    anchor_id IS NULL, owner_id, CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END, pool_id, created_by, flag,
+    asked, consent_hash, consent_page, listed
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::boolean[], $17::text[],
-    $18::uuid[], $19::uuid[], $20::uuid[], $21::text[])
+    $18::uuid[], $19::uuid[], $20::uuid[], $21::text[], $22::boolean[], $23::bytea[], $24::text[], $25::boolean[])
     AS l (id, anchor_id, phone, others, typed, name, product, note, address, source_id, channel, campaign, landing_page,
-    marketer, received_at, again, level, owner_id, pool_id, created_by, flag)
+    marketer, received_at, again, level, owner_id, pool_id, created_by, flag, asked, consent_hash, consent_page, listed)
 """
 
 
@@ -145,15 +154,17 @@ async def _take_in(
         return {}, False
     candidates = [(item, item.content) for item in items if isinstance(item.content, Candidate)]
     judged = await _judge(connection, candidates, window=window)
+    # After the numbers were locked: whoever lists a number takes the same lock, so one of the two learns of the other.
+    listed = await do_not_call.entries_of(connection, {phone for _, one in candidates for phone in one.phones})
     read = [_Read(item, candidate, judged.judgements[item.id]) for item, candidate in candidates]
     clean = [one for one in read if one.is_clean]
     decided = await _decide(connection, clean)
     verdicts = _verdicts(items, read)
     await _write_raw(connection, items, verdicts)
-    await _write_leads(connection, read, decided)
+    await _write_leads(connection, read, decided, listed)
     await numbers.open_windows(connection, judged.opened)
     owned = await rounds.record(connection, decided, new=frozenset(one.item.id for one in clean))
-    return verdicts, await write_outbox(connection, _facts(read, owned))
+    return verdicts, await write_outbox(connection, _facts(read, owned, listed))
 
 
 async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candidate]], *, window: timedelta) -> Judged:
@@ -238,13 +249,17 @@ def _raw_row(item: Item) -> tuple[Any, ...]:
     )
 
 
-async def _write_leads(connection: Connection, read: Sequence[_Read], decided: Decided) -> None:
+async def _write_leads(
+    connection: Connection, read: Sequence[_Read], decided: Decided, listed: Mapping[str, Listed]
+) -> None:
     if read:
         placed = {one.lead_id: one for one in decided.placed}
-        await connection.execute(_LEADS, *_columns([_lead_row(one, placed.get(one.item.id)) for one in read]))
+        texts = {consent.hash_of(text): text for one in read if (text := one.item.origin.consent_text)}
+        rows = [_lead_row(one, placed.get(one.item.id), listed) for one in read]
+        await connection.execute(_LEADS, *_columns(rows), [*texts], [*texts.values()])
 
 
-def _lead_row(one: _Read, placed: Placed | None) -> tuple[Any, ...]:
+def _lead_row(one: _Read, placed: Placed | None, listed: Mapping[str, Listed]) -> tuple[Any, ...]:
     item, candidate, origin = one.item, one.candidate, one.item.origin
     return (
         item.id,
@@ -268,16 +283,21 @@ def _lead_row(one: _Read, placed: Placed | None) -> tuple[Any, ...]:
         placed.pool_id if placed else None,
         origin.created_by,
         one.judgement.flag,
+        origin.asked_to_be_called,
+        consent.hash_of(origin.consent_text) if origin.consent_text else None,
+        origin.consent_page,
+        any(listed[phone].forbids_calls for phone in candidate.phones if phone in listed),
     )
 
 
-def _facts(read: Iterable[_Read], owned: Iterable[Assigned]) -> list[outbox.Row]:
+def _facts(read: Iterable[_Read], owned: Iterable[Assigned], listed: Mapping[str, Listed]) -> list[outbox.Row]:
     rows = []
     for one in read:
         with correlated(one.item.correlation_id):
             if one.judgement.anchor_id is None:
                 again, flag = one.judgement.returning_customer, one.judgement.flag
-                rows.append(events.accepted(one.item, one.candidate, returning_customer=again, flag=flag))
+                known = [listed[phone] for phone in one.candidate.phones if phone in listed]
+                rows.append(events.accepted(one.item, one.candidate, returning_customer=again, flag=flag, listed=known))
             else:
                 rows.append(events.duplicated(one.item, one.candidate, one.judgement))
     correlations = {one.item.id: one.item.correlation_id for one in read}

@@ -8,7 +8,24 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, and_, bindparam, column, func, or_, select, table, text, true
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.auth import Principal
 from shared.contracts.permissions import LEADS_DISTRIBUTE
@@ -26,15 +43,17 @@ _TEXTS: Final = (
     "level",
     "phone",
 )
-_OTHERS: Final = ("verdict", "received_at", "returning_customer", "assignment")
-_l = table(
+_OTHERS: Final = ("verdict", "assignment")
+LEADS: Final = table(
     "leads",
     *(column(name) for name in (*_TEXTS, *_OTHERS)),
     *(column(name, Uuid) for name in ("id", "anchor_id", "source_id", "owner_id")),
     column("created_by", Uuid),
     column("other_phones", ARRAY(Text)),
+    *(column(name, DateTime(timezone=True)) for name in ("received_at", "changed_at")),
+    *(column(name, Boolean) for name in ("returning_customer", "asked_to_be_called", "do_not_call")),
 )
-_staff = table("staff_members", column("account_id", Uuid), column("code"), column("name"))
+_staff = table("staff_members", column("account_id", Uuid), *(column(name) for name in ("code", "name", "team")))
 _waiting = table("backlog", column("lead_id", Uuid))
 
 _BELOW: Final = text(
@@ -61,12 +80,12 @@ class Viewer:
         people = bindparam("people", list(self.people), ARRAY(Uuid))
         codes = bindparam("codes", list(self.codes), ARRAY(Text))
         conditions = [
-            _l.c.owner_id == func.any(people),
-            _l.c.created_by == func.any(people),
-            _l.c.marketer == func.any(codes),
+            LEADS.c.owner_id == func.any(people),
+            LEADS.c.created_by == func.any(people),
+            LEADS.c.marketer == func.any(codes),
         ]
         if self.unassigned:
-            conditions.append(_l.c.owner_id.is_(None))
+            conditions.append(LEADS.c.owner_id.is_(None))
         return or_(*conditions)
 
 
@@ -81,82 +100,39 @@ async def viewer_of(session: ReadSession, who: Principal) -> Viewer:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What a list is narrowed to; None does not narrow."""
+_TAGS: Final = """(
+SELECT coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'colour', t.colour)
+    ORDER BY g.position, g.key, t.position, t.key), '[]')
+FROM lead_tags k JOIN tags t ON t.id = ANY (k.tags) JOIN tag_groups g ON g.id = t.group_id WHERE k.lead_id = leads.id)"""
+_NOTES: Final = "(SELECT count(*) FROM lead_notes n WHERE n.lead_id = leads.id)"
 
-    level: str | None = None
-    verdict: str | None = None
-    owner_id: UUID | None = None
-    unassigned: bool | None = None
-    channel: str | None = None
-    campaign: str | None = None
-    landing_page: str | None = None
-    marketer: str | None = None
-    source_id: UUID | None = None
-    received_from: datetime | None = None
-    received_to: datetime | None = None
-    phones: tuple[str, ...] | None = None
-    anchor_id: UUID | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        equal = (
-            "level",
-            "verdict",
-            "owner_id",
-            "channel",
-            "campaign",
-            "landing_page",
-            "marketer",
-            "source_id",
-            "anchor_id",
-        )
-        found: list[ColumnElement[bool]] = [
-            _l.c[field] == value for field in equal if (value := getattr(self, field)) is not None
-        ]
-        if self.unassigned is not None:
-            unassigned = and_(_l.c.owner_id.is_(None), _l.c.verdict == "lead")
-            found.append(unassigned if self.unassigned else _l.c.owner_id.is_not(None))
-        if self.received_from is not None:
-            found.append(_l.c.received_at >= self.received_from)
-        if self.received_to is not None:
-            found.append(_l.c.received_at < self.received_to)
-        if self.phones is not None:
-            phones = bindparam("phones", list(self.phones), ARRAY(Text))
-            # The second condition names the partial index of leads with several numbers.
-            several = and_(_l.c.other_phones != text("'{}'"), _l.c.other_phones.op("&&")(phones))
-            found.append(or_(_l.c.phone == func.any(phones), several))
-        return found
-
-
-_COLUMNS: Final = select(
-    *_l.c,
+SHOWN: Final = select(
+    *LEADS.c,
     _staff.c.code.label("owner_code"),
     _staff.c.name.label("owner_name"),
+    _staff.c.team.label("owner_team"),
     _waiting.c.lead_id.is_not(None).label("waits"),
+    literal_column(_TAGS, JSONB).label("tags"),
+    literal_column(_NOTES).label("notes"),
 ).select_from(
-    _l.outerjoin(_staff, _staff.c.account_id == _l.c.owner_id).outerjoin(_waiting, _waiting.c.lead_id == _l.c.id)
+    LEADS.outerjoin(_staff, _staff.c.account_id == LEADS.c.owner_id).outerjoin(
+        _waiting, _waiting.c.lead_id == LEADS.c.id
+    )
 )
-
-
-async def page(
-    session: ReadSession, viewer: Viewer, filters: Filters, *, after: UUID | None, limit: int
-) -> Sequence[Any]:
-    """Leads that the viewer may see, newest first.
-
-    Args:
-        after: the last lead of the page before.
-    """
-    conditions = [viewer.may_see(), *filters.conditions()]
-    if after is not None:
-        conditions.append(_l.c.id < after)
-    statement = _COLUMNS.where(*conditions).order_by(_l.c.id.desc()).limit(limit)
-    return (await session.execute(statement)).all()
+"""Leads with everything that is shown of them; without a condition."""
 
 
 async def one(session: ReadSession, viewer: Viewer, lead_id: UUID) -> Any | None:
     """One lead, if the viewer may see it."""
-    return (await session.execute(_COLUMNS.where(_l.c.id == lead_id, viewer.may_see()))).one_or_none()
+    return (await session.execute(SHOWN.where(LEADS.c.id == lead_id, viewer.may_see()))).one_or_none()
+
+
+_LOCK: Final = text("SELECT id FROM leads WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
+
+
+async def lock(session: Session, lead_ids: Sequence[UUID]) -> set[UUID]:
+    """Holds leads until the commit; returns those that are there."""
+    return set((await session.execute(_LOCK, {"ids": list(lead_ids)})).scalars())
 
 
 _ASSIGN: Final = text(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.contracts.base import Contract, Instant, personal
 from shared.contracts.events.base import EventType
+from shared.contracts.events.leads_everyday import DoNotCallEntry
 
 
 class Source(Contract):
@@ -18,6 +19,13 @@ class Source(Contract):
     landing_page: str = ""
     marketer: str = ""
     """Staff code of the marketer credited (rule D22)."""
+
+
+class ListedPhone(Contract):
+    """A number on the do-not-call list."""
+
+    phone: str = personal()
+    entries: tuple[DoNotCallEntry, ...]
 
 
 class LeadAccepted(Contract):
@@ -43,6 +51,8 @@ class LeadAccepted(Contract):
     consent_page: str = ""
     flag: str = ""
     """'competitor' or 'test': the number had been marked so before it came."""
+    do_not_call: tuple[ListedPhone, ...] = ()
+    """What the do-not-call list says of its numbers at arrival; later changes are facts of their own."""
 
 
 class LeadDuplicated(Contract):

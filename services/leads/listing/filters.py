@@ -1,0 +1,257 @@
+"""What lists, bulk actions and exports are narrowed to."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    collate,
+    column,
+    exists,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from services.leads.errors import PhoneFilterUnreadable, SearchEmpty
+from services.leads.intake.items import Channel
+from services.leads.phone import read_phones
+from services.leads.repository.leads import LEADS
+from services.leads.text import words
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+MAX_VALUES: Final = 100
+"""Values of one filter."""
+MAX_WORDS: Final = 12
+MIN_END: Final = 3
+"""Digits that the end of a number must have to be searched for: fewer would find every thousandth lead and more."""
+MAX_END: Final = 8
+"""With nine digits a mobile number is whole."""
+
+_SIGNS: Final = re.compile(r"[\s.\-()+/]")
+
+
+def _listed(value: Any) -> Any:
+    """One value where a list is expected, as a link may have it."""
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[Name], BeforeValidator(_listed), Field(max_length=MAX_VALUES)]
+Ids = Annotated[list[UUID], BeforeValidator(_listed), Field(max_length=MAX_VALUES)]
+
+
+class LeadFilters(BaseModel):
+    """What a list of leads is narrowed to. Several values of one field widen it, several fields narrow it further."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: Names = Field(default=[], description="exact levels, e.g. L1.4")
+    main_level: Annotated[list[Literal["C3", "L1", "L5", "L7", "L8"]], BeforeValidator(_listed)] = Field(
+        default=[], description="a main level with all its children"
+    )
+    verdict: Literal["lead", "duplicate"] | None = None
+    owner_id: Ids = []
+    team: Names = Field(default=[], description="teams of the owners")
+    unassigned: bool | None = Field(default=None, description="true: clean leads without an owner; false: with one")
+    waiting: bool | None = Field(default=None, description="in the backlog, until somebody can take them")
+    source_id: Ids = []
+    channel: Annotated[list[Channel], BeforeValidator(_listed)] = []
+    campaign: Names = []
+    landing_page: Names = []
+    marketer: Names = Field(default=[], description="staff codes")
+    product: Names = []
+    received_from: AwareDatetime | None = Field(default=None, description="arrival, inclusive")
+    received_to: AwareDatetime | None = Field(default=None, description="arrival, exclusive")
+    assigned_from: AwareDatetime | None = Field(default=None, description="first assignment (ngày chia), inclusive")
+    assigned_to: AwareDatetime | None = Field(default=None, description="first assignment, exclusive")
+    tag_all: Ids = Field(default=[], description="has every one of these tags")
+    tag_any: Ids = Field(default=[], description="has one of these tags at least")
+    tag_none: Ids = Field(default=[], description="has none of these tags")
+    has_note: bool | None = Field(default=None, description="a colleague wrote a note")
+    returning_customer: bool | None = None
+    do_not_call: bool | None = Field(default=None, description="the number was on the do-not-call list when it came")
+    spam: bool | None = Field(default=None, description="fake, a test or a competitor")
+    anchor_id: UUID | None = Field(default=None, description="the duplicates of this lead")
+    phone: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="in any spelling, several together; or the last three digits or more"
+    )
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="words or their beginnings in name, note or address, without accents; or a number"
+    )
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is asked for at all."""
+        return bool(self.model_dump(exclude_defaults=True, include=set(LeadFilters.model_fields)))
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The conditions on `LEADS`.
+
+        Raises:
+            PhoneFilterUnreadable, SearchEmpty: what was typed cannot be searched for.
+        """
+        found = [
+            *(_among(LEADS.c[field], getattr(self, field), Text) for field in _TEXTS if getattr(self, field)),
+            *(_among(LEADS.c[field], getattr(self, field), Uuid) for field in _IDS if getattr(self, field)),
+            *self._levels(),
+            *self._people(),
+            *self._dates(),
+            *self._tags(),
+        ]
+        if self.verdict is not None:
+            found.append(LEADS.c.verdict == self.verdict)
+        if self.anchor_id is not None:
+            found.append(LEADS.c.anchor_id == self.anchor_id)
+        # Bare, not compared with a parameter, so that the partial index fits.
+        marks = {field: getattr(self, field) for field in ("returning_customer", "do_not_call")}
+        found += [LEADS.c[field] if on else not_(LEADS.c[field]) for field, on in marks.items() if on is not None]
+        if self.spam is not None:
+            found.append(_spam != text("''") if self.spam else _spam == text("''"))
+        if self.has_note is not None:
+            noted = exists().where(_notes.c.lead_id == LEADS.c.id)
+            found.append(noted if self.has_note else not_(noted))
+        if self.phone is not None:
+            found.append(_of_phone(self.phone))
+        if self.q is not None:
+            found.append(_of_words(self.q))
+        return found
+
+    def _levels(self) -> list[ColumnElement[bool]]:
+        # In the C collation of their index, in which the children of L1 lie between 'L1.' and 'L1/'.
+        level = collate(LEADS.c.level, "C")
+        wanted = [level == one for one in self.level]
+        for main in self.main_level:
+            wanted += [level == main, and_(level >= f"{main}.", level < f"{main}/")]
+        return [or_(*wanted)] if wanted else []
+
+    def _people(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.team:
+            # An array, not a subquery, so that the owners' index can be used.
+            of_team = select(_staff.c.account_id).where(
+                _staff.c.team == any_(bindparam("teams", self.team, ARRAY(Text)))
+            )
+            found.append(LEADS.c.owner_id == any_(func.array(of_team.scalar_subquery())))
+        if self.unassigned is not None:
+            clean = and_(LEADS.c.owner_id.is_(None), LEADS.c.verdict == text("'lead'"))
+            found.append(clean if self.unassigned else LEADS.c.owner_id.is_not(None))
+        if self.waiting is not None:
+            waits = exists().where(_backlog.c.lead_id == LEADS.c.id)
+            found.append(waits if self.waiting else not_(waits))
+        return found
+
+    def _dates(self) -> list[ColumnElement[bool]]:
+        found = _between(LEADS.c.received_at, self.received_from, self.received_to)
+        assigned = _between(_assignments.c.at, self.assigned_from, self.assigned_to)
+        if assigned:
+            first = _assignments.c.assignment == text("1")
+            found.append(LEADS.c.id.in_(select(_assignments.c.lead_id).where(first, *assigned)))
+        return found
+
+    def _tags(self) -> list[ColumnElement[bool]]:
+        def tagged(operator: str, tags: list[UUID], name: str) -> ColumnElement[bool]:
+            wanted = bindparam(name, tags, ARRAY(Uuid))
+            return LEADS.c.id.in_(select(_tags.c.lead_id).where(_tags.c.tags.op(operator)(wanted)))
+
+        found: list[ColumnElement[bool]] = []
+        if self.tag_all:
+            found.append(tagged("@>", self.tag_all, "tag_all"))
+        if self.tag_any:
+            found.append(tagged("&&", self.tag_any, "tag_any"))
+        if self.tag_none:
+            wanted = bindparam("tag_none", self.tag_none, ARRAY(Uuid))
+            bad = exists().where(_tags.c.lead_id == LEADS.c.id, _tags.c.tags.op("&&")(wanted))
+            found.append(not_(bad))
+        return found
+
+
+_TEXTS: Final = ("channel", "campaign", "landing_page", "marketer", "product")
+_IDS: Final = ("owner_id", "source_id")
+_spam: Final = literal_column("leads.spam", Text)
+_staff: Final = table("staff_members", column("account_id", Uuid), column("team", Text))
+_backlog: Final = table("backlog", column("lead_id", Uuid))
+_notes: Final = table("lead_notes", column("lead_id", Uuid))
+_tags: Final = table("lead_tags", column("lead_id", Uuid), column("tags", ARRAY(Uuid)))
+_assignments: Final = table("assignments", column("lead_id", Uuid), column("assignment"), column("at"))
+
+
+def _among(field: ColumnElement[Any], values: list[Any], kind: Any) -> ColumnElement[bool]:
+    # Equality keeps the order of the index behind it; a list does not.
+    sought = values[0] if len(values) == 1 else any_(literal(values, ARRAY(kind)))
+    condition: ColumnElement[bool] = field == sought
+    return condition
+
+
+def _between(
+    field: ColumnElement[Any], earliest: datetime | None, before: datetime | None
+) -> list[ColumnElement[bool]]:
+    found = []
+    if earliest is not None:
+        found.append(field >= earliest)
+    if before is not None:
+        found.append(field < before)
+    return found
+
+
+def _of_phone(typed: str) -> ColumnElement[bool]:
+    """Leads with one of the numbers in a text, or whose number ends in it."""
+    reading = read_phones(typed)
+    if reading.phones:
+        return _with_phones([found.e164 for found in reading.phones])
+    digits = _SIGNS.sub("", typed)
+    if digits.isascii() and digits.isdecimal() and MIN_END <= len(digits) <= MAX_END:
+        return _searched(_ends_in(digits))
+    assert reading.problem is not None, "a reading without numbers says why"
+    raise PhoneFilterUnreadable(reason_vi=reading.problem.vi, reason_en=reading.problem.en)
+
+
+def _with_phones(phones: list[str]) -> ColumnElement[bool]:
+    numbers = literal(phones, ARRAY(Text))
+    # The second condition names the partial index of leads with several numbers.
+    several = and_(LEADS.c.other_phones != text("'{}'"), LEADS.c.other_phones.op("&&")(numbers))
+    return or_(LEADS.c.phone == any_(numbers), several)
+
+
+def _of_words(typed: str) -> ColumnElement[bool]:
+    """Leads with all words of a text in name, note or address; a number is searched among the numbers."""
+    if not any(letter.isalpha() for letter in typed) and (phones := read_phones(typed).phones):
+        return _with_phones([found.e164 for found in phones])
+    wanted = words(typed)[:MAX_WORDS]
+    if not wanted:
+        raise SearchEmpty
+    if len(wanted) > 1 and len(wanted[-1]) == 1:
+        wanted.pop()  # the beginning of a word that is still being typed, and of half of all words
+    return _searched(" & ".join(_word(word) for word in wanted))
+
+
+def _word(word: str) -> str:
+    """One word of a search. A single letter must be a word of its own, or it would find half of everything."""
+    begins = f"'{word}':*" if len(word) > 1 else f"'{word}'"
+    return f"({begins} | {_ends_in(word)})" if word.isdecimal() and len(word) >= MIN_END else begins
+
+
+def _ends_in(digits: str) -> str:
+    return f"'#{digits[::-1]}':*"
+
+
+def _searched(query: str) -> ColumnElement[bool]:
+    # Made of letters and digits alone, so nothing has to be escaped and no parser has a say.
+    return literal_column("leads.search").op("@@")(cast(literal(query, Text), TSQUERY))

@@ -1,0 +1,93 @@
+"""Pages and counts of leads that somebody may see."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import ColumnElement, func, select, text, tuple_
+from sqlalchemy.exc import DBAPIError
+
+from services.leads.errors import ListTooSlow
+from services.leads.listing.cursor import Order, Place
+from services.leads.listing.filters import LeadFilters
+from services.leads.repository.leads import LEADS, SHOWN, Viewer
+from shared.db import ReadSession
+
+MAX_COUNT: Final = 10_000
+"""Leads that are counted one by one; a list with more says “hơn 10.000”."""
+WITHIN: Final = 5
+"""Seconds for one page. Filters that nothing fits and no index helps with end in advice, not in a busy database."""
+
+# A plan made for any value would walk all leads for a value that few have.
+_PLAN_EACH: Final = text(
+    f"SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('statement_timeout', '{WITHIN}s', true)"
+)
+_KEYS: Final[dict[Order, ColumnElement[Any]]] = {
+    "newest": LEADS.c.received_at,
+    "oldest": LEADS.c.received_at,
+    "changed": LEADS.c.changed_at,
+}
+
+
+async def page(
+    session: ReadSession, viewer: Viewer, filters: LeadFilters, *, order: Order, after: Place | None, limit: int
+) -> Sequence[Any]:
+    """Leads that the viewer may see.
+
+    Args:
+        after: the last lead of the page before.
+
+    Raises:
+        ListTooSlow: nothing found within `WITHIN` seconds.
+    """
+    key = _KEYS[order]
+    statement = SHOWN.where(viewer.may_see(), *filters.conditions())
+    if order == "oldest":
+        if after is not None:
+            statement = statement.where(tuple_(key, LEADS.c.id) > tuple_(after.at, after.id))
+        statement = statement.order_by(key, LEADS.c.id)
+    else:
+        if after is not None:
+            statement = statement.where(tuple_(key, LEADS.c.id) < tuple_(after.at, after.id))
+        statement = statement.order_by(key.desc(), LEADS.c.id.desc())
+    async with _bounded(session):
+        return (await session.execute(statement.limit(limit))).all()
+
+
+def place_of(row: Any, order: Order) -> Place:
+    """Where a page that ends with this row has ended."""
+    return Place(row.changed_at if order == "changed" else row.received_at, row.id)
+
+
+async def count(session: ReadSession, viewer: Viewer, filters: LeadFilters, *, most: int = MAX_COUNT) -> int:
+    """How many leads there are; `most` + 1 when there are more than `most`."""
+    some = select(LEADS.c.id).where(viewer.may_see(), *filters.conditions()).limit(most + 1).subquery()
+    async with _bounded(session):
+        return (await session.execute(select(func.count()).select_from(some))).scalar_one()
+
+
+async def ids(session: ReadSession, viewer: Viewer, filters: LeadFilters, *, most: int) -> list[UUID]:
+    """The ids of all leads that fit, oldest arrival first; one more than `most` when there are more."""
+    statement = (
+        select(LEADS.c.id)
+        .where(viewer.may_see(), *filters.conditions())
+        .order_by(LEADS.c.received_at, LEADS.c.id)
+        .limit(most + 1)
+    )
+    async with _bounded(session):
+        return list((await session.execute(statement)).scalars())
+
+
+@asynccontextmanager
+async def _bounded(session: ReadSession) -> AsyncIterator[None]:
+    await session.execute(_PLAN_EACH)
+    try:
+        yield
+    except DBAPIError as error:
+        if error.orig is not None and isinstance(error.orig.__cause__, asyncpg.QueryCanceledError):
+            raise ListTooSlow(seconds=WITHIN) from error
+        raise

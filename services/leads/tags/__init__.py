@@ -1,0 +1,1 @@
+"""Tags: one catalogue in groups by object, and which leads have which tags (rule D45)."""
