@@ -34,6 +34,8 @@ $$ BEGIN NEW.changed_at := now(); RETURN NEW; END $$;
 CREATE TRIGGER leads_changed BEFORE UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION lead_changed();
 COMMENT ON TRIGGER leads_changed ON leads IS 'many parts change leads; the order “recently changed” must not depend on each';
 
+DROP INDEX leads_source_idx;
+DROP INDEX leads_campaign_idx;
 DROP INDEX leads_owner_idx;
 DROP INDEX leads_marketer_idx;
 CREATE INDEX leads_owner_idx ON leads (owner_id, received_at, id) WHERE owner_id IS NOT NULL;
