@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.leads.api import (
+    batch,
     create,
     duplicate_settings,
     floating_pool,
@@ -60,6 +61,7 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     routers=(
         create.router,
+        batch.router,
         duplicate_settings.router,
         floating_pool.router,
         waiting.router,  # before the leads: their path takes any word for an id

@@ -149,6 +149,13 @@ class PhoneHidden(Problem):
     en = "The order ended more than {days} days ago, so its number is masked again. Ask a manager who may reveal numbers."
 
 
+class BatchKeyMissing(Problem):
+    type = "batch-key-missing"
+    status = 422
+    vi = "Gửi nhiều số một lần phải kèm tiêu đề Idempotency-Key, để gửi lại khi mất kết nối mà không trùng."
+    en = "A batch needs an Idempotency-Key header, so that it can be repeated after a lost answer without doubling."
+
+
 class RawItemSettled(Problem):
     type = "raw-item-settled"
     status = 409

@@ -30,6 +30,9 @@ from shared.db import Session
 
 handlers: Final = Handlers()
 
+_TYPED: Final = frozenset({"manual", "hotline"})
+"""Channels of numbers that a colleague typed, which are the cause of their order's C3 → L1 (rule D20)."""
+
 
 @handlers.batch(LEAD_ACCEPTED)
 async def on_leads_accepted(session: Session, events: Sequence[Event[LeadAccepted]]) -> None:
@@ -54,7 +57,7 @@ def _birth(lead: LeadAccepted) -> Birth:
         landing_page=lead.source.landing_page,
         marketer=lead.source.marketer,
         cohort_at=lead.received_at,
-        cause="accepted",
+        cause=lead.source.channel if lead.source.channel in _TYPED else "accepted",
         returning_customer=lead.returning_customer,
         asked_to_be_called=lead.asked_to_be_called,
         consent_text=lead.consent_text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -18,9 +18,10 @@ from uuid_utils.compat import uuid7
 from services.leads.errors import KeyUnknown, PhoneUnreadable, SourceUnknown
 from services.leads.intake.accept import Outcome
 from services.leads.intake.batcher import INTERNAL
-from services.leads.intake.items import Answer, Item, OnceKey, Origin, Verdict, read_candidate
+from services.leads.intake.items import Answer, External, Item, OnceKey, Origin, Verdict, read_candidate
 from services.leads.sources import Sources
 from services.leads.state import parts_of, runtime_of
+from services.leads.text import cell
 from shared.auth import Principal, principal
 from shared.contracts import levels
 from shared.contracts.permissions import LEADS_CREATE
@@ -31,6 +32,7 @@ from shared.telemetry import correlation_id
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 
 MARKETING: Final = "marketing"
+MAX_EXTERNAL_ID: Final = 200
 MAX_KEY: Final = 200
 """Characters of an Idempotency-Key, as everywhere (`shared.idempotency`)."""
 
@@ -58,6 +60,19 @@ class LeadIn(BaseModel):
     note: str = Field(default="", max_length=20_000)
     address: str = Field(default="", max_length=5_000)
     source_id: UUID | None = Field(default=None, description="where it came from; default: typed by hand")
+    channel: Literal["manual", "hotline"] | None = Field(
+        default=None, description="for a colleague who names no source: typed by hand (default), or the customer called"
+    )
+    asked_to_be_called: bool | None = Field(
+        default=None,
+        description="for a colleague: whether the person wants our call (rule D38); default: the source's, true",
+    )
+    external_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_EXTERNAL_ID,
+        description="what the sender's own system calls it: sent again, it is answered with what became of the first",
+    )
 
 
 class LeadVerdict(BaseModel):
@@ -74,12 +89,12 @@ class LeadVerdict(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends: their name for idempotency keys, and where their leads come from."""
+    """Who sends: their name for idempotency keys, where their leads come from, and whether they may say otherwise."""
 
     principal: str
     origin: Origin
     product: str
-    may_choose_source: bool
+    may_choose: bool
 
 
 async def sender_of(request: Request) -> Sender:
@@ -93,11 +108,11 @@ async def sender_of(request: Request) -> Sender:
         source = await parts_of(runtime_of(request)).sources.by_key(key)
         if source is None or source.channel == "landing_page":
             raise KeyUnknown
-        return Sender(f"source:{source.id}", source.origin(), source.product, may_choose_source=False)
+        return Sender(f"source:{source.id}", source.origin(), source.product, may_choose=False)
     who = await principal(request)
     if not who.may(LEADS_CREATE):
         raise Forbidden(permission=LEADS_CREATE)
-    return Sender(str(who.account_id), typed_by(who), "", may_choose_source=True)
+    return Sender(str(who.account_id), typed_by(who), "", may_choose=True)
 
 
 def typed_by(who: Principal) -> Origin:
@@ -132,17 +147,44 @@ async def create_lead(request: Request) -> Response:
     by = await sender_of(request)
     body = await request.body()
     lead = _read_lead(body)
-    origin, product = await _origin(lead, by, parts.sources)
     language = language_of(request)
 
     def render(verdict: Verdict) -> Answer:
         return answer(verdict, language)
 
-    item = Item(
+    item = await item_of(
+        lead,
+        by,
+        parts.sources,
+        received_at=received_at,
+        content_type=request.headers.get("content-type", ""),
+        body=body,
+        once=once_key(request, body, principal=by.principal, route="POST /v1/leads", render=render),
+    )
+    return respond(await parts.batcher.submit(item), render)
+
+
+async def item_of(
+    lead: LeadIn,
+    by: Sender,
+    sources: Sources,
+    *,
+    received_at: datetime,
+    content_type: str,
+    body: bytes,
+    once: OnceKey | None,
+) -> Item:
+    """The item that a sender's lead is.
+
+    Raises:
+        SourceUnknown: it names a source that there is not.
+    """
+    origin, product = await _origin(lead, by, sources)
+    return Item(
         id=uuid7(),
         received_at=received_at,
         origin=origin,
-        content_type=request.headers.get("content-type", ""),
+        content_type=content_type,
         body=body,
         content=read_candidate(
             phone=lead.phone,
@@ -153,9 +195,9 @@ async def create_lead(request: Request) -> Response:
             address=lead.address,
         ),
         correlation_id=correlation_id(),
-        once=once_key(request, body, principal=by.principal, route="POST /v1/leads", render=render),
+        once=once,
+        external=External(by.principal, cell(lead.external_id, MAX_EXTERNAL_ID)) if lead.external_id else None,
     )
-    return respond(await parts.batcher.submit(item), render)
 
 
 def _read_lead(body: bytes) -> LeadIn:
@@ -192,12 +234,19 @@ def once_key(
 
 
 async def _origin(lead: LeadIn, by: Sender, sources: Sources) -> tuple[Origin, str]:
-    if lead.source_id is None or not by.may_choose_source:
+    if not by.may_choose:
         return by.origin, by.product
-    source = await sources.by_id(lead.source_id)
-    if source is None:
-        raise SourceUnknown
-    return source.origin(created_by=by.origin.created_by), source.product
+    origin, product = by.origin, by.product
+    if lead.source_id is not None:
+        source = await sources.by_id(lead.source_id)
+        if source is None:
+            raise SourceUnknown
+        origin, product = source.origin(created_by=by.origin.created_by), source.product
+    elif lead.channel is not None:
+        origin = replace(origin, channel=lead.channel)
+    if lead.asked_to_be_called is not None:
+        origin = replace(origin, asked_to_be_called=lead.asked_to_be_called)
+    return origin, product
 
 
 def verdict_model(verdict: Verdict, language: Language) -> LeadVerdict:
@@ -216,10 +265,13 @@ def verdict_model(verdict: Verdict, language: Language) -> LeadVerdict:
 
 
 def answer(verdict: Verdict, language: Language) -> Answer:
-    """The HTTP answer of a verdict: 201, 422 for a number that cannot be read, 202 for what we failed to process."""
+    """The HTTP answer of a verdict: 201, 200 for an external id that came before, 422 for a number that cannot be read, 202
+    for what we failed to process."""
     reason = verdict.rejection
-    if reason is None or reason == INTERNAL:
-        return Answer(201 if reason is None else 202, verdict_model(verdict, language).model_dump_json())
+    if reason is None:
+        return Answer(200 if verdict.repeated else 201, verdict_model(verdict, language).model_dump_json())
+    if reason == INTERNAL:
+        return Answer(202, verdict_model(verdict, language).model_dump_json())
     problem = PhoneUnreadable(
         code=reason.code, reason_vi=reason.vi, reason_en=reason.en, field="body.phone", raw_item_id=str(verdict.id)
     )
@@ -234,7 +286,7 @@ def respond(outcome: Outcome, render: Callable[[Verdict], Answer]) -> Response:
     """
     if isinstance(outcome, KeyReused):
         raise outcome
-    told = outcome if isinstance(outcome, Answer) else render(outcome)
+    told = outcome if isinstance(outcome, Answer) else replace(render(outcome), replayed=outcome.repeated)
     return Response(
         told.body,
         status_code=told.status,

@@ -37,7 +37,7 @@ PATIENCE: Final = 8.0
 """Seconds for which an item waits while the database is away: a restart or a fail-over costs senders no more than time,
 and few senders give up sooner."""
 MAX_WAITING: Final = 2_000
-"""Items that wait at most: a second's worth at full speed."""
+"""Requests that wait at most: a second's worth at full speed."""
 MAX_WAITING_BYTES: Final = 64 << 20
 """Bytes of their bodies, so that a few large ones cannot take the memory of many."""
 PAUSE: Final = 0.05
@@ -52,23 +52,27 @@ INTERNAL: Final = Rejection(
 
 @dataclass(slots=True)
 class _Waiting:
-    """An item on its way, when it must be answered, and who waits for that."""
+    """Items that came together, when they must be answered, and who waits for that."""
 
-    item: Item
+    items: Sequence[Item]
     until: float
-    future: asyncio.Future[Outcome]
+    future: asyncio.Future[Sequence[Outcome]]
 
-    def answer(self, outcome: Outcome | BaseException) -> None:
+    @property
+    def size(self) -> int:
+        return sum(len(item.body) for item in self.items)
+
+    def answer(self, outcomes: Sequence[Outcome] | BaseException) -> None:
         if self.future.done():
             return  # its request was given up
-        if isinstance(outcome, BaseException):
-            self.future.set_exception(outcome)
+        if isinstance(outcomes, BaseException):
+            self.future.set_exception(outcomes)
         else:
-            self.future.set_result(outcome)
+            self.future.set_result(outcomes)
 
 
 class Batcher:
-    """Takes in items that many requests bring, each request getting its own outcome.
+    """Takes in items that many requests bring, each request getting its own outcomes.
 
     Args:
         db: the service's database.
@@ -89,12 +93,21 @@ class Batcher:
         Raises:
             Unavailable: the database is away, or too many wait for it; the sender may repeat.
         """
-        if len(self._queue) >= MAX_WAITING or self._bytes + len(item.body) > MAX_WAITING_BYTES:
-            raise Unavailable
+        (outcome,) = await self.submit_all([item])
+        return outcome
+
+    async def submit_all(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        """Takes items in that came together, in one transaction: outcomes in their order.
+
+        Raises:
+            Unavailable: as `submit`.
+        """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(item, loop.time() + PATIENCE, loop.create_future())
+        waiting = _Waiting(items, loop.time() + PATIENCE, loop.create_future())
+        if len(self._queue) >= MAX_WAITING or self._bytes + waiting.size > MAX_WAITING_BYTES:
+            raise Unavailable
         self._queue.append(waiting)
-        self._bytes += len(item.body)
+        self._bytes += waiting.size
         self._arrived.set()
         return await waiting.future
 
@@ -116,7 +129,7 @@ class Batcher:
         while not (self._closing and not self._queue):
             await self._arrived.wait()
             while self._queue:
-                await self._take([self._pop() for _ in range(min(MAX_ITEMS, len(self._queue)))])
+                await self._take(self._next())
             if not self._closing:
                 self._arrived.clear()
 
@@ -128,9 +141,17 @@ class Batcher:
             while self._queue and self._queue[0].until < loop.time():
                 self._pop().answer(Unavailable())
 
+    def _next(self) -> list[_Waiting]:
+        batch = [self._pop()]
+        count = len(batch[0].items)
+        while self._queue and count + len(self._queue[0].items) <= MAX_ITEMS:
+            batch.append(self._pop())
+            count += len(batch[-1].items)
+        return batch
+
     def _pop(self) -> _Waiting:
         waiting = self._queue.popleft()
-        self._bytes -= len(waiting.item.body)
+        self._bytes -= waiting.size
         return waiting
 
     async def _take(self, batch: Sequence[_Waiting], *, unsure: bool = False) -> None:
@@ -142,7 +163,7 @@ class Batcher:
         pause = PAUSE
         while batch:
             try:
-                outcomes = await self._accept([one.item for one in batch], unsure=unsure)
+                outcomes = iter(await self._accept([item for one in batch for item in one.items], unsure=unsure))
             except Exception as error:
                 if not is_unavailable(error):
                     await self._take_apart(batch, error, unsure=unsure)
@@ -154,8 +175,8 @@ class Batcher:
                 batch = self._still_waiting(batch)
                 pause = min(pause * 2, MAX_PAUSE)
             else:
-                for one, outcome in zip(batch, outcomes, strict=True):
-                    one.answer(outcome)
+                for one in batch:
+                    one.answer([next(outcomes) for _ in one.items])
                 return
 
     def _still_waiting(self, batch: Sequence[_Waiting]) -> list[_Waiting]:
@@ -173,8 +194,16 @@ class Batcher:
                 await self._take([one], unsure=unsure)
             return
         (one,) = batch
-        log.error("arrival could not be taken in", item=str(one.item.id), exc_info=error)
-        one.answer(await self._keep(one.item, error))
+        if len(one.items) > 1:
+            loop = asyncio.get_running_loop()
+            parts = [_Waiting([item], one.until, loop.create_future()) for item in one.items]
+            await self._take_apart(parts, error, unsure=unsure)
+            failed = next((failure for part in parts if (failure := part.future.exception())), None)
+            one.answer(failed or [outcome for part in parts for outcome in part.future.result()])
+            return
+        log.error("arrival could not be taken in", item=str(one.items[0].id), exc_info=error)
+        kept = await self._keep(one.items[0], error)
+        one.answer(kept if isinstance(kept, BaseException) else [kept])
 
     async def _accept(self, items: Sequence[Item], *, unsure: bool = False) -> list[Outcome]:
         async with self._db.bounded(within=WITHIN) as connection, connection.transaction():

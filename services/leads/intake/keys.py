@@ -12,13 +12,18 @@ from services.leads.intake.items import Answer, OnceKey
 Scope = tuple[str, str, str]
 """Principal, route, key."""
 
+SAME_FORM: Final = "the same form"
+"""Route of the keys that forms get from their content, because page builders send twice and give no key. They last
+minutes instead of a day: a customer who fills in the form again in the afternoon asks again."""
+
 # In the order of the scopes, so that two batches with the same keys wait for one another instead of deadlocking.
 _CLAIM: Final = """
 INSERT INTO idempotency_keys (principal, route, key, request_hash)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
 ON CONFLICT (principal, route, key) DO UPDATE
 SET request_hash = excluded.request_hash, status = NULL, body = NULL, created_at = now()
-WHERE idempotency_keys.created_at < now() - interval '24 hours'
+WHERE idempotency_keys.created_at < now() - CASE excluded.route WHEN 'the same form' THEN interval '5 minutes'
+    ELSE interval '24 hours' END
 RETURNING principal, route, key
 """
 _STORED: Final = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
 from tests.harness import Running
 
@@ -171,3 +172,80 @@ async def test_sources_are_edited_from_the_version_that_was_seen(leads: Running)
     assert twice.json()["title"] == "source-name-taken"
     assert [one["id"] for one in (await admin.get("/v1/landing-pages")).json()["items"]] == [page["id"]]
     assert (await admin.get("/v1/sources")).json()["items"] == []
+
+
+async def test_the_same_form_sent_twice_is_one_arrival_and_another_of_the_customer_is_a_duplicate(
+    leads: Running,
+) -> None:
+    admin = await leads.client()
+    _, hook = await landing_page(admin)
+    visitor = await leads.anonymous()
+    form = {"name": "Lan", "phone": "0912345678"}
+    link = "https://shop.example/serum?utm_source=fb&fbclid="
+
+    first = (await visitor.post(hook, json={**form, "link": link + "a"})).json()
+    twins = [
+        await visitor.post(hook, json={**form, "link": link + "b", "sent_at": "10:00:01"}),
+        await visitor.post(hook, data={**form, "phone": "+84 912 345 678"}),
+    ]
+    another = (await visitor.post(hook, json={**form, "message": "cho em 2 hộp"})).json()
+    unread = [(await visitor.post(hook, data={"phone": "0912"})).json()["id"] for _ in range(2)]
+
+    assert [twin.json() for twin in twins] == [first] * 2
+    assert [twin.headers["idempotent-replayed"] for twin in twins] == ["true"] * 2
+    assert (another["verdict"], another["anchor_id"]) == ("duplicate", first["id"])
+    assert unread[0] == unread[1]
+    assert len(await leads.rows("SELECT 1 FROM raw_items")) == 3
+
+
+async def test_the_same_form_later_is_the_customer_asking_again(leads: Running) -> None:
+    admin = await leads.client()
+    _, hook = await landing_page(admin)
+    visitor = await leads.anonymous()
+    form = {"name": "Lan", "phone": "0912345678"}
+    first = (await visitor.post(hook, json=form)).json()
+    async with leads.db.transaction() as session:
+        await session.execute(text("UPDATE idempotency_keys SET created_at = created_at - interval '6 minutes'"))
+
+    later = (await visitor.post(hook, json=form)).json()
+
+    assert (later["verdict"], later["anchor_id"]) == ("duplicate", first["id"])
+
+
+async def test_a_sender_with_headers_needs_no_key_in_the_address(leads: Running) -> None:
+    admin = await leads.client()
+    _, hook = await landing_page(admin)
+    key = hook.rsplit("/", 1)[1]
+    visitor = await leads.anonymous()
+    form = {"phone": "0912345678"}
+
+    taken = await visitor.post("/v1/hooks/landing", json=form, headers={"X-Api-Key": key})
+    refused = [
+        await visitor.post("/v1/hooks/landing", json=form, headers={"X-Api-Key": "x" * 32}),
+        await visitor.post("/v1/hooks/landing", json=form),
+    ]
+
+    assert (taken.status_code, taken.json()["verdict"]) == (200, "lead")
+    assert [answer.status_code for answer in refused] == [401, 401]
+    counted = (await visitor.get("/metrics")).text
+    assert 'chot_leads_hook_refused_total{way="landing_page"}' in counted
+
+
+async def test_hostile_forms_are_refused_by_size_or_kept_and_stored_clean(leads: Running) -> None:
+    admin = await leads.client()
+    _, hook = await landing_page(admin)
+    visitor = await leads.anonymous()
+
+    large = await visitor.post(hook, content=b"phone=0912345678&note=" + b"x" * 2**20)
+    hostile = await visitor.post(
+        hook,
+        content=b"phone=0912345678&name=%EF%BB%BFLan%00%FF%E2%80%AE%F0%9F%99%82&message=%3DHYPERLINK(1)",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+    assert (large.status_code, hostile.status_code) == (413, 200)
+    (row,) = await leads.rows("SELECT l.name, l.note, r.body, r.remote_ip FROM leads l JOIN raw_items r USING (id)")
+    assert (row.note, row.remote_ip) == ("=HYPERLINK(1)", "127.0.0.1")
+    assert row.name.endswith("🙂")
+    assert not {"\u0000", "\u202e"} & set(row.name)
+    assert b"%00%FF" in bytes(row.body), "kept as it came"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
 from uuid_utils.compat import uuid7
 
 from shared.consumer import apply_once, read_event
@@ -37,6 +38,17 @@ async def test_a_lead_told_twice_is_one_order(shop: Shop) -> None:
         await shop.service.receive(LEAD_ACCEPTED, lead, subject=lead.lead_id)
     assert await transitions(shop, lead.lead_id) == [("C3", "L1")]
     assert len(await shop.service.outbox("orders.level.changed.v1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "cause"),
+    [("landing_page", "accepted"), ("api", "accepted"), ("manual", "manual"), ("hotline", "hotline")],
+)
+async def test_how_a_number_came_is_the_cause_of_its_first_transition(shop: Shop, channel: str, cause: str) -> None:
+    lead = accepted(source={"channel": channel})
+    await shop.service.receive(LEAD_ACCEPTED, lead, subject=lead.lead_id)
+    (event,) = await shop.service.outbox("orders.level.changed.v1")
+    assert (event["payload"]["to_level"], event["payload"]["cause"]) == ("L1", cause)
 
 
 async def test_two_orders_of_one_number_have_one_customer(shop: Shop) -> None:
