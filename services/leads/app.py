@@ -7,6 +7,7 @@ from typing import Any
 
 from services.leads.api import (
     batch,
+    changes,
     create,
     duplicate_settings,
     floating_pool,
@@ -68,6 +69,7 @@ SERVICE = Service(
         reveal.router,
         listing.router,
         leads.router,
+        changes.router,
         hooks.router,
         sources.router,
         pools.router,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.leads import shifts
+from services.leads import history, shifts
 from services.leads.consent import refusals
 from services.leads.distributor import DISTRIBUTOR, serve
 from services.leads.driver import Connection, connection_of, mark_outbox_written, write_outbox
 from services.leads.floating import claiming
+from services.leads.history import Change
 from services.leads.returning import keep_closers
+from services.leads.stages import ends_window, is_closed, is_handed_over, is_in_care
 from shared.consumer import Event, Handlers, NotYet
 from shared.contracts import levels
 from shared.contracts.events.orders import (
@@ -28,9 +31,6 @@ from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, SHIFTS_
 from shared.db import Session, wake_after_commit
 
 handlers = Handlers()
-
-BEFORE_HAND_OVER: Final = frozenset({levels.SENT, levels.CANCELLED_AFTER_POSTING})
-"""At these L7 levels the parcel has not left us (rules D4, D5); at every other it has."""
 
 # The numbers of the leads, and those whose windows they opened.
 _PHONES: Final = """
@@ -50,10 +50,15 @@ UPDATE duplicate_windows SET handed_over = true WHERE product_group = '' AND NOT
 """
 _LOCK_LEADS: Final = "SELECT 1 FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _LEVELS: Final = """
-UPDATE leads SET level = c.level, level_sequence = c.sequence, in_care = c.in_care, ended_at = c.ended_at
+UPDATE leads SET level = c.level, level_sequence = c.sequence, ended_at = c.ended_at,
+    in_care = c.in_care AND verdict = 'lead' AND spam = ''
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[])
     AS c (lead_id, sequence, level, in_care, ended_at)
 WHERE leads.id = c.lead_id AND leads.level_sequence < c.sequence
+"""
+# Somebody closed it while it was being made a duplicate: what was agreed with the customer stands.
+_WON: Final = """
+UPDATE leads SET verdict = 'lead', anchor_id = NULL WHERE id = ANY($1::uuid[]) AND verdict = 'duplicate' RETURNING id
 """
 _REQUEST: Final = """
 INSERT INTO reassignment_requests (lead_id, assignment, target, reason)
@@ -65,27 +70,6 @@ SELECT DISTINCT m.pool_id FROM pool_members m JOIN staff_members s USING (accoun
 WHERE m.account_id = ANY($1::uuid[]) AND s.version > 0 AND s.active AND s.on_duty
     AND EXISTS (SELECT 1 FROM backlog WHERE pool_id = m.pool_id)
 """
-
-
-def ends_window(level: str) -> bool:
-    """Whether an anchor that reached this level no longer makes duplicates of later arrivals (rule D9)."""
-    return levels.main_level(level) in (levels.SENT, levels.DELIVERED) or level == levels.CANCELLED_AFTER_CLOSING
-
-
-def is_handed_over(level: str) -> bool:
-    """Whether an order that reached this level has been handed over to the carrier, so its customer will be a returning
-    one."""
-    main = levels.main_level(level)
-    return main == levels.DELIVERED or (main == levels.SENT and level not in BEFORE_HAND_OVER)
-
-
-def is_in_care(level: str, *, final: bool | None) -> bool:
-    """Whether an order at this level is still to be called and closed.
-
-    Args:
-        final: what orders says of the level, which may be one that the company added (rule D35).
-    """
-    return levels.main_level(level) in (levels.NEW, levels.CLEAN) and not levels.is_final(level, final)
 
 
 @handlers.batch(LEVEL_CHANGED)
@@ -113,6 +97,11 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         [is_in_care(change.to_level, final=change.final) for change in latest.values()],
         [change.at if levels.is_final(change.to_level, change.final) else None for change in latest.values()],
     )
+    won = [order_id for order_id, change in latest.items() if is_closed(change.to_level)]
+    if won:
+        rows = await connection.fetch(_WON, won)
+        at = datetime.now(UTC)
+        await history.keep(connection, [Change(row["id"], at, "duplicate_overtaken") for row in rows])
     told = await refusals.record(connection, [change.data for change in changes], concerned=concerned)
     if await write_outbox(connection, told):
         mark_outbox_written(session)

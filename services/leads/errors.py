@@ -14,6 +14,15 @@ class PhoneUnreadable(Problem):
     en = "{reason_en}"
 
 
+class NumberUnreadable(Problem):
+    """A number in an edit; nothing was changed."""
+
+    type = "phone-unreadable"
+    status = 422
+    vi = "{reason_vi}"
+    en = "{reason_en}"
+
+
 class SourceUnknown(Problem):
     type = "source-unknown"
     status = 422

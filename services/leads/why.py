@@ -28,6 +28,7 @@ _RELEASES: Final[dict[str, tuple[str, str]]] = {
     "floating_pool": ("đưa vào kho số thả nổi", "put into the floating pool"),
     "reassignment": ("thu hồi, chờ người khác nhận", "taken away, waiting for somebody else"),
     "hand_over": ("thu hồi để bàn giao", "taken back to be handed over"),
+    "duplicate": ("hóa ra là đơn trùng, không chăm riêng nữa", "turned out to be a duplicate, not cared for by itself"),
 }
 _ASKED: Final[dict[str, tuple[str, str]]] = {
     "reassignment": ("Chuyển người chăm theo {by}.", "Reassigned because {by} asked for it."),

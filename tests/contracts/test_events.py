@@ -20,7 +20,7 @@ TYPES = sorted(REGISTRY)
 PERSONAL = {
     "leads.duplicate.found.v1": {"note"},
     "leads.duplicate.released.v1": {"phone", "other_phones", "name", "address", "note", "do_not_call.phone"},
-    "leads.lead.corrected.v1": {"phone", "other_phones", "name", "address", "note"},
+    "leads.lead.corrected.v1": {"phone", "other_phones", "name", "address", "note", "do_not_call.phone"},
     "leads.do_not_call.changed.v1": {"phone"},
     "leads.lead.accepted.v1": {"phone", "other_phones", "name", "address", "note", "do_not_call.phone"},
     "leads.lead.duplicated.v1": {"note"},

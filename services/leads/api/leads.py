@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads import events, why
-from services.leads.api.dependencies import Distributor, Reader
+from services.leads.api.dependencies import Distributor, Reader, tag
 from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
 from services.leads.errors import LeadIsDuplicate, StaffUnknown
@@ -75,6 +75,10 @@ class LeadOut(BaseModel):
     owner: OwnerOut | None
     held: Held = Field(description="owned, waiting (in the backlog), released (floating pool), duplicate")
     assignment: int = Field(description="grows with each assignment or release")
+    version: int = Field(description="also the ETag, for If-Match of a correction")
+    spam: Literal["", "fake", "test", "competitor"] = Field(description="what it turned out to be")
+    flag: str = Field(description="competitor, test: its number had been marked so before it came")
+    released_at: datetime | None = Field(description="it was a false duplicate until then")
 
 
 class AssignIn(BaseModel):
@@ -116,10 +120,12 @@ class WhyOut(BaseModel):
 
 
 @router.get("/{lead_id}")
-async def get_lead(lead_id: UUID, who: Reader, runtime: RuntimeDep) -> LeadOut:
+async def get_lead(lead_id: UUID, who: Reader, runtime: RuntimeDep, response: Response) -> LeadOut:
     """One lead."""
     async with runtime.db.read() as session:
-        return lead_out(await visible(session, who, lead_id), who)
+        lead = lead_out(await visible(session, who, lead_id), who)
+    tag(response, lead.version)
+    return lead
 
 
 @router.get("/{lead_id}/why")
@@ -140,7 +146,7 @@ async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, reques
                 cause=row.cause,
                 sentence=said(sentence),
                 pool=row.pool,
-                considered=_shown(people),
+                considered=_people(people),
             )
             for row in await leads.history(session, lead_id)
             for sentence, people in [await _explain(session, row)]
@@ -154,7 +160,7 @@ async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, reques
                     owner=None,
                     cause=_held(lead),
                     sentence=said(sentence),
-                    considered=_shown(people),
+                    considered=_people(people),
                 )
             )
     return WhyOut(lead_id=lead_id, steps=steps)
@@ -223,7 +229,7 @@ def lead_out(row: Any, who: Principal) -> LeadOut:
     return LeadOut.model_validate({**values, "owner": owner, "held": _held(row)})
 
 
-def _shown(people: list[Considered]) -> list[ConsideredOut]:
+def _people(people: list[Considered]) -> list[ConsideredOut]:
     return [ConsideredOut.model_validate(one, from_attributes=True) for one in people]
 
 

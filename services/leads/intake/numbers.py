@@ -44,7 +44,6 @@ UPDATE duplicate_windows d SET anchor_id = NULL, opened_at = NULL, closes_at = N
 FROM unnest($1::text[], $2::text[]) AS f (phone, product_group)
 WHERE (d.phone, d.product_group) = (f.phone, f.product_group)
 """
-_FLAG: Final = "UPDATE duplicate_windows SET flag = $2 WHERE phone = ANY($1::text[]) AND product_group = ''"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +103,6 @@ async def forget_windows(connection: Connection, keys: Iterable[tuple[str, str]]
     rows = list(keys)
     if rows:
         await connection.execute(_FORGET, *([*column] for column in zip(*rows, strict=True)))
-
-
-async def set_flag(connection: Connection, phones: Iterable[str], flag: str) -> None:
-    """Marks numbers as a competitor's or a test, or takes the mark away; they must be locked."""
-    await connection.execute(_FLAG, list(phones), flag)
 
 
 def _window(row: asyncpg.Record) -> Window:

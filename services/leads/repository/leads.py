@@ -43,7 +43,7 @@ _TEXTS: Final = (
     "level",
     "phone",
 )
-_OTHERS: Final = ("verdict", "assignment")
+_OTHERS: Final = ("verdict", "assignment", "version", "spam", "flag", "released_at")
 LEADS: Final = table(
     "leads",
     *(column(name) for name in (*_TEXTS, *_OTHERS)),
@@ -87,6 +87,9 @@ class Viewer:
         if self.unassigned:
             conditions.append(LEADS.c.owner_id.is_(None))
         return or_(*conditions)
+
+
+EVERYTHING: Final = Viewer(everything=True, unassigned=True, people=(), codes=())
 
 
 async def viewer_of(session: ReadSession, who: Principal) -> Viewer:

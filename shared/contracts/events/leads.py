@@ -120,6 +120,8 @@ class LeadCorrected(Contract):
     product: str = ""
     number_changed: bool = False
     """The number to call is another one than before this correction (rule D27)."""
+    do_not_call: tuple[ListedPhone, ...] = ()
+    """What the do-not-call list says of its numbers now."""
 
 
 class SpamMarked(Contract):
