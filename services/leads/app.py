@@ -9,8 +9,10 @@ from services.leads.api import (
     batch,
     changes,
     create,
+    distributions,
     duplicate_settings,
     floating_pool,
+    hand_overs,
     hooks,
     imports,
     leads,
@@ -18,6 +20,7 @@ from services.leads.api import (
     pools,
     raw_items,
     raw_replays,
+    reassign,
     reveal,
     sources,
     tags,
@@ -29,6 +32,7 @@ from services.leads.imports.runner import Runner
 from services.leads.inbox.replays import Replayer
 from services.leads.settings import LeadsSettings
 from services.leads.state import parts_of, resources
+from services.leads.transfers.work import Transfers
 from services.leads.upkeep import Upkeep
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
@@ -37,6 +41,11 @@ from shared.service import Runtime, Service
 def _distributor(runtime: Runtime[Any]) -> Part:
     distributor = Distributor(runtime.db, zone=runtime.settings.timezone)
     return lambda: keep_running("distributor", distributor.run)
+
+
+def _transfers(runtime: Runtime[Any]) -> Part:
+    transfers = Transfers(runtime.db)
+    return lambda: keep_running("transfers", transfers.run)
 
 
 def _upkeep(runtime: Runtime[Any]) -> Part:
@@ -68,6 +77,9 @@ SERVICE = Service(
         waiting.router,  # before the leads: their path takes any word for an id
         reveal.router,
         listing.router,
+        reassign.router,
+        distributions.router,
+        hand_overs.router,
         leads.router,
         changes.router,
         hooks.router,
@@ -81,7 +93,7 @@ SERVICE = Service(
     handlers=handlers,
     resources=resources,
     background={
-        "consumer": {"distributor": _distributor, "upkeep": _upkeep},
+        "consumer": {"distributor": _distributor, "upkeep": _upkeep, "transfers": _transfers},
         "activities": {"imports": _imports, "raw_replays": _replays},
     },
     uploads=("/v1/imports",),

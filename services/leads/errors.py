@@ -261,3 +261,31 @@ class NoteTooOld(Problem):
     status = 409
     vi = "Chỉ sửa được ghi chú của bạn trong {minutes} phút sau khi viết. Viết ghi chú mới thay vào đó."
     en = "You can change only a note of your own, within {minutes} minutes. Write a new one instead."
+
+
+class PreviewExpired(Problem):
+    type = "preview-expired"
+    status = 409
+    vi = "Bản xem trước này đã quá hạn hoặc đã hủy. Xem trước lại rồi xác nhận."
+    en = "This preview is too old or was cancelled. Make another and confirm that."
+
+
+class NothingToTransfer(Problem):
+    type = "nothing-to-transfer"
+    status = 422
+    vi = "Không có số nào để chia theo lựa chọn này. Chọn lại số hoặc bộ lọc."
+    en = "There are no leads to give by this selection. Choose other leads or another filter."
+
+
+class TooManyToTransfer(Problem):
+    type = "too-many-to-transfer"
+    status = 422
+    vi = "Bộ lọc này có hơn {limit} số. Thu hẹp lại (nguồn, ngày về, sản phẩm) rồi chia từng phần."
+    en = "More than {limit} leads fit this filter. Narrow it (source, arrival, product) and give them in parts."
+
+
+class HandOverToSelf(Problem):
+    type = "hand-over-to-self"
+    status = 422
+    vi = "Người nghỉ không thể nhận lại số của chính mình. Bỏ người đó khỏi danh sách nhận."
+    en = "Whoever leaves cannot receive their own leads. Take them off the list."

@@ -1,7 +1,7 @@
 """Leads that change hands because somebody decided it: claimed, given, taken back. Set-based, for any number at once.
 
-Whoever moves leads locks them first (`hold`), in the lock order of the service: pools, backlog, leads, each by its key.
-Rounds of distribution (`rounds`) are the other way in which a lead gets an owner.
+Whoever moves leads locks them first (`hold`), in the lock order of the service (`rounds`). Rounds of distribution are the
+other way in which a lead gets an owner.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.leads import rounds
-from services.leads.driver import Connection
+from services.leads.driver import Connection, Pool
 from services.leads.events import Assigned, Released
 from services.leads.rounds import Release
 
 _POOLS: Final = "SELECT DISTINCT pool_id FROM backlog WHERE lead_id = ANY($1::uuid[]) AND pool_id IS NOT NULL"
 _LOCK_POOLS: Final = "SELECT 1 FROM pools WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
-_LOCK_BACKLOG: Final = """
-SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[]) ORDER BY received_at, lead_id FOR UPDATE
-"""
 _LOCK_LEADS: Final = """
 SELECT id, verdict, owner_id, assignment, level, in_care, floating_since, archived_at, channel, product, landing_page,
     received_at
 FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
+_WAITING: Final = "SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[])"
 _GIVE: Final = """
 WITH served AS (DELETE FROM backlog WHERE lead_id = ANY($1::uuid[]))
 UPDATE leads SET owner_id = g.owner_id, assignment = leads.assignment + 1, floating_since = NULL, archived_at = NULL
@@ -74,23 +72,30 @@ class Person:
     on_duty: bool
 
 
-async def people(connection: Connection, accounts: Iterable[UUID]) -> dict[UUID, Person]:
+async def people(connection: Connection | Pool, accounts: Iterable[UUID]) -> dict[UUID, Person]:
     """Those of the accounts that are known."""
     rows = await connection.fetch(_PEOPLE, list(accounts))
     return {row["account_id"]: Person(**row) for row in rows}
 
 
-async def hold(connection: Connection, leads: Sequence[UUID], *, pools: Iterable[UUID] = ()) -> dict[UUID, Held]:
+async def hold(connection: Connection, leads: Sequence[UUID], *, deciding_in: Iterable[UUID] = ()) -> dict[UUID, Held]:
     """Locks leads until the commit; those that are there, as they are now.
 
+    The pools in whose backlog they wait are locked before: a round takes up leads in the order of their arrival, not of
+    their ids, so it must not meet this transaction half-way.
+
     Args:
-        pools: further pools that the transaction will decide in, locked with those in whose backlog the leads wait.
+        deciding_in: pools in which the transaction will decide on them.
     """
     ids = list(leads)
-    waiting_in = [row["pool_id"] for row in await connection.fetch(_POOLS, ids)]
-    await connection.fetch(_LOCK_POOLS, sorted({*waiting_in, *pools}))
-    waiting = {row["lead_id"] for row in await connection.fetch(_LOCK_BACKLOG, ids)}
+    waiting_in = {row["pool_id"] for row in await connection.fetch(_POOLS, ids)}
+    if deciding := [*deciding_in]:
+        await rounds.lock(connection, {*waiting_in, *deciding})
+    else:
+        await connection.fetch(_LOCK_POOLS, sorted(waiting_in))
     rows = await connection.fetch(_LOCK_LEADS, ids)
+    # A separate statement: it sees what was committed while this transaction waited for the leads.
+    waiting = {row["lead_id"] for row in await connection.fetch(_WAITING, ids)}
     return {row["id"]: Held(**row, waits=row["id"] in waiting) for row in rows}
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from services.leads.floating.upkeep import archive
 from services.leads.settings import LeadsSettings
+from services.leads.transfers.store import forget_previews
 from services.leads.waiting.alarm import raise_late
 from services.leads.waiting.hours import calendar
 from shared.calendar import Calendar
@@ -65,5 +66,6 @@ class Upkeep:
             more = await archive(connection, stay=self._settings.floating_limits.stay, now=now)
         async with pool.acquire() as connection, connection.transaction():
             late = await raise_late(connection, hours, after=self._settings.unassigned_alarm, now=now)
+        await forget_previews(pool, before=now - timedelta(days=1))
         self._db.wake_relay()
         return more or late

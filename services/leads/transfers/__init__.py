@@ -1,0 +1,1 @@
+"""Many leads given to people by hand: planned, shown, confirmed, and done in batches that survive any kill."""
