@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from services.leads import rounds
@@ -149,8 +149,3 @@ async def release(
     await connection.execute(_UNQUEUE, [lead.id for lead in leads])
     wanted = [Release(lead.id, lead.owner_id, cause, reason) for lead in leads]
     return await rounds.release(connection, wanted, at=at, by=by)
-
-
-def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    """Rows turned into the column arrays of an `unnest`."""
-    return [[*column] for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
