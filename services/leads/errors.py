@@ -289,3 +289,17 @@ class HandOverToSelf(Problem):
     status = 422
     vi = "Người nghỉ không thể nhận lại số của chính mình. Bỏ người đó khỏi danh sách nhận."
     en = "Whoever leaves cannot receive their own leads. Take them off the list."
+
+
+class BulkTooLarge(Problem):
+    type = "bulk-too-large"
+    status = 422
+    vi = "Bộ lọc có hơn {limit} số, mỗi lần làm tối đa {limit}. Thu hẹp bộ lọc rồi làm từng phần."
+    en = "The filter shows more than {limit} leads, one action takes {limit} at most. Narrow it and do it in parts."
+
+
+class CountChanged(Problem):
+    type = "count-changed"
+    status = 409
+    vi = "Bộ lọc giờ có {found} số, lúc bạn xem là {expected}; chưa có gì được làm. Xem lại danh sách rồi gửi lại."
+    en = "The filter now shows {found} leads, you saw {expected}; nothing was done. Look at the list and send again."

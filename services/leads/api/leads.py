@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -149,7 +150,7 @@ async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, reques
                 considered=_people(people),
             )
             for row in await leads.history(session, lead_id)
-            for sentence, people in [await _explain(session, row)]
+            for sentence, people in [await explain(session, row)]
         ]
         if (missing := await _unheld(session, lead)) is not None:
             sentence, people = missing
@@ -216,10 +217,15 @@ def _held(row: Any) -> Held:
     return "waiting" if row.waits else "released"
 
 
+def shown_phone(row: Any, who: Principal) -> Callable[[str], str]:
+    """How somebody sees the numbers of a lead: whole if it is theirs and open, or they may reveal numbers (rule D26)."""
+    is_own = row.owner_id == who.account_id and row.level not in levels.SEED_FINAL
+    return national if is_own or who.may(PHONES_REVEAL) else masked
+
+
 def lead_out(row: Any, who: Principal) -> LeadOut:
     """A row of `repository.leads.SHOWN` as somebody may see it."""
-    is_own = row.owner_id == who.account_id and row.level not in levels.SEED_FINAL
-    show = national if is_own or who.may(PHONES_REVEAL) else masked
+    show = shown_phone(row, who)
     values = {**row._mapping, "phone": show(row.phone), "other_phones": [show(phone) for phone in row.other_phones]}
     owner = None
     if row.owner_id:
@@ -233,7 +239,7 @@ def _people(people: list[Considered]) -> list[ConsideredOut]:
     return [ConsideredOut.model_validate(one, from_attributes=True) for one in people]
 
 
-async def _explain(session: ReadSession, row: Any) -> tuple[Sentence, list[Considered]]:
+async def explain(session: ReadSession, row: Any) -> tuple[Sentence, list[Considered]]:
     """One step of a lead's history in words."""
     if row.owner_id is None:
         return why.of_release(cause=row.cause, by=row.by, reason=row.reason, previous_code=row.previous_code), []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -88,6 +88,12 @@ class Viewer:
             conditions.append(LEADS.c.owner_id.is_(None))
         return or_(*conditions)
 
+    def sees(self, lead: Any) -> bool:
+        """The same for one lead, given as a row with owner_id, created_by and marketer."""
+        if self.everything or (self.unassigned and lead.owner_id is None):
+            return True
+        return lead.owner_id in self.people or lead.created_by in self.people or lead.marketer in self.codes
+
 
 EVERYTHING: Final = Viewer(everything=True, unassigned=True, people=(), codes=())
 
@@ -123,6 +129,12 @@ SHOWN: Final = select(
     )
 )
 """Leads with everything that is shown of them; without a condition."""
+
+
+async def visible_among(session: ReadSession, viewer: Viewer, lead_ids: Collection[UUID]) -> set[UUID]:
+    """Those of some leads that the viewer may see."""
+    wanted = LEADS.c.id == func.any(bindparam("ids", list(lead_ids), ARRAY(Uuid)))
+    return set((await session.execute(select(LEADS.c.id).where(wanted, viewer.may_see()))).scalars())
 
 
 async def one(session: ReadSession, viewer: Viewer, lead_id: UUID) -> Any | None:

@@ -1,0 +1,1 @@
+"""One action on many leads at once, with a result for each."""
