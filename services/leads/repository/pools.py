@@ -124,6 +124,7 @@ _IN_ORDER: Final = text(
     "SELECT id, name, position, version, channels, products, landing_pages FROM pools WHERE active "
     "ORDER BY position, id"
 )
+_ORDER_VERSION: Final = text("SELECT CAST(coalesce(sum(version), 0) AS integer) FROM pools")
 _LOCK_ALL: Final = text("SELECT id FROM pools ORDER BY id FOR NO KEY UPDATE")
 _REORDER: Final = text(
     """
@@ -229,6 +230,12 @@ async def sends_returning(session: Session, pool_id: UUID) -> str | None:
 async def in_order(session: ReadSession) -> Sequence[Any]:
     """Pools in use, as leads try them."""
     return (await session.execute(_IN_ORDER)).all()
+
+
+async def order_version(session: ReadSession) -> int:
+    """Grows with every change of any pool."""
+    version: int = (await session.execute(_ORDER_VERSION)).scalar_one()
+    return version
 
 
 async def lock_all(session: Session) -> None:
