@@ -41,7 +41,9 @@ SUPERSEDED: Final = "superseded"
 _LOOKED = text(
     """
 UPDATE care SET seen_version = :version, looks = looks + 1, looked_at = :now WHERE order_id = :id
-RETURNING (SELECT count(*) FROM interactions WHERE order_id = :id AND kind = 'call' AND direction = 'out') AS attempts
+RETURNING (
+    SELECT count(*) FROM standing_interactions WHERE order_id = :id AND kind = 'call' AND direction = 'out'
+) AS attempts
 """
 )
 _MAIN_TASK = text(

@@ -51,6 +51,13 @@ UPDATE customers SET do_not_call_at = :at, do_not_call_reason = :reason
 WHERE id = :id AND (do_not_call_at IS NULL OR do_not_call_at < :at)
 """
 )
+_ALLOW: Final = text(
+    """
+UPDATE customers SET do_not_call_at = CAST(:before AS timestamptz),
+    do_not_call_reason = CASE WHEN CAST(:before AS timestamptz) IS NULL THEN '' ELSE do_not_call_reason END
+WHERE id = :id AND do_not_call_at = :refused_at
+"""
+)
 _ADDRESS: Final = text(
     """
 INSERT INTO customer_addresses (id, customer_id, province, district, ward, detail, used_at)
@@ -83,6 +90,16 @@ async def ensure(session: Session, contacts: Sequence[Contact]) -> list[UUID]:
 async def refuse_calls(session: Session, customer_id: UUID, *, at: datetime, reason: str) -> None:
     """Puts a customer's numbers on the do-not-call list (rule D13)."""
     await session.execute(_REFUSE, {"id": customer_id, "at": at, "reason": reason})
+
+
+async def allow_calls(session: Session, customer_id: UUID, *, refused_at: datetime, before: datetime | None) -> None:
+    """Takes a refusal back that was a mistake, unless the customer has refused again since.
+
+    Args:
+        refused_at: the refusal.
+        before: when the customer had refused before that, or None.
+    """
+    await session.execute(_ALLOW, {"id": customer_id, "refused_at": refused_at, "before": before})
 
 
 async def remember(

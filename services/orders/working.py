@@ -22,6 +22,7 @@ from services.orders.closing.domain import Closing
 from services.orders.closing.post import post
 from services.orders.http import ClockDep, ProcessesDep, RuntimeDep
 from services.orders.interactions import service as interactions
+from services.orders.interactions import undo
 from services.orders.interactions.service import NewInteraction
 from services.orders.levels.moves import Move, move_level
 from services.orders.reading.one import TaskView, open_tasks
@@ -134,6 +135,31 @@ async def log_interaction(
         return Logged(**dict(worked), interaction_id=logged)
 
     return await once.run(runtime.db, str(who.account_id), effect)
+
+
+@router.post("/{order_id}/interactions/{interaction_id}/undo", status_code=200, response_model=Worked)
+async def undo_interaction(
+    who: Carer,
+    runtime: RuntimeDep,
+    once: OnceDep,
+    clock: ClockDep,
+    processes: ProcessesDep,
+    order_id: UUID,
+    interaction_id: UUID,
+) -> Response:
+    """'Hoàn tác': takes your own last result back within ten minutes, unless something has happened since.
+
+    Level, tasks, promises and counters are as they were before; the interaction stays on the timeline, marked as undone,
+    and counts no more.
+    """
+
+    async def effect(session: Session) -> Worked:
+        order = await lock_visible(session, order_id, who)
+        now = clock()
+        undone = await undo.undo(session, processes, order, interaction_id, staff(who), now=now)
+        return await _worked(session, processes, undone, now=now)
+
+    return await once.run(runtime.db, str(who.account_id), effect, status=200)
 
 
 @router.post("/{order_id}/level", status_code=200, response_model=Worked)

@@ -47,6 +47,7 @@ REQUIRED = {
     "leads.lead.tagged.v1": {"lead_id", "version", "at"},
     "leads.tag.changed.v1": {"tag_id", "version", "name", "colour"},
     "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
+    "orders.interaction.undone.v1": {"interaction_id", "order_id", "at"},
     "orders.level.changed.v1": {
         "transition_id",
         "order_id",

@@ -51,7 +51,8 @@ FROM customers c WHERE c.id = :customer_id
 )
 _INTERACTIONS: Final = text(
     """
-SELECT id, number, at, kind, direction, result, promised_at, reason FROM interactions WHERE order_id = :id ORDER BY number
+SELECT id, number, at, kind, direction, result, promised_at, reason FROM standing_interactions
+WHERE order_id = :id ORDER BY number
 """
 )
 _TASKS: Final = text(
@@ -64,7 +65,7 @@ WHERE t.order_id = :id AND t.closed_at IS NULL
 )
 _OTHERS: Final = text(
     """
-SELECT kind, at FROM interactions
+SELECT kind, at FROM standing_interactions
 WHERE phone = :phone AND order_id <> :id AND direction = 'out' AND kind IN ('call', 'message') AND at > :since
 """
 )

@@ -13,8 +13,7 @@ from sqlalchemy import text
 
 from services.orders.care.decide import decide
 from services.orders.care.effects import Decision, EndCare
-from services.orders.care.facts import dump_state
-from services.orders.care.process import CareProcess
+from services.orders.care.facts import Facts, dump_state
 from services.orders.care.processes import STANDARD, Processes
 from services.orders.care.reading import Care, read_facts
 from services.orders.care.writing import Cause, write_effects
@@ -88,7 +87,8 @@ class Advanced:
     order: Order
     care: Care
     decision: Decision
-    process: CareProcess
+    facts: Facts
+    """What was decided upon: the order as it stood before."""
 
 
 async def advance(
@@ -118,8 +118,8 @@ async def advance(
         version=care.version + (1 if changed else 0),
     )
     if after != care:
-        await _save(session, order.id, after, now=now)
-    return Advanced(order, after, decision, process)
+        await save(session, order.id, after, now=now)
+    return Advanced(order, after, decision, facts)
 
 
 async def advance_by_request(
@@ -138,7 +138,8 @@ def _outcome(care: Care, decision: Decision) -> str:
     return next((effect.outcome for effect in decision.effects if isinstance(effect, EndCare)), care.outcome)
 
 
-async def _save(session: Session, order_id: UUID, care: Care, *, now: datetime) -> None:
+async def save(session: Session, order_id: UUID, care: Care, *, now: datetime) -> None:
+    """Writes where a care stands; its order is locked."""
     assert care.state is not None
     await session.execute(
         _SAVE,

@@ -35,7 +35,7 @@ from shared.outbox import emit
 
 _SPOKEN = text(
     """
-SELECT 1 FROM interactions WHERE order_id = :id
+SELECT 1 FROM standing_interactions WHERE order_id = :id
 AND (direction = 'in' OR result NOT IN ('', 'no_answer', 'busy', 'switched_off')) LIMIT 1
 """
 )

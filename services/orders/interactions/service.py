@@ -20,7 +20,7 @@ from services.orders.care.reading import Care, lock_care
 from services.orders.care.service import Advanced
 from services.orders.care.transition import UnknownResult, allowed_results, transition_for
 from services.orders.care.writing import Cause
-from services.orders.interactions import ledger
+from services.orders.interactions import ledger, undo
 from services.orders.record import Order
 from shared.contracts.levels import CLEAN
 from shared.db import Session
@@ -140,12 +140,18 @@ async def log(
         raise NotInCare(level=order.level)
     if care is None:
         raise NotAssigned
-    process = await processes.get(session, care.process, care.process_version, now=now)
     at = made.at or now
     if at > now:
         raise InTheFuture
     if made.promised_at is not None and made.promised_at <= now:
         raise PromiseInThePast
+    if care.state is None:
+        # Its workflow has not looked yet. The care begins before the call, so that the call can be taken back alone.
+        begun = await care_service.advance(session, processes, order, care, now=at)
+        order, care = begun.order, begun.care
+        if not care.is_open:
+            raise NotInCare(level=order.level)
+    process = await processes.get(session, care.process, care.process_version, now=now)
     _check_result(process, care, order, made, at=at)
     entry = ledger.LedgerEntry(
         kind=made.kind,
@@ -167,6 +173,7 @@ async def log(
         )
     except UnknownResult as error:  # time had moved the order on before the call was made
         raise _unknown(error) from error
+    await undo.remember(session, interaction_id, before=order, advanced=advanced)
     return interaction_id, advanced
 
 

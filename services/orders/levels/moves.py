@@ -75,6 +75,7 @@ FROM level_transitions t JOIN levels l ON l.code = t.to_level
 WHERE t.from_level = :from_level AND t.to_level = :to_level
 """
 )
+_IS_FINAL = text("SELECT kind = 'final' FROM levels WHERE code = :level")
 _SET = text("UPDATE orders SET level = :to_level, level_since = :at, sequence = :sequence WHERE id = :order_id")
 _ALLOWED = text(
     """
@@ -114,6 +115,23 @@ async def move_level(session: Session, order: Order, move: Move, actor: Actor) -
     moved = replace(order, level=move.to, level_since=move.at, sequence=order.sequence + 1)
     await session.execute(_SET, {"order_id": order.id, "to_level": move.to, "at": move.at, "sequence": moved.sequence})
     await record(session, [(order.level, moved, move)], actor, final=rule.final)
+    return moved
+
+
+async def take_back(session: Session, order: Order, *, to: str, since: datetime, now: datetime, actor: Actor) -> Order:
+    """Brings a locked order back to the level at which it stood before its last transition, as if that had not been: by
+    another transition, whatever the table says, because the table let it come from there.
+
+    Args:
+        to, since: where it stood, and since when.
+    """
+    if to == order.level:
+        return order
+    final = (await session.execute(_IS_FINAL, {"level": to})).scalar_one()
+    moved = replace(order, level=to, level_since=since, sequence=order.sequence + 1)
+    await session.execute(_SET, {"order_id": order.id, "to_level": to, "at": since, "sequence": moved.sequence})
+    move = Move(to, at=now, recorded_at=now, cause="undo")
+    await record(session, [(order.level, moved, move)], actor, final=final)
     return moved
 
 

@@ -17,7 +17,7 @@ Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}~[a-z_]+~[0-9a-z
 class Entry(BaseModel):
     """One line of the timeline."""
 
-    kind: str = Field(description="level, interaction, came_again, owner, promise, notice, shipment, money")
+    kind: str = Field(description="level, interaction, undo, came_again, owner, promise, notice, shipment, money")
     key: str = Field(description="identifies the entry within its kind")
     at: datetime = Field(description="when it happened")
     what: str = Field(description="new level, result, owner code, outcome, status: by kind", examples=["L1.4"])
@@ -44,6 +44,10 @@ SELECT kind, key, at, what, before, by, reason, note, seconds, amount FROM (
     SELECT 'interaction', CAST(id AS text), at, CASE WHEN result <> '' THEN result ELSE kind END, direction, staff_code,
         reason, note, seconds, 0
     FROM interactions WHERE order_id = :id
+    UNION ALL
+    SELECT 'undo', CAST(u.interaction_id AS text), u.undone_at, CASE WHEN result <> '' THEN result ELSE kind END, '',
+        staff_code, '', '', 0, 0
+    FROM undo_points u JOIN interactions i ON i.id = u.interaction_id WHERE u.order_id = :id AND undone_at IS NOT NULL
     UNION ALL
     SELECT 'came_again', CAST(lead_id AS text), at, product, '', channel, '', note, 0, 0
     FROM arrivals WHERE order_id = :id

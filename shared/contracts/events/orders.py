@@ -66,6 +66,19 @@ class InteractionLogged(Contract):
     seconds: int = 0
 
 
+class InteractionUndone(Contract):
+    """Its author took the last result back: the order stands as before it, by a transition with the cause 'undo'."""
+
+    interaction_id: UUID
+    order_id: UUID
+    at: Instant
+    staff_id: UUID | None = None
+    staff_code: str = ""
+    promises: tuple[UUID, ...] = ()
+    """Promises that it ended or made, which count no more; those that were open go on under new ids. What it made good
+    is broken again."""
+
+
 class PromiseEnded(Contract):
     promise_id: UUID
     order_id: UUID
@@ -161,6 +174,7 @@ class OrderCancelled(Contract):
 LEVEL_CHANGED: Final = EventType("orders.level.changed.v1", LevelChanged)
 OWNER_CHANGED: Final = EventType("orders.owner.changed.v1", OwnerChanged)
 INTERACTION_LOGGED: Final = EventType("orders.interaction.logged.v1", InteractionLogged)
+INTERACTION_UNDONE: Final = EventType("orders.interaction.undone.v1", InteractionUndone)
 PROMISE_ENDED: Final = EventType("orders.promise.ended.v1", PromiseEnded)
 PROMISE_MADE_GOOD: Final = EventType("orders.promise.made_good.v1", PromiseMadeGood)
 REASSIGNMENT_REQUESTED: Final = EventType("orders.reassignment.requested.v1", ReassignmentRequested)

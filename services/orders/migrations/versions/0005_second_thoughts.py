@@ -24,18 +24,23 @@ CREATE TABLE undo_points (
     marks          text[] NOT NULL,
     state          jsonb NOT NULL,
     tasks          jsonb NOT NULL,
+    came_again_at  timestamptz,
     do_not_call_at timestamptz,
-    do_not_call_reason text NOT NULL,
+    refused_at     timestamptz,
     sequence_after integer NOT NULL,
     assignment     integer NOT NULL,
-    asked_owner    boolean NOT NULL,
-    refused_calls  boolean NOT NULL,
+    asked_leads    boolean NOT NULL,
     undone_at      timestamptz
 );
-COMMENT ON TABLE undo_points IS 'how an order stood before an interaction was logged, so that its author can take it back';
+COMMENT ON TABLE undo_points IS 'how an order stood before an interaction, so that its author can take it back (rule D15)';
 COMMENT ON COLUMN undo_points.tasks IS 'the tasks that were open then, as they were';
-COMMENT ON COLUMN undo_points.asked_owner IS 'it made care ask leads for another owner, which cannot be taken back';
-CREATE INDEX undo_points_order_idx ON undo_points (order_id, number);
+COMMENT ON COLUMN undo_points.refused_at IS 'it put the customer on the do-not-call list, where do_not_call_at stood before';
+COMMENT ON COLUMN undo_points.asked_leads IS 'care asked leads for another owner, which cannot be taken back';
+CREATE INDEX undo_points_order_idx ON undo_points (order_id);
+
+CREATE VIEW standing_interactions AS SELECT * FROM interactions i
+WHERE NOT EXISTS (SELECT 1 FROM undo_points u WHERE u.interaction_id = i.id AND u.undone_at IS NOT NULL);
+COMMENT ON VIEW standing_interactions IS 'those that were not undone: what care counts';
 """
 
 VERSIONS = """
