@@ -27,11 +27,18 @@ from shared.telemetry import configure_logging
 from shared.temporal import GRACE, check, connect, connected, ensure_search_attributes
 from workflows import search_attributes
 from workflows.care import CareWorkflow
+from workflows.facebook import FacebookPageWorkflow
 from workflows.fulfilment import FulfilmentWorkflow
 from workflows.polling import CarrierPollingWorkflow
 from workflows.shipment import ShipmentWorkflow
 
-WORKFLOWS: Final[list[type]] = [CareWorkflow, FulfilmentWorkflow, ShipmentWorkflow, CarrierPollingWorkflow]
+WORKFLOWS: Final[list[type]] = [
+    CareWorkflow,
+    FulfilmentWorkflow,
+    ShipmentWorkflow,
+    CarrierPollingWorkflow,
+    FacebookPageWorkflow,
+]
 
 PASSED_THROUGH: Final = ("shared.contracts", "workflows.calls", "workflows.nudged", "workflows.search_attributes")
 """Pure and without state, so one copy serves every workflow; loading them for each would cost milliseconds a start."""

@@ -39,11 +39,11 @@ class Keys:
 
     def credentials_key(self) -> str:
         """32 bytes in URL-safe base64, for the carriers' credentials."""
-        return self._keep("credentials-key", lambda: base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+        return self._keep("credentials-key", _cipher_key)
 
-    def leads_secret_key(self) -> str:
-        """32 bytes in hexadecimal."""
-        return self._keep("leads-secret-key", lambda: secrets.token_hex(KEY_BYTES))
+    def leads_credentials_key(self) -> str:
+        """32 bytes in URL-safe base64, for the tokens of Facebook pages."""
+        return self._keep("leads-credentials-key", _cipher_key)
 
     def _keep(self, name: str, make: Callable[[], str]) -> str:
         path = self._directory / name
@@ -58,6 +58,10 @@ class Keys:
                 path.hardlink_to(aside)
             aside.unlink()
         return path.read_text()
+
+
+def _cipher_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 def _password() -> str:

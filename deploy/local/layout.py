@@ -145,7 +145,9 @@ class Layout:
             if name == "reporting":
                 settings["CHOT_STAFF_URL"] = staff
         if name == "leads":
-            settings["CHOT_SECRET_KEY"] = self._keys.leads_secret_key()
+            settings["CHOT_CREDENTIALS_KEY"] = self._keys.leads_credentials_key()
+            if (leads := self.url("leads")) is not None:
+                settings["CHOT_PUBLIC_URL"] = leads
         if name == "shipping":
             settings["CHOT_CREDENTIALS_KEY"] = self._keys.credentials_key()
             if (shipping := self.url("shipping")) is not None:

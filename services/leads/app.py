@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from services.leads.activities import activities
 from services.leads.api import (
     batch,
     bulk,
@@ -12,6 +13,9 @@ from services.leads.api import (
     create,
     distributions,
     duplicate_settings,
+    facebook,
+    facebook_forms,
+    facebook_hook,
     floating_pool,
     hand_overs,
     history,
@@ -33,8 +37,11 @@ from services.leads.api import (
 )
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
+from services.leads.facebook.applying import Applier
+from services.leads.facebook.context import facebook_of
 from services.leads.imports.runner import Runner
 from services.leads.inbox.replays import Replayer
+from services.leads.reconcile import reconcile
 from services.leads.settings import LeadsSettings
 from services.leads.state import parts_of, resources
 from services.leads.transfers.work import Transfers
@@ -69,6 +76,11 @@ def _replays(runtime: Runtime[Any]) -> Part:
     return lambda: keep_running("raw_replays", replayer.run)
 
 
+def _pushes(runtime: Runtime[Any]) -> Part:
+    applier = Applier(facebook_of(runtime))
+    return lambda: keep_running("pushes", applier.run)
+
+
 SERVICE = Service(
     name="leads",
     title="Chốt – Nguồn số và chia số (leads)",
@@ -92,6 +104,9 @@ SERVICE = Service(
         leads.router,
         changes.router,
         hooks.router,
+        facebook_hook.router,
+        facebook.router,
+        facebook_forms.router,
         sources.router,
         pools.router,
         pool_tools.router,
@@ -102,9 +117,11 @@ SERVICE = Service(
     ),
     handlers=handlers,
     resources=resources,
+    activities=activities,
     background={
-        "consumer": {"distributor": _distributor, "upkeep": _upkeep, "transfers": _transfers},
+        "consumer": {"distributor": _distributor, "upkeep": _upkeep, "transfers": _transfers, "pushes": _pushes},
         "activities": {"imports": _imports, "raw_replays": _replays},
     },
-    uploads=("/v1/imports",),
+    uploads=("/v1/imports", facebook_hook.PREFIX),
+    reconcile=reconcile,
 )

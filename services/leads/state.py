@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final, cast
 
 from fastapi import Depends, Request
 
+from services.leads.facebook import context as facebook
+from services.leads.facebook.hooks import Hooks
 from services.leads.intake.batcher import Batcher
 from services.leads.settings import LeadsSettings
 from services.leads.sources import Sources
@@ -28,16 +30,20 @@ class Parts:
     uploaded: asyncio.Event
     """Set when an upload was kept, to wake an import runner in this process."""
     hours: BusinessHours
+    hooks: Hooks
 
 
 @asynccontextmanager
 async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
     """Opens what the routes and background parts need."""
+    sources = Sources(runtime.db)
+    runtime.state[facebook.STATE] = facebook.make(runtime, sources)
     parts = Parts(
         batcher=Batcher(runtime.db, window=runtime.settings.duplicate_window),
-        sources=Sources(runtime.db),
+        sources=sources,
         uploaded=asyncio.Event(),
         hours=BusinessHours(runtime.settings),
+        hooks=Hooks(facebook.facebook_of(runtime)),
     )
     runtime.state[_PARTS] = parts
     async with parts.batcher.running():

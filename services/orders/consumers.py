@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from services.orders import delivery, intake
+from services.orders import delivery, intake, messages
 from services.orders.care import service as care
 from services.orders.causes import Causes
 from services.orders.intake import Assignment, Birth
@@ -18,11 +18,13 @@ from shared.contracts.events.leads import (
     LEAD_DUPLICATED,
     LEAD_RELEASED,
     LEAD_UNASSIGNED,
+    MESSAGE_RECEIVED,
     LeadAccepted,
     LeadAssigned,
     LeadDuplicated,
     LeadReleased,
     LeadUnassigned,
+    MessageReceived,
 )
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodSettled, ShipmentChanged
 from shared.contracts.levels import CLEAN
@@ -127,6 +129,12 @@ async def on_leads_unassigned(session: Session, events: Sequence[Event[LeadUnass
 async def on_lead_duplicated(session: Session, event: Event[LeadDuplicated]) -> None:
     """The customer left the number again: it stands on the timeline, and care looks at it (rules D8, D10)."""
     await intake.came_again(session, event.data)
+
+
+@handlers.each(MESSAGE_RECEIVED)
+async def on_message_received(session: Session, event: Event[MessageReceived]) -> None:
+    """What the customer wrote stands on the timeline, and care hears that they tried to reach us."""
+    await messages.received(session, event.data)
 
 
 @handlers.each(SHIPMENT_CHANGED)

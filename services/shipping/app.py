@@ -16,11 +16,11 @@ from services.shipping.callbacks.wake import Waker
 from services.shipping.carriers.registry import CarrierClients
 from services.shipping.consumers import handlers
 from services.shipping.context import STATE, Context, context_of, utc_now
-from services.shipping.credentials import Vault
 from services.shipping.reconcile import reconcile
-from services.shipping.settings import ShippingSettings, decode_key
+from services.shipping.settings import ShippingSettings
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
+from shared.vault import Vault, decode_key
 
 WAKE: Final = "callbacks.wake"
 
@@ -34,7 +34,7 @@ async def resources(runtime: Runtime[ShippingSettings]) -> AsyncIterator[None]:
     runtime.state[STATE] = Context(
         settings=settings,
         db=runtime.db,
-        vault=Vault(decode_key(settings.credentials_key.get_secret_value())),
+        vault=Vault(decode_key(settings.credentials_key.get_secret_value()), service="shipping"),
         carriers=CarrierClients(timeout=settings.carrier_timeout),
         intake=intake,
         secrets=CallbackSecrets(runtime.db),

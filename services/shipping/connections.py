@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from services.shipping.carriers.base import Access, PickUp
-from services.shipping.credentials import Vault
 from shared.db import Database
+from shared.vault import Vault
 
 if TYPE_CHECKING:
     import asyncpg
@@ -32,7 +32,7 @@ class Connection:
 
     def access(self, vault: Vault) -> Access:
         """What an adapter needs. Raises CredentialsUnreadable."""
-        return Access(self.base_url, vault.open(self.sealed, connection_id=self.id))
+        return Access(self.base_url, vault.open(self.sealed, owner_id=self.id))
 
 
 _LOAD: Final = """

@@ -15,10 +15,10 @@ from services.shipping.callbacks.secrets import CallbackSecrets
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.registry import CarrierClients
 from services.shipping.connections import Connection
-from services.shipping.credentials import Vault
 from services.shipping.settings import ShippingSettings
 from shared.db import Database
 from shared.service import Runtime
+from shared.vault import Vault
 
 STATE: Final = "shipping"
 

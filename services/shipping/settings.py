@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Final
-
 from pydantic import Field, SecretStr, field_validator
 
 from shared.settings import Settings
-
-KEY_BYTES: Final = 32
-"""AES-256."""
-DISTINCT_BYTES: Final = 16
-"""A random key of 32 bytes has fewer different ones about once in 10^13 keys; a typed-in key nearly always."""
-
-
-def decode_key(text: str) -> bytes:
-    """A key from urlsafe base64, padded or not.
-
-    Raises:
-        ValueError: it is not 32 bytes in that form, or not random.
-    """
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("must be urlsafe base64") from None
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"must be {KEY_BYTES} bytes in urlsafe base64, not {len(key)}")
-    if len(set(key)) < DISTINCT_BYTES:
-        raise ValueError("is too weak; make one with: openssl rand -base64 32 | tr '+/' '-_'")
-    return key
+from shared.vault import decode_key
 
 
 class ShippingSettings(Settings):

@@ -50,6 +50,11 @@ class ConnectionRef(Contract):
     connection_id: UUID
 
 
+class FacebookPageRef(Contract):
+    page_id: UUID
+    """Ours, not Facebook's."""
+
+
 class OperatorView(Contract):
     """What the Temporal UI shows of a workflow: codes only, so that it is safe in clear."""
 
@@ -174,3 +179,16 @@ POLL_OVERDUE: Final = ActivityRef(
     heartbeat=timedelta(seconds=30),
 )
 """One round: lease the overdue shipments in batches, ask the carrier within its rate limit, write the facts."""
+
+
+# leads
+FACEBOOK_ADVANCE: Final = ActivityRef(
+    "leads.facebook.advance",
+    FacebookPageRef,
+    Advance,
+    queue="leads",
+    start_to_close=timedelta(minutes=10),
+    heartbeat=timedelta(seconds=30),
+)
+"""One round: fetch the leads that were announced, read through the forms whose time has come, see that we are still
+subscribed, all within Facebook's limits."""

@@ -10,6 +10,7 @@ FULFILMENT: Final = "fulfilment"
 SHIPMENT: Final = "shipment"
 POLLING: Final = "polling"
 IMPORT: Final = "import"
+FACEBOOK: Final = "facebook"
 
 
 def care_id(order_id: UUID, *, round: int = 1) -> str:
@@ -33,6 +34,10 @@ def shipment_id(shipment_id: UUID, *, round: int = 1) -> str:
 
 def polling_id(connection_id: UUID, *, round: int = 1) -> str:
     return _round(f"{POLLING}/{connection_id}", round)
+
+
+def facebook_id(page_id: UUID, *, round: int = 1) -> str:
+    return _round(f"{FACEBOOK}/{page_id}", round)
 
 
 def import_id(import_id: UUID) -> str:

@@ -72,10 +72,19 @@ class PollingInput(Contract):
     """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
+class FacebookInput(Contract):
+    page_id: UUID
+    """Ours, not Facebook's."""
+    continued: int = 0
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
+
+
 CARE: Final = WorkflowRef("CareWorkflow", CareInput)
 FULFILMENT: Final = WorkflowRef("FulfilmentWorkflow", FulfilmentInput)
 SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
 POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
+FACEBOOK: Final = WorkflowRef("FacebookPageWorkflow", FacebookInput)
 
 
 def nudge_care(order_id: UUID, *, code: str, round: int = 1) -> WorkflowCommand:
@@ -111,4 +120,12 @@ def nudge_polling(connection_id: UUID, *, round: int = 1) -> WorkflowCommand:
         ids.polling_id(connection_id, round=round),
         PollingInput(connection_id=connection_id),
         summary="Asks one carrier about overdue shipments",
+    )
+
+
+def nudge_facebook(page_id: UUID, *, round: int = 1) -> WorkflowCommand:
+    return FACEBOOK.nudge(
+        ids.facebook_id(page_id, round=round),
+        FacebookInput(page_id=page_id),
+        summary="Fetches the leads of one Facebook page",
     )

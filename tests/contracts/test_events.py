@@ -25,6 +25,7 @@ PERSONAL = {
     "leads.lead.accepted.v1": {"phone", "other_phones", "name", "address", "note", "do_not_call.phone"},
     "leads.lead.duplicated.v1": {"note"},
     "leads.phone.revealed.v1": {"reason"},
+    "leads.message.received.v1": {"text"},
     "orders.order.closed.v1": {"recipient", "phone", "address.detail", "note"},
     "staff.account.changed.v1": {"name"},
 }
@@ -46,6 +47,7 @@ REQUIRED = {
     "leads.phone.revealed.v1": {"lead_id", "account_id", "code", "at", "basis"},
     "leads.lead.tagged.v1": {"lead_id", "version", "at"},
     "leads.tag.changed.v1": {"tag_id", "version", "name", "colour"},
+    "leads.message.received.v1": {"message_id", "order_id", "at", "channel"},
     "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
     "orders.interaction.undone.v1": {"interaction_id", "order_id", "at"},
     "orders.level.changed.v1": {

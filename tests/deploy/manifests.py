@@ -141,6 +141,5 @@ def example_secrets(keys: Keys) -> dict[str, str]:
         "CHOT_DATABASE_URL": "postgresql://chot:password@postgres:5432/chot",
         "CHOT_NATS_URL": "nats://chot:password@nats:4222",
         "CHOT_CREDENTIALS_KEY": keys.credentials_key(),
-        "CHOT_SECRET_KEY": keys.leads_secret_key(),
         "CHOT_TOKEN_SIGNING_KEY": keys.token_signing_key(),
     }

@@ -68,7 +68,7 @@ def test_processes_reach_the_engines_that_their_settings_name_and_no_others(over
         assert address.endswith(f":{TEMPORAL}")
 
 
-def test_only_shipping_reaches_the_internet_and_only_by_https(overlay: str) -> None:
+def test_only_shipping_and_leads_reach_the_internet_and_only_by_https(overlay: str) -> None:
     outside = {
         workload.name: [port["port"] for port in rule["ports"]]
         for workload in workloads(overlay)
@@ -76,7 +76,8 @@ def test_only_shipping_reaches_the_internet_and_only_by_https(overlay: str) -> N
         for peer in rule.get("to", [])
         if "ipBlock" in peer
     }
-    assert outside == {"shipping-api": [HTTPS], "shipping-activities": [HTTPS]}
+    callers = ("shipping-api", "shipping-activities", "leads-api", "leads-activities")
+    assert outside == {name: [HTTPS] for name in callers}
 
 
 def test_only_apis_are_reached_from_outside(overlay: str) -> None:

@@ -16,10 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from services.shipping.api.dependencies import Administrator, ContextDep, Reader
+from services.shipping.callbacks.secrets import callback_secret
 from services.shipping.carriers.base import Access, Away, PickUp, Refused
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context
-from services.shipping.credentials import secret_hash
 from services.shipping.problems import (
     CarrierAway,
     ConnectionInUse,
@@ -33,6 +33,7 @@ from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed, PreconditionRequired
 from shared.idempotency import OnceDep
 from shared.outbox import send
+from shared.vault import secret_hash
 
 router = APIRouter(prefix="/v1/connections", tags=["connections"])
 
@@ -168,8 +169,8 @@ async def create_connection(body: NewConnection, context: ContextDep, who: Admin
                     "carrier": body.carrier,
                     "shop_name": body.shop_name,
                     "base_url": access.base_url,
-                    "credentials": context.vault.seal(dict(access.credentials), connection_id=connection_id),
-                    "hash": secret_hash(context.vault.callback_secret(connection_id, number=1)),
+                    "credentials": context.vault.seal(dict(access.credentials), owner_id=connection_id),
+                    "hash": secret_hash(callback_secret(context.vault, connection_id, number=1)),
                     "pick_up": body.pick_up.model_dump_json(),
                     "requests_per_second": body.requests_per_second,
                 },
@@ -221,7 +222,7 @@ async def change_connection(
                     "id": connection_id,
                     "shop_name": body.shop_name or row["shop_name"],
                     "base_url": access.base_url if access else row["base_url"],
-                    "credentials": context.vault.seal(dict(access.credentials), connection_id=connection_id)
+                    "credentials": context.vault.seal(dict(access.credentials), owner_id=connection_id)
                     if access
                     else row["credentials"],
                     "pick_up": body.pick_up.model_dump_json()
@@ -261,7 +262,7 @@ async def renew_callback_address(connection_id: UUID, context: ContextDep, _: Ad
         number = (await session.execute(_ROTATE, {"id": connection_id})).scalar()
         if number is None:
             raise NotFound(what="kết nối / connection")
-        secret = context.vault.callback_secret(connection_id, number=number)
+        secret = callback_secret(context.vault, connection_id, number=number)
         await session.execute(_SECRET, {"id": connection_id, "hash": secret_hash(secret)})
     context.secrets.forget()
     return CallbackAddress(callback_url=_callback_url(context, connection_id, number=number))
@@ -332,5 +333,5 @@ async def _try(context: Context, carrier: str, access: Access) -> None:
 
 
 def _callback_url(context: Context, connection_id: UUID, *, number: int) -> str:
-    secret = context.vault.callback_secret(connection_id, number=number)
+    secret = callback_secret(context.vault, connection_id, number=number)
     return f"{context.settings.public_url}/v1/hooks/carriers/{secret}"

@@ -8,13 +8,18 @@ import time
 from typing import Final
 from uuid import UUID
 
-from services.shipping.credentials import secret_hash
 from shared.db import Database
+from shared.vault import Vault, secret_hash
 
 FRESH: Final = 5.0
 """Seconds for which the secrets read last are trusted: how long a replaced one may still pass."""
 PAUSE: Final = 0.5
 """Seconds between reads at least, so that guessed secrets cannot make us read without end."""
+
+
+def callback_secret(vault: Vault, connection_id: UUID, *, number: int) -> str:
+    """The secret part of a connection's callback address: 256 bits, the same for the same number."""
+    return vault.secret(connection_id, number=number, purpose="callback secrets")
 
 
 class CallbackSecrets:

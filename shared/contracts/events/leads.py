@@ -195,6 +195,22 @@ class PhoneRevealed(Contract):
     """In the person's own words."""
 
 
+class MessageReceived(Contract):
+    """The customer wrote in a conversation that belongs to an order: an interaction of it."""
+
+    message_id: UUID
+    order_id: UUID
+    """Of the lead that the conversation led to, for a duplicate of its anchor."""
+    at: Instant
+    """When it was written."""
+    channel: str
+    """facebook_chat."""
+    text: str = personal("")
+    """Empty for pictures and the like."""
+    attachments: tuple[str, ...] = ()
+    """Kinds of what came with it: image, video, audio, file, …"""
+
+
 LEAD_ACCEPTED: Final = EventType("leads.lead.accepted.v1", LeadAccepted)
 LEAD_DUPLICATED: Final = EventType("leads.lead.duplicated.v1", LeadDuplicated)
 LEAD_ASSIGNED: Final = EventType("leads.lead.assigned.v1", LeadAssigned)
@@ -206,3 +222,4 @@ SPAM_MARKED: Final = EventType("leads.spam.marked.v1", SpamMarked)
 LEAD_ARCHIVED: Final = EventType("leads.lead.archived.v1", LeadArchived)
 LEAD_UNASSIGNED: Final = EventType("leads.lead.unassigned.v1", LeadUnassigned)
 PHONE_REVEALED: Final = EventType("leads.phone.revealed.v1", PhoneRevealed)
+MESSAGE_RECEIVED: Final = EventType("leads.message.received.v1", MessageReceived)

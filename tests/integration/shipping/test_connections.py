@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from deploy.local.ghtk import Faults
-from services.shipping.credentials import CredentialsUnreadable, Vault
 from services.shipping.settings import ShippingSettings
 from shared.contracts.permissions import SHIPPING_READ, SHIPPING_WRITE
 from shared.settings import load
+from shared.vault import CredentialsUnreadable, Vault
 from tests.integration.shipping.support import KEY, Shop, connection_body
 
 
@@ -129,12 +129,13 @@ async def test_connections_are_for_administrators(shop: Shop) -> None:
 
 
 def test_credentials_open_for_their_own_connection_and_key_only() -> None:
-    vault, connection_id = Vault(b"\1" * 32), UUID(int=1)
-    sealed = vault.seal({"token": "t"}, connection_id=connection_id)
-    assert vault.open(sealed, connection_id=connection_id) == {"token": "t"}
-    for box, other in ((vault, UUID(int=2)), (Vault(b"\2" * 32), connection_id)):
+    vault, connection_id = Vault(b"\1" * 32, service="shipping"), UUID(int=1)
+    sealed = vault.seal({"token": "t"}, owner_id=connection_id)
+    assert vault.open(sealed, owner_id=connection_id) == {"token": "t"}
+    foreign = (Vault(b"\2" * 32, service="shipping"), Vault(b"\1" * 32, service="leads"))
+    for box, other in ((vault, UUID(int=2)), *((each, connection_id) for each in foreign)):
         with pytest.raises(CredentialsUnreadable):
-            box.open(sealed, connection_id=other)
+            box.open(sealed, owner_id=other)
 
 
 @pytest.mark.parametrize("key", [None, "", "short", "A" * 43, KEY + "AAAA", "không phải base64 đâu nhé, thật đấy mà!!"])

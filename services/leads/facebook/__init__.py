@@ -1,0 +1,1 @@
+"""Facebook as a way in: lead forms (Lead Ads) and conversations (Messenger)."""

@@ -1,0 +1,45 @@
+"""A message of a conversation → the phone numbers in it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from services.leads.phone import Phone, PhoneRule, read_phones
+
+PIECE: Final = 800
+"""Characters read at a time: below what `read_phones` takes as one text."""
+OVERLAP: Final = 60
+"""A number that the end of a piece cuts is whole in the next: two numbers typed digit by digit are shorter."""
+
+_NAMED: Final = re.compile(r"(?:sđt|sdt|đt|dt|điện thoại|dien thoai|phone|tel|zalo)\W*\Z", re.IGNORECASE)
+"""What stands before nine digits that are a number without its 0."""
+
+
+def phones_in(text: str) -> tuple[Phone, ...]:
+    """Numbers in what a customer writes, in the order in which they stand there, each once.
+
+    Nine digits are a number that lost its 0 only where they are called one or are all that was written: within a
+    sentence they are a price or a code of an order as well.
+    """
+    found: dict[str, Phone] = {}
+    alone = not any(sign.isalpha() for sign in text)
+    for piece in _pieces(text):
+        for phone in read_phones(piece).phones:
+            before = piece.partition(phone.typed)[0]
+            if PhoneRule.MISSING_ZERO not in phone.rules or alone or _NAMED.search(before):
+                found.setdefault(phone.e164, phone)
+    return tuple(found.values())
+
+
+def _pieces(text: str) -> Iterator[str]:
+    start = 0
+    while len(text) - start > PIECE:
+        # Between words, so that no number is read twice, once whole and once without its beginning.
+        cut = max(text.rfind(" ", start + OVERLAP, start + PIECE), text.rfind("\n", start + OVERLAP, start + PIECE))
+        cut = cut if cut > start else start + PIECE
+        yield text[start:cut]
+        back = text.rfind(" ", start + 1, cut - OVERLAP)
+        start = back if back > start else cut
+    yield text[start:]

@@ -1,0 +1,36 @@
+"""Takes items in so that one that cannot be taken in takes no other down with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from services.leads.driver import Connection
+from services.leads.intake.accept import accept
+from services.leads.intake.batcher import INTERNAL
+from services.leads.intake.items import Item, Verdict
+from shared.db import is_unavailable
+from shared.telemetry import logger
+
+log = logger(__name__)
+
+
+async def accept_each(connection: Connection, items: Sequence[Item], *, window: timedelta) -> list[Verdict]:
+    """Takes items without keys in, all together in the caller's transaction; if that fails, each alone, and one that
+    fails alone is kept as a rejection. The relay is to be woken after the commit."""
+    if not items:
+        return []
+    try:
+        async with connection.transaction():
+            accepted = await accept(connection, items, window=window)
+            return [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
+    except Exception as error:
+        if is_unavailable(error):
+            raise
+        if len(items) > 1:
+            return [(await accept_each(connection, [item], window=window))[0] for item in items]
+        if items[0].content is INTERNAL:
+            raise
+        log.exception("arrival could not be taken in", item=str(items[0].id))
+        return await accept_each(connection, [replace(items[0], content=INTERNAL)], window=window)

@@ -1,0 +1,194 @@
+"""Facebook pages and forms, for those who manage them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from shared.db import ReadSession, Session
+
+_PAGES: Final = """
+SELECT p.id, p.page_id, p.app_id, p.name, p.form_source_id, p.chat_source_id, p.active, p.version, p.created_at,
+    p.problem, p.problem_detail, p.problem_since, p.paused_until, p.poll_at, p.subscribed, p.resubscribed,
+    p.resubscribed_at, p.wrong_signatures, p.wrong_signature_at, l.*, f.*, m.*
+FROM facebook_pages p
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE pushed_at IS NOT NULL) AS pushed, count(*) FILTER (WHERE pushed_at IS NULL) AS polled_only,
+        count(*) FILTER (WHERE state = 'fetched') AS fetched, count(*) FILTER (WHERE state = 'pending') AS pending,
+        count(*) FILTER (WHERE state = 'failed') AS failed, max(received_at) AS last_lead_at
+    FROM facebook_leads WHERE page_id = p.id
+) AS l
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(gap), 0) AS gap, min(gap_since) AS gap_since, min(swept_at) AS read_at
+    FROM facebook_forms WHERE page_id = p.id
+) AS f
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting_messages FROM facebook_messages WHERE page_id = p.id AND state = 'waiting'
+) AS m
+"""
+_LIST: Final = text(
+    _PAGES + "WHERE CAST(:after AS uuid) IS NULL OR p.id > CAST(:after AS uuid) ORDER BY p.id LIMIT :limit"
+)
+_ONE: Final = text(_PAGES + "WHERE p.id = :id")
+_LOCK: Final = text(
+    "SELECT id, version, page_id, app_id, credentials, active, round FROM facebook_pages WHERE id = :id FOR UPDATE"
+)
+_CREDENTIALS: Final = text("SELECT credentials FROM facebook_pages WHERE id = :id")
+_INSERT: Final = text(
+    """
+INSERT INTO facebook_pages (id, page_id, app_id, name, credentials, hook_secret_hash, form_source_id, chat_source_id)
+VALUES (:id, :page_id, :app_id, :name, :credentials, :hash, :form_source_id, :chat_source_id)
+ON CONFLICT (page_id) DO NOTHING RETURNING id
+"""
+)
+# A change is tried at once: it may be what a problem waited for.
+_UPDATE: Final = text(
+    """
+UPDATE facebook_pages SET app_id = :app_id, name = :name, credentials = :credentials, form_source_id = :form_source_id,
+    chat_source_id = :chat_source_id, active = :active, version = version + 1, problem = '', problem_detail = '',
+    problem_since = NULL, failures = 0, paused_until = '-infinity', poll_at = '-infinity', subscription_at = '-infinity'
+WHERE id = :id
+"""
+)
+_ROTATE: Final = text(
+    """
+UPDATE facebook_pages SET hook_secret_number = hook_secret_number + 1, version = version + 1 WHERE id = :id
+RETURNING hook_secret_number
+"""
+)
+_SET_HASH: Final = text("UPDATE facebook_pages SET hook_secret_hash = :hash WHERE id = :id")
+_READ_NOW: Final = text(
+    "UPDATE facebook_pages SET poll_at = '-infinity', subscription_at = '-infinity' WHERE id = :id RETURNING round"
+)
+_RETRY: Final = text(
+    """
+UPDATE facebook_leads SET state = 'pending', attempts = 0, reason = '', next_try_at = '-infinity'
+WHERE page_id = :id AND state = 'failed'
+"""
+)
+_FORMS: Final = """
+SELECT form_id, name, status, source_id, product, marketer, consent_text, field_map, version, leads_count, swept_at, gap,
+    gap_since, problem, (SELECT count(*) FROM facebook_leads l WHERE l.page_id = f.page_id AND l.form_id = f.form_id) AS leads
+FROM facebook_forms f WHERE page_id = :page
+"""
+_FORM_LIST: Final = text(_FORMS + " AND form_id > :after ORDER BY form_id LIMIT :limit")
+_FORM: Final = text(_FORMS + " AND form_id = :form_id")
+_FORM_MAKE: Final = text(
+    "INSERT INTO facebook_forms (page_id, form_id) VALUES (:page, :form_id) ON CONFLICT DO NOTHING"
+)
+_FORM_LOCK: Final = text("SELECT version FROM facebook_forms WHERE page_id = :page AND form_id = :form_id FOR UPDATE")
+_FORM_UPDATE: Final = text(
+    """
+UPDATE facebook_forms SET source_id = :source_id, product = :product, marketer = :marketer, consent_text = :consent_text,
+    field_map = CAST(:field_map AS jsonb), version = version + 1
+WHERE page_id = :page AND form_id = :form_id
+"""
+)
+_LEADS: Final = text(
+    """
+SELECT l.leadgen_id, l.form_id, l.item_id, l.received_at, l.pushed_at, l.polled_at, l.created_time, l.ad_id, l.adset_id,
+    l.campaign_id, l.state, l.reason, l.attempts, l.next_try_at, r.verdict
+FROM facebook_leads l LEFT JOIN raw_items r ON r.id = l.item_id
+WHERE l.page_id = :page AND l.state = ANY(CAST(:states AS text[]))
+    AND (CAST(:after AS uuid) IS NULL OR l.item_id < CAST(:after AS uuid))
+ORDER BY l.item_id DESC LIMIT :limit
+"""
+)
+_RAISED: Final = text(
+    """
+SELECT id, page_id, received_at, state, error, substr(body, 1, :shown) AS body FROM facebook_hooks
+WHERE state IN ('unreadable', 'failed') AND (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid))
+ORDER BY id DESC LIMIT :limit
+"""
+)
+_CHANNEL: Final = text("SELECT channel FROM sources WHERE id = :id")
+
+
+async def pages(session: ReadSession, *, after: UUID | None, limit: int) -> Sequence[Any]:
+    """Pages with their figures, in the order in which they were connected."""
+    return (await session.execute(_LIST, {"after": after, "limit": limit})).all()
+
+
+async def page(session: ReadSession, page_id: UUID) -> Any | None:
+    return (await session.execute(_ONE, {"id": page_id})).one_or_none()
+
+
+async def lock(session: Session, page_id: UUID) -> Any | None:
+    """A page, held until the commit."""
+    return (await session.execute(_LOCK, {"id": page_id})).one_or_none()
+
+
+async def credentials(session: ReadSession, page_id: UUID) -> bytes:
+    """What is sealed of a page."""
+    return bytes((await session.execute(_CREDENTIALS, {"id": page_id})).scalar_one())
+
+
+async def insert(session: Session, values: dict[str, Any]) -> bool:
+    """Connects a page; False when it is connected already."""
+    return (await session.execute(_INSERT, values)).scalar() is not None
+
+
+async def update(session: Session, values: dict[str, Any]) -> None:
+    await session.execute(_UPDATE, values)
+
+
+async def rotate(session: Session, page_id: UUID) -> int | None:
+    """The number of the page's next callback address; None if there is no such page."""
+    number: int | None = (await session.execute(_ROTATE, {"id": page_id})).scalar()
+    return number
+
+
+async def set_hash(session: Session, page_id: UUID, secret_hash: bytes) -> None:
+    await session.execute(_SET_HASH, {"id": page_id, "hash": secret_hash})
+
+
+async def read_now(session: Session, page_id: UUID) -> int | None:
+    """Has the forms read at the next round; returns which workflow follows the page."""
+    round: int | None = (await session.execute(_READ_NOW, {"id": page_id})).scalar()
+    return round
+
+
+async def retry(session: Session, page_id: UUID) -> None:
+    """Has failed leads fetched again."""
+    await session.execute(_RETRY, {"id": page_id})
+
+
+async def forms(session: ReadSession, page_id: UUID, *, after: str, limit: int) -> Sequence[Any]:
+    return (await session.execute(_FORM_LIST, {"page": page_id, "after": after, "limit": limit})).all()
+
+
+async def form(session: ReadSession, page_id: UUID, form_id: str) -> Any | None:
+    return (await session.execute(_FORM, {"page": page_id, "form_id": form_id})).one_or_none()
+
+
+async def lock_form(session: Session, page_id: UUID, form_id: str) -> int:
+    """The version of a form, held until the commit; a form that nothing was heard of yet is made."""
+    await session.execute(_FORM_MAKE, {"page": page_id, "form_id": form_id})
+    version: int = (await session.execute(_FORM_LOCK, {"page": page_id, "form_id": form_id})).scalar_one()
+    return version
+
+
+async def update_form(session: Session, values: dict[str, Any]) -> None:
+    await session.execute(_FORM_UPDATE, values)
+
+
+async def leads(
+    session: ReadSession, page_id: UUID, *, states: Sequence[str], after: UUID | None, limit: int
+) -> Sequence[Any]:
+    """Leads that Facebook told of, the newest first."""
+    values = {"page": page_id, "states": list(states), "after": after, "limit": limit}
+    return (await session.execute(_LEADS, values)).all()
+
+
+async def raised(session: ReadSession, *, after: UUID | None, limit: int, shown: int) -> Sequence[Any]:
+    """Pushes that somebody has to look at, the newest first."""
+    return (await session.execute(_RAISED, {"after": after, "limit": limit, "shown": shown})).all()
+
+
+async def channel_of(session: ReadSession, source_id: UUID) -> str | None:
+    """The channel of a source."""
+    channel: str | None = (await session.execute(_CHANNEL, {"id": source_id})).scalar()
+    return channel
