@@ -45,7 +45,7 @@ def server_config(app: FastAPI, *, host: str = LOOPBACK, port: int = 0) -> uvico
     )
 
 
-class _EmbeddedServer(uvicorn.Server):
+class EmbeddedServer(uvicorn.Server):
     """A server that leaves the signals to its host and says when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -75,7 +75,7 @@ class GhtkSimulator:
     async def __aenter__(self) -> "GhtkSimulator":
         self._socket = socket.create_server((LOOPBACK, 0))
         self._port: int = self._socket.getsockname()[1]
-        self._server = _EmbeddedServer(server_config(self._app))
+        self._server = EmbeddedServer(server_config(self._app))
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         listening = asyncio.create_task(self._server.listening.wait())
         await asyncio.wait([self._serving, listening], return_when=asyncio.FIRST_COMPLETED)

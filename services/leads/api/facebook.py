@@ -35,8 +35,8 @@ router = APIRouter(prefix="/v1/facebook/pages", tags=["facebook"])
 
 FacebookId = Annotated[str, Field(pattern=r"^[0-9]{1,40}$", description="Facebook's id: digits")]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=1_000)]
-NEVER: Final = datetime(1, 1, 2, tzinfo=UTC)
-"""What the driver makes of '-infinity' lies before."""
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What stands where no moment was set yet."""
 
 
 class PageSettings(BaseModel):

@@ -45,7 +45,7 @@ SET name = excluded.name, status = excluded.status, leads_count = excluded.leads
 """
 _TO_READ: Final = """
 SELECT form_id FROM facebook_forms
-WHERE page_id = $1 AND (swept_at IS NULL OR sweep_count IS NOT NULL OR sweep_full OR leads_count <> swept_count
+WHERE page_id = $1 AND (swept_at IS NULL OR sweep_count IS NOT NULL OR sweep_full OR gap > 0 OR leads_count <> swept_count
     OR swept_at < $2)
 ORDER BY swept_at NULLS FIRST, form_id
 """
@@ -197,9 +197,9 @@ async def _end(facebook: Facebook, connection: Connection, page: Page, form_id: 
     was_full = form["sweep_since"] is None
     full_at = now if was_full else form["full_at"]
     known = await connection.fetchval(_KNOWN, page.id, form_id)
-    unreadable = form["unreadable"]
-    if unreadable is None:
-        unreadable = max(0, form["sweep_count"] - known)
+    unreadable = max(0, form["sweep_count"] - known)
+    if form["unreadable"] is not None:
+        unreadable = min(unreadable, form["unreadable"])
     missing = max(0, form["sweep_count"] - unreadable - known)
     gap = missing if was_full else min(missing, form["gap"])
     if gap and not form["gap"]:

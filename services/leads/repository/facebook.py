@@ -49,7 +49,7 @@ _UPDATE: Final = text(
     """
 UPDATE facebook_pages SET app_id = :app_id, name = :name, credentials = :credentials, form_source_id = :form_source_id,
     chat_source_id = :chat_source_id, active = :active, version = version + 1, problem = '', problem_detail = '',
-    problem_since = NULL, failures = 0, paused_until = '-infinity', poll_at = '-infinity', subscription_at = '-infinity'
+    problem_since = NULL, failures = 0, paused_until = 'epoch', poll_at = 'epoch', subscription_at = 'epoch'
 WHERE id = :id
 """
 )
@@ -61,11 +61,11 @@ RETURNING hook_secret_number
 )
 _SET_HASH: Final = text("UPDATE facebook_pages SET hook_secret_hash = :hash WHERE id = :id")
 _READ_NOW: Final = text(
-    "UPDATE facebook_pages SET poll_at = '-infinity', subscription_at = '-infinity' WHERE id = :id RETURNING round"
+    "UPDATE facebook_pages SET poll_at = 'epoch', subscription_at = 'epoch' WHERE id = :id RETURNING round"
 )
 _RETRY: Final = text(
     """
-UPDATE facebook_leads SET state = 'pending', attempts = 0, reason = '', next_try_at = '-infinity'
+UPDATE facebook_leads SET state = 'pending', attempts = 0, reason = '', next_try_at = 'epoch'
 WHERE page_id = :id AND state = 'failed'
 """
 )
