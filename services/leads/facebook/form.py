@@ -7,7 +7,7 @@ questions and the question's text, made a name, for the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
@@ -115,7 +115,8 @@ def read_time(value: Any) -> datetime | None:
 
 def _content(values: Mapping[str, str], rules: FormRules) -> Candidate | Rejection:
     if "phone" not in values and "other_phone" not in values:
-        return NO_PHONE_FIELD
+        known = {name: text for name, text in values.items() if name in ("name", "product", "note", "address")}
+        return replace(NO_PHONE_FIELD, fields=known)
     product = rules.product or (rules.source.product if rules.source else "")
     return read_candidate(
         phone=values.get("phone", ""),
