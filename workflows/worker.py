@@ -29,6 +29,7 @@ from workflows import search_attributes
 from workflows.care import CareWorkflow
 from workflows.facebook import FacebookPageWorkflow
 from workflows.fulfilment import FulfilmentWorkflow
+from workflows.imports import ImportUndoWorkflow, ImportWorkflow
 from workflows.polling import CarrierPollingWorkflow
 from workflows.shipment import ShipmentWorkflow
 
@@ -38,6 +39,8 @@ WORKFLOWS: Final[list[type]] = [
     ShipmentWorkflow,
     CarrierPollingWorkflow,
     FacebookPageWorkflow,
+    ImportWorkflow,
+    ImportUndoWorkflow,
 ]
 
 PASSED_THROUGH: Final = ("shared.contracts", "workflows.calls", "workflows.nudged", "workflows.search_attributes")

@@ -20,6 +20,8 @@ from services.leads.api import (
     hand_overs,
     history,
     hooks,
+    import_columns,
+    import_rows,
     imports,
     leads,
     listing,
@@ -39,7 +41,6 @@ from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
 from services.leads.facebook.applying import Applier
 from services.leads.facebook.context import facebook_of
-from services.leads.imports.runner import Runner
 from services.leads.inbox.replays import Replayer
 from services.leads.reconcile import reconcile
 from services.leads.settings import LeadsSettings
@@ -63,12 +64,6 @@ def _transfers(runtime: Runtime[Any]) -> Part:
 def _upkeep(runtime: Runtime[Any]) -> Part:
     upkeep = Upkeep(runtime.db, runtime.settings, parts_of(runtime).hours)
     return lambda: keep_running("upkeep", upkeep.run)
-
-
-def _imports(runtime: Runtime[Any]) -> Part:
-    parts = parts_of(runtime)
-    runner = Runner(runtime.db, sources=parts.sources, window=runtime.settings.duplicate_window, arrived=parts.uploaded)
-    return lambda: keep_running("imports", runner.run)
 
 
 def _replays(runtime: Runtime[Any]) -> Part:
@@ -112,15 +107,18 @@ SERVICE = Service(
         pool_tools.router,
         raw_replays.router,
         raw_items.router,
+        # Before the routes of one import, whose id would swallow their paths.
+        import_columns.router,
         imports.router,
         tags.router,
+        import_rows.router,
     ),
     handlers=handlers,
     resources=resources,
     activities=activities,
     background={
         "consumer": {"distributor": _distributor, "upkeep": _upkeep, "transfers": _transfers, "pushes": _pushes},
-        "activities": {"imports": _imports, "raw_replays": _replays},
+        "activities": {"raw_replays": _replays},
     },
     uploads=("/v1/imports", facebook_hook.PREFIX),
     reconcile=reconcile,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import UUID, uuid5
 
 from services.leads.consent.do_not_call import Listed
@@ -17,6 +18,7 @@ from shared.contracts.events.leads import (
     LEAD_DUPLICATED,
     LEAD_RELEASED,
     LEAD_UNASSIGNED,
+    LEAD_WITHDRAWN,
     PHONE_REVEALED,
     LeadAccepted,
     LeadArchived,
@@ -24,6 +26,7 @@ from shared.contracts.events.leads import (
     LeadDuplicated,
     LeadReleased,
     LeadUnassigned,
+    LeadWithdrawn,
     ListedPhone,
     PhoneRevealed,
     Source,
@@ -153,6 +156,12 @@ def unassigned(lead_id: UUID, pool_id: UUID | None, *, received_at: datetime, at
 def revealed(fact: PhoneRevealed) -> Row:
     """Somebody was shown a masked number."""
     return event_row(PHONE_REVEALED, fact, subject=fact.lead_id)
+
+
+def withdrawn(lead_id: UUID, *, was: Literal["lead", "duplicate"]) -> Row:
+    """A lead or duplicate that never was."""
+    data = LeadWithdrawn(lead_id=lead_id, was=was, withdrawn_at=datetime.now(UTC))
+    return event_row(LEAD_WITHDRAWN, data, subject=lead_id)
 
 
 def _source(origin: Origin) -> Source:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from temporalio.client import Client
 
 from services.leads.facebook.reconcile import reconcile_pages
+from services.leads.imports.reconcile import reconcile_imports
 from shared.db import Database
 
 
@@ -18,4 +19,7 @@ async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
     Raises:
         RPCError: Temporal cannot be asked.
     """
-    return {"facebook_pages": await reconcile_pages(db, temporal)}
+    return {
+        "facebook_pages": await reconcile_pages(db, temporal),
+        "imports": await reconcile_imports(db, temporal),
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,8 +26,6 @@ LeadsRuntime = Runtime[LeadsSettings]
 class Parts:
     batcher: Batcher
     sources: Sources
-    uploaded: asyncio.Event
-    """Set when an upload was kept, to wake an import runner in this process."""
     hours: BusinessHours
     hooks: Hooks
 
@@ -41,7 +38,6 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
     parts = Parts(
         batcher=Batcher(runtime.db, window=runtime.settings.duplicate_window),
         sources=sources,
-        uploaded=asyncio.Event(),
         hours=BusinessHours(runtime.settings),
         hooks=Hooks(facebook.facebook_of(runtime)),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from services.orders import record
+from services.orders import record, withdrawal
 from services.orders.care import service as care_service
 from services.orders.care.processes import PROCESSES, Processes
 from services.orders.care.reading import Care, lock_care
@@ -22,6 +22,7 @@ from shared.contracts import ids
 from shared.contracts.activities import (
     CARE_ADVANCE,
     FULFILMENT_STATE,
+    ORDERS_WITHDRAW,
     RELEASE_STOCK,
     RESERVE_STOCK,
     Advance,
@@ -30,6 +31,7 @@ from shared.contracts.activities import (
     OperatorView,
     OrderRef,
     Reservation,
+    UndoBatch,
 )
 from shared.db import Database, Session
 from shared.service import Runtime
@@ -37,6 +39,9 @@ from shared.temporal import implements
 
 SUPERSEDED: Final = "superseded"
 """How a workflow ends whose care has ended and was begun again: another workflow follows it."""
+
+WITHDRAWN: Final = "withdrawn"
+"""How a care ends whose order never was: its import was undone."""
 
 _LOOKED = text(
     """
@@ -78,6 +83,8 @@ class OrdersActivities:
         async with self._db.transaction() as session:
             order = await record.lock(session, ref.order_id)
             care = await lock_care(session, ref.order_id)
+            if order is None and await withdrawal.is_withdrawn(session, ref.order_id):
+                return Advance(done=True, outcome=WITHDRAWN, view=OperatorView(sentence_vi="", sentence_en=""))
             if order is None or care is None:
                 raise ApplicationError("this order has no care", type="no-care", non_retryable=True)
             if activity.info().workflow_id != ids.care_id(order.id, round=care.round):
@@ -131,6 +138,13 @@ class OrdersActivities:
             missing = await stock.reserve(session, ref.order_id, at=self._now())
         return Reservation(reserved=not missing, missing=missing)
 
+    @implements(ORDERS_WITHDRAW)
+    async def withdraw(self, batch: UndoBatch) -> UndoBatch:
+        """Takes the orders of an import back but for those that somebody has worked on."""
+        async with self._db.transaction() as session:
+            kept = await withdrawal.withdraw(session, leads=batch.lead_ids, duplicates=batch.duplicate_ids)
+        return batch.model_copy(update={"kept": tuple(kept)})
+
     @implements(RELEASE_STOCK)
     async def release_stock(self, ref: OrderRef) -> Done:
         """Gives back what a cancelled order still has; orders that wait for it are served.
@@ -151,4 +165,4 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
     mine = OrdersActivities(
         runtime.db, cast(Processes, runtime.state[PROCESSES]), now=lambda: cast(Clock, runtime.state[CLOCK])()
     )
-    return [mine.advance, mine.fulfilment_state, mine.reserve_stock, mine.release_stock]
+    return [mine.advance, mine.fulfilment_state, mine.reserve_stock, mine.release_stock, mine.withdraw]

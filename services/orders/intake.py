@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from services.orders import customers, record
+from services.orders import customers, record, withdrawal
 from services.orders.actors import SYSTEM, Actor
 from services.orders.care import service as care
 from services.orders.causes import REQUEST, Causes
@@ -91,7 +91,10 @@ _ONE_BY_ONE: Final = text(
     "SELECT pg_advisory_xact_lock(key) FROM (SELECT hashtextextended(CAST(id AS text), 0) AS key "
     "FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY 1) AS keys"
 )
-_KNOWN: Final = text("SELECT id FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))")
+_KNOWN: Final = text(
+    "SELECT id FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) "
+    "UNION ALL SELECT lead_id FROM withdrawn_leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))"
+)
 
 
 async def bear(
@@ -102,7 +105,8 @@ async def bear(
     actor: Actor = SYSTEM,
     causes: Causes = REQUEST,
 ) -> dict[UUID, Order]:
-    """Makes customers and orders at L1, with the transition C3 → L1 each; those that exist already are left alone.
+    """Makes customers and orders at L1, with the transition C3 → L1 each; those that exist already, or were
+    withdrawn, are left alone.
 
     Returns:
         The orders made now.
@@ -164,6 +168,8 @@ INSERT INTO assignments (order_id, assignment, owner_id, owner_code, team, at, c
 SELECT * FROM unnest(
     CAST(:order_id AS uuid[]), CAST(:assignment AS integer[]), CAST(:owner_id AS uuid[]), CAST(:owner_code AS text[]),
     CAST(:team AS text[]), CAST(:at AS timestamptz[]), CAST(:cause AS text[]))
+    AS t (order_id, assignment, owner_id, owner_code, team, at, cause)
+WHERE NOT EXISTS (SELECT 1 FROM withdrawn_leads w WHERE w.lead_id = t.order_id)
 ON CONFLICT (order_id, assignment) DO NOTHING
 """
 )
@@ -259,6 +265,9 @@ async def came_again(session: Session, lead: LeadDuplicated) -> None:
     Raises:
         NotYet: the anchor has not arrived here.
     """
+    await withdrawal.one_at_a_time(session, lead.lead_id)
+    if await withdrawal.is_withdrawn(session, lead.lead_id):
+        return
     order = await record.lock(session, lead.anchor_id)
     if order is None:
         raise NotYet(f"order {lead.anchor_id}")

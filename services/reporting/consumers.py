@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from services.reporting.projection import NOBODY, OrderFacts, Rollup, day_of
 from shared.consumer import Event, Handlers
 from shared.contracts import levels
 from shared.contracts.base import Contract
-from shared.contracts.events.leads import LEAD_DUPLICATED, LeadDuplicated
+from shared.contracts.events.leads import LEAD_DUPLICATED, LEAD_WITHDRAWN, LeadDuplicated, LeadWithdrawn
 from shared.contracts.events.orders import (
     LEVEL_CHANGED,
     ORDER_CLOSED,
@@ -40,6 +41,7 @@ class Projector:
         handlers = Handlers()
         handlers.batch(LEVEL_CHANGED)(self.level_changed)
         handlers.batch(LEAD_DUPLICATED)(self.lead_duplicated)
+        handlers.batch(LEAD_WITHDRAWN)(self.lead_withdrawn)
         handlers.batch(OWNER_CHANGED)(self.owner_changed)
         handlers.batch(ORDER_CLOSED)(self.order_closed)
         handlers.batch(SHIPMENT_CHANGED)(self.shipment_changed)
@@ -48,6 +50,7 @@ class Projector:
 
     async def level_changed(self, session: Session, events: Sequence[Event[LevelChanged]]) -> None:
         rows: list[dict[str, Any]] = []
+        events = await self._standing(session, events, lambda data: data.order_id)
         for event in events:
             change = event.data
             if change.sequence == 1 and change.from_level == levels.NEW:
@@ -70,6 +73,7 @@ class Projector:
 
     async def lead_duplicated(self, session: Session, events: Sequence[Event[LeadDuplicated]]) -> None:
         rows: list[dict[str, Any]] = []
+        events = await self._standing(session, events, lambda data: data.lead_id)
         for event in events:
             lead = event.data
             for sequence, (left, entered) in enumerate([(None, levels.NEW), (levels.NEW, levels.DUPLICATE)]):
@@ -95,12 +99,22 @@ class Projector:
         await self._update(session, events, lambda data: data.lead_id, projection.lead_duplicated)
 
     async def owner_changed(self, session: Session, events: Sequence[Event[OwnerChanged]]) -> None:
+        events = await self._standing(session, events, lambda data: data.order_id)
+        moves: list[dict[str, Any]] = [
+            {
+                "order_id": event.data.order_id,
+                "assignment": event.data.assignment,
+                "day": day_of(event.data.at, self.zone),
+                "level": event.data.level,
+                "from_owner_id": event.data.from_owner_id or NOBODY,
+                "to_owner_id": event.data.to_owner_id or NOBODY,
+            }
+            for event in events
+        ]
+        await repository.add_moves(session, moves)
         sums: Counter[Rollup] = Counter()
-        for event in events:
-            change = event.data
-            day = day_of(change.at, self.zone)
-            sums[Rollup("level_days", (day, change.level, change.from_owner_id or NOBODY), "moved_out")] += 1
-            sums[Rollup("level_days", (day, change.level, change.to_owner_id or NOBODY), "moved_in")] += 1
+        for move in moves:
+            sums.update(_moved(move["day"], move["level"], move["from_owner_id"], move["to_owner_id"]))
         await repository.add_to_rollups(session, sums)
         await self._update(session, events, lambda data: data.order_id, projection.owner_changed)
 
@@ -138,13 +152,33 @@ class Projector:
         for row in rows:
             if row["transition_id"] not in new:
                 continue
-            for level, measure in ((row["to_level"], "entered"), (row["from_level"], "left")):
-                if level is None:
-                    continue
-                sums[Rollup("level_days", (row["day"], level, row["owner_id"]), measure)] += 1
-                source = (row["day"], level, row["channel"], row["marketer"])
-                sums[Rollup("level_source_days", source, measure)] += 1
+            sums.update(_passed(row))
         await repository.add_to_rollups(session, sums)
+
+    async def lead_withdrawn(self, session: Session, events: Sequence[Event[LeadWithdrawn]]) -> None:
+        """Takes out of every sum what these leads and their orders have added, and adds nothing of them from now on.
+
+        Their events come from two streams, so some may still be on their way: these find the order withdrawn.
+        """
+        before = await repository.lock_orders(session, (event.data.lead_id for event in events))
+        gone = [order for order in before.values() if not order.withdrawn]
+        ids = [order.order_id for order in gone]
+        sums: Counter[Rollup] = Counter()
+        for order in gone:
+            sums.subtract(projection.contributions(order, self.zone))
+        for row in await repository.take_transitions(session, ids):
+            sums.subtract(_passed(row._mapping))
+        for row in await repository.take_moves(session, ids):
+            sums.subtract(_moved(row.day, row.level, row.from_owner_id, row.to_owner_id))
+        await repository.save_orders(session, [OrderFacts(id, withdrawn=True) for id in ids])
+        await repository.add_to_rollups(session, sums)
+
+    async def _standing(
+        self, session: Session, events: Sequence[Event[DataT]], order_of: Callable[[DataT], UUID]
+    ) -> list[Event[DataT]]:
+        """Events of orders that were not withdrawn; the orders are locked until commit."""
+        orders = await repository.lock_orders(session, (order_of(event.data) for event in events))
+        return [event for event in events if not orders[order_of(event.data)].withdrawn]
 
     async def _update(
         self,
@@ -157,6 +191,8 @@ class Projector:
         after = dict(before)
         for event in events:
             order_id = order_of(event.data)
+            if before[order_id].withdrawn:
+                continue
             after[order_id] = apply(after[order_id], event.data)
         changed = [order for order_id, order in after.items() if order != before[order_id]]
         sums: Counter[Rollup] = Counter()
@@ -165,3 +201,24 @@ class Projector:
             sums.subtract(projection.contributions(before[order.order_id], self.zone))
         await repository.save_orders(session, changed)
         await repository.add_to_rollups(session, sums)
+
+
+def _passed(row: Mapping[str, Any]) -> Counter[Rollup]:
+    """What a transition adds: an entry into its level and an exit from the one before."""
+    sums: Counter[Rollup] = Counter()
+    for level, measure in ((row["to_level"], "entered"), (row["from_level"], "left")):
+        if level is not None:
+            sums[Rollup("level_days", (row["day"], level, row["owner_id"]), measure)] += 1
+            source = (row["day"], level, row["channel"], row["marketer"])
+            sums[Rollup("level_source_days", source, measure)] += 1
+    return sums
+
+
+def _moved(day: date, level: str, from_owner: UUID, to_owner: UUID) -> Counter[Rollup]:
+    """What a change of owner adds."""
+    return Counter(
+        {
+            Rollup("level_days", (day, level, from_owner), "moved_out"): 1,
+            Rollup("level_days", (day, level, to_owner), "moved_in"): 1,
+        }
+    )

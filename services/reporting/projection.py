@@ -55,6 +55,8 @@ class OrderFacts:
     deposit: int = 0
     settled_at: datetime | None = None
     settled_amount: int = 0
+    withdrawn: bool = False
+    """Its import was undone: it adds nothing, whatever is still told of it."""
 
 
 class Rollup(NamedTuple):

@@ -44,6 +44,24 @@ WHERE l.final <> excluded.final AND l.said_at < excluded.said_at
 """
 )
 
+_TAKE_TRANSITIONS = text(
+    """
+DELETE FROM transitions WHERE order_id = ANY(CAST(:ids AS uuid[]))
+RETURNING day, from_level, to_level, owner_id, channel, marketer
+"""
+)
+_ADD_MOVES = text(
+    """
+INSERT INTO owner_moves SELECT * FROM json_populate_recordset(CAST(NULL AS owner_moves), CAST(:rows AS json))
+ON CONFLICT (order_id, assignment) DO NOTHING
+"""
+)
+_TAKE_MOVES = text(
+    """
+DELETE FROM owner_moves WHERE order_id = ANY(CAST(:ids AS uuid[])) RETURNING day, level, from_owner_id, to_owner_id
+"""
+)
+
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     projection.COHORT_SOURCE: ("day", "channel", "marketer", "landing_page", "product"),
     projection.COHORT_OWNER: ("day", "owner_id"),
@@ -114,3 +132,19 @@ async def add_to_rollups(session: Session, sums: Counter[Rollup]) -> None:
             for key in sorted(rows, key=str)
         ]
         await session.execute(text(statement), {"rows": _json(ordered)})
+
+
+async def take_transitions(session: Session, ids: Iterable[UUID]) -> Sequence[Any]:
+    """Takes the transitions of orders away and returns them; the orders must be locked."""
+    return (await session.execute(_TAKE_TRANSITIONS, {"ids": list(ids)})).all()
+
+
+async def add_moves(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Keeps changes of owner as facts."""
+    if rows:
+        await session.execute(_ADD_MOVES, {"rows": _json(rows)})
+
+
+async def take_moves(session: Session, ids: Iterable[UUID]) -> Sequence[Any]:
+    """Takes the changes of owner of orders away and returns them; the orders must be locked."""
+    return (await session.execute(_TAKE_MOVES, {"ids": list(ids)})).all()

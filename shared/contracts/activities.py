@@ -85,6 +85,56 @@ class Advance(Contract):
     """What the workflow has to do before it waits again, as a code: 'cancel' = cancel the parcel at the carrier."""
 
 
+# leads
+class ImportRef(Contract):
+    import_id: UUID
+
+
+IMPORT_ADVANCE: Final = ActivityRef(
+    "leads.import.advance",
+    ImportRef,
+    Advance,
+    queue="leads",
+    start_to_close=timedelta(minutes=5),
+    heartbeat=timedelta(seconds=10),
+)
+"""Gives the next rows of a workbook their verdicts; done when all have one, or somebody cancelled it."""
+
+
+class UndoBatch(Contract):
+    """Leads and duplicates of an import that nobody has worked on as far as leads knows: ids only."""
+
+    import_id: UUID
+    lead_ids: tuple[UUID, ...] = ()
+    duplicate_ids: tuple[UUID, ...] = ()
+    first_row: int = 0
+    """Excel's number of the first row of the batch: the next one ends before it. Undoing goes from the last row up."""
+    kept: tuple[UUID, ...] = ()
+    """Those of the leads whose order was worked on: they stay."""
+
+
+class UndoPlace(Contract):
+    import_id: UUID
+    before_row: int
+    """Excel's number of a row; 0 = from the end."""
+
+
+IMPORT_UNDO_CHOOSE: Final = ActivityRef(
+    "leads.import.undo.choose", UndoPlace, UndoBatch, queue="leads", start_to_close=timedelta(minutes=1)
+)
+"""The next rows that can be undone; without any and with `first_row` 0, all are done."""
+
+ORDERS_WITHDRAW: Final = ActivityRef(
+    "orders.withdraw", UndoBatch, UndoBatch, queue="orders", start_to_close=timedelta(minutes=1)
+)
+"""Takes the orders of leads back that nobody has worked on, for ever; the answer's `kept` are those that stay."""
+
+IMPORT_UNDO_REMOVE: Final = ActivityRef(
+    "leads.import.undo.remove", UndoBatch, Advance, queue="leads", start_to_close=timedelta(minutes=1)
+)
+"""Takes the batch but for what is kept out of leads, and puts back what was there before."""
+
+
 # orders
 CARE_ADVANCE: Final = ActivityRef("orders.care.advance", OrderRef, Advance, queue="orders")
 

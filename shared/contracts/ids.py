@@ -40,8 +40,13 @@ def facebook_id(page_id: UUID, *, round: int = 1) -> str:
     return _round(f"{FACEBOOK}/{page_id}", round)
 
 
-def import_id(import_id: UUID) -> str:
-    return f"{IMPORT}/{import_id}"
+def import_id(import_id: UUID, *, round: int = 1) -> str:
+    """An import that goes on after it was cancelled, or is taken in after it was tried, is another one: 'import/…/2'."""
+    return _round(f"{IMPORT}/{import_id}", round)
+
+
+def import_undo_id(import_id: UUID, *, round: int = 1) -> str:
+    return _round(f"{IMPORT}/{import_id}/undo", round)
 
 
 def subject_of(workflow_id: str) -> UUID:

@@ -80,11 +80,20 @@ class FacebookInput(Contract):
     """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
+class ImportInput(Contract):
+    import_id: UUID
+    continued: int = 0
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
+
+
 CARE: Final = WorkflowRef("CareWorkflow", CareInput)
 FULFILMENT: Final = WorkflowRef("FulfilmentWorkflow", FulfilmentInput)
 SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
 POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
 FACEBOOK: Final = WorkflowRef("FacebookPageWorkflow", FacebookInput)
+IMPORT: Final = WorkflowRef("ImportWorkflow", ImportInput)
+IMPORT_UNDO: Final = WorkflowRef("ImportUndoWorkflow", ImportInput)
 
 
 def nudge_care(order_id: UUID, *, code: str, round: int = 1) -> WorkflowCommand:
@@ -128,4 +137,16 @@ def nudge_facebook(page_id: UUID, *, round: int = 1) -> WorkflowCommand:
         ids.facebook_id(page_id, round=round),
         FacebookInput(page_id=page_id),
         summary="Fetches the leads of one Facebook page",
+    )
+
+
+def start_import(import_id: UUID, *, round: int = 1) -> WorkflowCommand:
+    return IMPORT.start(
+        ids.import_id(import_id, round=round), ImportInput(import_id=import_id), summary="Takes in one workbook"
+    )
+
+
+def start_import_undo(import_id: UUID, *, round: int = 1) -> WorkflowCommand:
+    return IMPORT_UNDO.start(
+        ids.import_undo_id(import_id, round=round), ImportInput(import_id=import_id), summary="Undoes one import"
     )

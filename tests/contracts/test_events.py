@@ -48,6 +48,7 @@ REQUIRED = {
     "leads.lead.tagged.v1": {"lead_id", "version", "at"},
     "leads.tag.changed.v1": {"tag_id", "version", "name", "colour"},
     "leads.message.received.v1": {"message_id", "order_id", "at", "channel"},
+    "leads.lead.withdrawn.v1": {"lead_id", "was", "withdrawn_at"},
     "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
     "orders.interaction.undone.v1": {"interaction_id", "order_id", "at"},
     "orders.level.changed.v1": {

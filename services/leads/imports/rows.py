@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -15,15 +16,17 @@ from services.leads.intake.items import Candidate, Item, Origin, Rejection, read
 from services.leads.sources import KnownSource
 from services.leads.text import cell, plain
 from services.leads.workbook.columns import Field
-from services.leads.workbook.reading import SheetHeader, SheetRow
 
 MAX_CAMPAIGN: Final = 200
+
+Columns = Sequence[tuple[str, Field | None]]
+"""Label and meaning, in the order of a row's cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
     """What all rows of an import share: when the file arrived, and where its numbers come from unless a row says
-    otherwise. `sources` are known sources by their plain name."""
+    otherwise. `sources` are known sources by their plain name, `people` are colleagues by their code in capitals."""
 
     id: UUID
     received_at: datetime
@@ -31,53 +34,108 @@ class Import:
     product: str
     sources: Mapping[str, KnownSource]
     correlation_id: str
+    columns: Columns
+    people: Mapping[str, UUID]
+
+    def label(self, field: Field) -> str:
+        """The name of the column with this meaning."""
+        return next((label for label, meaning in self.columns if meaning == field), "")
 
 
-def item_of(row: SheetRow, header: SheetHeader, of: Import) -> Item:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it is staged: Excel's number, and its cells as a JSON list."""
+
+    number: int
+    cells: str
+
+    def values(self, columns: Columns) -> dict[Field, str]:
+        """The texts with a meaning; empty ones are left out."""
+        texts = orjson.loads(self.cells)
+        return {field: text for (_, field), text in zip(columns, texts, strict=True) if field and text}
+
+
+def item_of(row: Row, of: Import) -> Item:
     """The item of a row. Its body is the row's texts in the order of the sheet's columns."""
+    values = row.values(of.columns)
     return Item(
         id=uuid7(),
         received_at=of.received_at,
-        origin=_origin(row, of),
+        origin=_origin(values, of),
         content_type="application/json",
-        body=orjson.dumps(row.cells),
-        content=_content(row, header, product=of.product),
+        body=row.cells.encode(),
+        content=_content(row.number, values, of),
         correlation_id=of.correlation_id,
         place=(of.id, row.number),
+        owner_id=_owner(values, of),
     )
 
 
-def _origin(row: SheetRow, of: Import) -> Origin:
-    written = row.values.get("source", "")
-    campaign = cell(row.values.get("campaign", ""), MAX_CAMPAIGN)
-    known = of.sources.get(plain(written)) if written else None
+def source_of(values: Mapping[Field, str], of: Import) -> KnownSource | None:
+    """The source that a row names, if it is one of ours."""
+    written = values.get("source", "")
+    return of.sources.get(plain(written)) if written else None
+
+
+def _origin(values: Mapping[Field, str], of: Import) -> Origin:
+    campaign = cell(values.get("campaign", ""), MAX_CAMPAIGN)
+    known = source_of(values, of)
     if known is not None:
         origin = known.origin(created_by=of.origin.created_by)
         return replace(origin, campaign=campaign or known.campaign, marketer=known.marketer or of.origin.marketer)
     # A source that is only written there is still worth a dimension of the reports.
-    return replace(of.origin, campaign=campaign or cell(written, MAX_CAMPAIGN) or of.origin.campaign)
+    written = cell(values.get("source", ""), MAX_CAMPAIGN)
+    return replace(of.origin, campaign=campaign or written or of.origin.campaign)
 
 
-def _content(row: SheetRow, header: SheetHeader, *, product: str) -> Candidate | Rejection:
+def owner_code(text: str) -> str:
+    """'nv001 – Nguyễn Lan' → 'NV001': the template offers codes with names."""
+    return text.split()[0].upper() if text.strip() else ""
+
+
+def _owner(values: Mapping[Field, str], of: Import) -> UUID | None:
+    return of.people.get(owner_code(values.get("owner", "")))
+
+
+def _content(number: int, values: Mapping[Field, str], of: Import) -> Candidate | Rejection:
     content = read_candidate(
-        phone=row.values.get("phone", ""),
-        other_phone=row.values.get("other_phone", ""),
-        name=row.values.get("name", ""),
-        product=row.values.get("product", "") or product,
-        note=row.values.get("note", ""),
-        address=row.values.get("address", ""),
+        phone=values.get("phone", ""),
+        other_phone=values.get("other_phone", ""),
+        name=values.get("name", ""),
+        product=values.get("product", "") or of.product,
+        note=values.get("note", ""),
+        address=values.get("address", ""),
     )
-    if isinstance(content, Candidate):
-        return content
-    column = _column(row, header)
+    if isinstance(content, Rejection):
+        # Of the two columns, the one in which the number is wrong or missing.
+        field: Field = "other_phone" if "phone" not in values and "other_phone" in values else "phone"
+        return _at(number, of.label(field) or of.label("phone"), content)
+    if (code := owner_code(values.get("owner", ""))) and code not in of.people:
+        unknown = Rejection(
+            "owner_unknown",
+            vi=f"không có người dùng mã “{code}”, hoặc tài khoản đã khóa. Sửa mã, hoặc để trống để hệ thống tự chia.",
+            en=f"there is no colleague “{code}”, or the account is locked. Correct it, or leave it empty.",
+        )
+        return _at(number, of.label("owner"), unknown)
+    return content
+
+
+def _at(number: int, column: str, rejection: Rejection) -> Rejection:
+    """A rejection that names row and column."""
     return replace(
-        content,
-        vi=f"Dòng {row.number}, cột “{column}”: {content.vi}",
-        en=f"Row {row.number}, column “{column}”: {content.en}",
+        rejection,
+        vi=f"Dòng {number}, cột “{column}”: {rejection.vi}",
+        en=f"Row {number}, column “{column}”: {rejection.en}",
     )
 
 
-def _column(row: SheetRow, header: SheetHeader) -> str:
-    """The name of the column in which the number is wrong or missing."""
-    field: Field = "other_phone" if "phone" not in row.values and "other_phone" in row.values else "phone"
-    return header.fields[field]
+_CONTENT: Final[tuple[Field, ...]] = ("name", "product", "source", "campaign", "address", "note")
+
+
+def row_key(phones: Sequence[str], values: Mapping[Field, str]) -> bytes:
+    """What makes two rows the same wherever they stand: the canonical numbers and what is said of the customer.
+
+    Columns without a meaning (running numbers, say) and differences of case, accents and signs do not count.
+    """
+    parts = [*sorted(phones), *(plain(values.get(field, "")) for field in _CONTENT)]
+    return hashlib.sha256("\n".join(parts).encode()).digest()

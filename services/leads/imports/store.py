@@ -1,88 +1,121 @@
-"""Imports in the database."""
+"""Imports in the database: their rows are staged, then move to the raw inbox chunk by chunk."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, Literal
 from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import text
 
 from services.leads.driver import Connection, Pool
 from services.leads.intake.items import Origin
-from services.leads.workbook.reading import SheetHeader
-from shared.db import ReadSession
+from services.leads.workbook.columns import Column, Field
+from services.leads.workbook.reading import Sheet, SheetHeader
 
-LEASE: Final = 15.0
-"""Seconds after which an import whose process died is taken up by another."""
+Mode = Literal["import", "dry_run"]
+State = Literal["running", "checked", "done", "cancelled", "failed", "undoing", "undone"]
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A workbook that was checked and is to be imported."""
+    """A workbook that was checked and is to be imported, or only tried."""
 
     id: UUID
     file_name: str
     file_hash: bytes
-    content: bytes
     header: SheetHeader
+    columns: tuple[Column, ...]
+    header_key: str
     origin: Origin
     uploader: str
     received_at: datetime
+    mode: Mode
+    only_new: bool
+    may_distribute: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The import that a file had before."""
+
+    id: UUID
+    state: State
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of rows."""
+
+    leads: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    repeated: int = 0
 
 
 _INSERT: Final = """
 INSERT INTO imports (id, file_name, file_hash, source_id, uploaded_by, uploader, marketer, asked, sheet, columns, row_count,
-    created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12)
-ON CONFLICT (file_hash) DO NOTHING RETURNING id
+    created_at, received_at, mode, only_new, may_distribute, header_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $12, $13, $14, $15, $16)
+ON CONFLICT (file_hash) WHERE mode = 'import' AND NOT only_new AND state <> 'undone' DO NOTHING RETURNING id
 """
-# A file whose import failed may be sent again: it goes on behind the last row that was taken in.
-_REVIVE: Final = """
-UPDATE imports SET state = 'running', problem_vi = '', problem_en = '', finished_at = NULL
-WHERE file_hash = $1 AND state = 'failed' RETURNING id
+_KNOWN: Final = """
+SELECT id, state, created_at FROM imports
+WHERE file_hash = $1 AND mode = 'import' AND NOT only_new AND state <> 'undone'
 """
-_BY_HASH: Final = "SELECT id FROM imports WHERE file_hash = $1"
-_KEEP_FILE: Final = "INSERT INTO import_files (import_id, content) VALUES ($1, $2) ON CONFLICT (import_id) DO NOTHING"
-_CLAIM: Final = """
-UPDATE imports SET lease_until = now() + $1 * interval '1 second'
-WHERE id = (SELECT id FROM imports WHERE state = 'running' AND lease_until < now() ORDER BY id LIMIT 1
-            FOR UPDATE SKIP LOCKED)
-RETURNING id
-"""
-_RENEW: Final = "UPDATE imports SET lease_until = now() + $2 * interval '1 second' WHERE id = $1"
-_LEAVE: Final = "UPDATE imports SET lease_until = '-infinity' WHERE id = $1"
 _LOAD: Final = """
-SELECT i.id, i.source_id, i.uploaded_by, i.marketer, i.asked, i.created_at, i.rows_done, f.content
-FROM imports i JOIN import_files f ON f.import_id = i.id WHERE i.id = $1
+SELECT id, state, mode, only_new, may_distribute, source_id, uploaded_by, uploader, marketer, asked, columns, received_at,
+    row_count, rows_done, leads, duplicates, rejected, repeated, row_cursor, undone, undo_by, undo_reason, round, undo_round
+FROM imports WHERE id = $1
 """
-_PLACE: Final = "SELECT rows_done FROM imports WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE"
+_HOLD: Final = "SELECT row_cursor FROM imports WHERE id = $1 AND state = 'running' AND mode = $2 FOR NO KEY UPDATE"
+_STAGED: Final = """
+SELECT row_no, cells FROM import_rows WHERE import_id = $1 AND row_no > $2 ORDER BY row_no LIMIT $3
+"""
+_UNSTAGE: Final = """
+DELETE FROM import_rows WHERE import_id = $1 AND row_no > $2 AND row_no <= $3 AND NOT row_no = ANY($4::integer[])
+"""
 _ADVANCE: Final = """
-UPDATE imports SET rows_done = rows_done + $2 + $3 + $4, leads = leads + $2, duplicates = duplicates + $3,
-    rejected = rejected + $4, lease_until = now() + $5 * interval '1 second'
+UPDATE imports SET row_cursor = $2, rows_done = rows_done + $3 + $4 + $5 + $6, leads = leads + $3,
+    duplicates = duplicates + $4, rejected = rejected + $5, repeated = repeated + $6
 WHERE id = $1
 """
 _FINISH: Final = """
-WITH done AS (
-    UPDATE imports SET state = 'done', finished_at = now() WHERE id = $1 AND state = 'running' AND rows_done = $2 RETURNING id
-)
-DELETE FROM import_files USING done WHERE import_id = done.id
+UPDATE imports SET state = CASE mode WHEN 'import' THEN 'done' ELSE 'checked' END, finished_at = now()
+WHERE id = $1 AND state = 'running' AND mode = $2
+    AND NOT EXISTS (SELECT 1 FROM import_rows WHERE import_id = $1 AND row_no > row_cursor)
 """
+_FORGET_TRIAL: Final = "DELETE FROM import_trial_windows WHERE import_id = $1"
 _FAIL: Final = """
 UPDATE imports SET state = 'failed', problem_vi = $2, problem_en = $3, finished_at = now()
 WHERE id = $1 AND state = 'running'
 """
+_CANCEL: Final = """
+UPDATE imports SET state = 'cancelled', finished_at = now() WHERE id = $1 AND state = 'running' RETURNING 1
+"""
+_RESUME: Final = """
+UPDATE imports SET state = 'running', problem_vi = '', problem_en = '', finished_at = NULL, round = round + 1
+WHERE id = $1 AND state IN ('failed', 'cancelled') RETURNING round
+"""
+_TAKE_IN: Final = """
+UPDATE imports SET mode = 'import', state = 'running', received_at = $2, row_cursor = 0, rows_done = 0, leads = 0,
+    duplicates = 0, rejected = 0, repeated = 0, finished_at = NULL, problem_vi = '', problem_en = '', round = round + 1,
+    only_new = $3
+WHERE id = $1 AND mode = 'dry_run' AND state IN ('checked', 'cancelled', 'failed')
+    AND NOT EXISTS (SELECT 1 FROM imports o WHERE o.file_hash = imports.file_hash AND o.mode = 'import'
+                    AND NOT o.only_new AND o.state <> 'undone' AND NOT $3)
+RETURNING round
+"""
 
 
-async def add(connection: Connection, upload: Upload) -> tuple[UUID, bool]:
-    """Keeps an upload, in the caller's transaction.
+async def add(connection: Connection, upload: Upload) -> bool:
+    """Keeps an upload without its rows, in the caller's transaction; False when the same file came before.
 
-    Returns:
-        Its import, and whether there is something to do; False when the same file came before and is done or running.
+    Waits for another transaction that is just keeping the same file.
     """
     origin = upload.origin
     added = await connection.fetchval(
@@ -96,59 +129,71 @@ async def add(connection: Connection, upload: Upload) -> tuple[UUID, bool]:
         origin.marketer,
         origin.asked_to_be_called,
         upload.header.sheet,
-        orjson.dumps([(column.label, column.field) for column in upload.header.columns]).decode(),
+        orjson.dumps([(column.label, column.field) for column in upload.columns]).decode(),
         upload.header.row_count,
         upload.received_at,
+        upload.mode,
+        upload.only_new,
+        upload.may_distribute,
+        upload.header_key,
     )
-    started = added or await connection.fetchval(_REVIVE, upload.file_hash)
-    if started is None:
-        return await connection.fetchval(_BY_HASH, upload.file_hash), False
-    await connection.execute(_KEEP_FILE, started, upload.content)
-    return started, True
+    return added is not None
 
 
-async def known(pool: Pool, file_hash: bytes) -> UUID | None:
-    """The import of the same file, unless it failed."""
-    found: UUID | None = await pool.fetchval(_BY_HASH + " AND state <> 'failed'", file_hash)
-    return found
+async def stage(connection: Connection, import_id: UUID, sheet: Sheet) -> None:
+    """Copies a sheet's rows next to their import, as a stream: memory is that of one chunk."""
+
+    async def records() -> AsyncIterator[tuple[UUID, int, str]]:
+        async for chunk in sheet.texts():
+            for number, cells in chunk:
+                yield import_id, number, orjson.dumps(cells).decode()
+
+    await connection.copy_records_to_table("import_rows", records=records(), columns=("import_id", "row_no", "cells"))
 
 
-async def claim(pool: Pool) -> UUID | None:
-    """Takes the oldest import that nobody works on."""
-    found: UUID | None = await pool.fetchval(_CLAIM, LEASE)
-    return found
+async def known(connection: Connection | Pool, file_hash: bytes) -> Known | None:
+    """The import of the same file, unless it was undone or took only what was new."""
+    row = await connection.fetchrow(_KNOWN, file_hash)
+    return Known(**row) if row else None
 
 
-async def renew(pool: Pool, import_id: UUID) -> None:
-    await pool.execute(_RENEW, import_id, LEASE)
-
-
-async def leave(pool: Pool, import_id: UUID) -> None:
-    """Lets another process take the import up at once."""
-    await pool.execute(_LEAVE, import_id)
-
-
-async def load(pool: Pool, import_id: UUID) -> asyncpg.Record:
-    """An import with its file."""
-    row = await pool.fetchrow(_LOAD, import_id)
-    assert row is not None, "a running import has its file"
+async def load(connection: Connection | Pool, import_id: UUID) -> asyncpg.Record:
+    row = await connection.fetchrow(_LOAD, import_id)
+    assert row is not None, "imports are never deleted"
     return row
 
 
-async def place(connection: Connection, import_id: UUID) -> int | None:
-    """How many rows are done, held until the commit; None when the import no longer runs."""
-    done: int | None = await connection.fetchval(_PLACE, import_id)
-    return done
+def columns_of(row: asyncpg.Record) -> tuple[tuple[str, Field | None], ...]:
+    """Label and meaning of an import's columns, in the order of its rows' cells."""
+    return tuple((label, field) for label, field in orjson.loads(row["columns"]))
 
 
-async def advance(connection: Connection, import_id: UUID, *, leads: int, duplicates: int, rejected: int) -> None:
-    """Counts rows that were taken in within the same transaction."""
-    await connection.execute(_ADVANCE, import_id, leads, duplicates, rejected, LEASE)
+async def hold(connection: Connection, import_id: UUID, mode: Mode) -> int | None:
+    """Excel's number of the last row that has its verdict, held until the commit; None when the import no longer runs."""
+    cursor: int | None = await connection.fetchval(_HOLD, import_id, mode)
+    return cursor
 
 
-async def finish(pool: Pool, import_id: UUID, *, rows: int) -> None:
-    """Ends an import all of whose rows are done; its file is needed no more."""
-    await pool.execute(_FINISH, import_id, rows)
+async def staged(pool: Pool, import_id: UUID, *, after: int, limit: int) -> Sequence[asyncpg.Record]:
+    """The next rows without a verdict."""
+    return await pool.fetch(_STAGED, import_id, after, limit)
+
+
+async def unstage(connection: Connection, import_id: UUID, *, after: int, to: int, but: Sequence[int]) -> None:
+    """Takes rows away that are in the raw inbox now."""
+    await connection.execute(_UNSTAGE, import_id, after, to, but)
+
+
+async def advance(connection: Connection, import_id: UUID, counts: Counts, *, to: int) -> None:
+    """Counts rows that got their verdicts within the same transaction, and moves behind the last of them."""
+    await connection.execute(_ADVANCE, import_id, to, counts.leads, counts.duplicates, counts.rejected, counts.repeated)
+
+
+async def finish(pool: Pool, import_id: UUID, mode: Mode) -> None:
+    """Ends an import all of whose rows have their verdict."""
+    await pool.execute(_FINISH, import_id, mode)
+    if mode == "dry_run":
+        await pool.execute(_FORGET_TRIAL, import_id)
 
 
 async def fail(pool: Pool, import_id: UUID, *, vi: str, en: str) -> None:
@@ -156,45 +201,61 @@ async def fail(pool: Pool, import_id: UUID, *, vi: str, en: str) -> None:
     await pool.execute(_FAIL, import_id, vi, en)
 
 
-_SELECT: Final = """
-SELECT id, file_name, source_id, uploaded_by, uploader, sheet, columns, row_count, rows_done, leads, duplicates, rejected,
-    state, problem_vi, problem_en, created_at, finished_at
-FROM imports WHERE (:everything OR uploaded_by = ANY(CAST(:people AS uuid[])))
+async def cancel(connection: Connection, import_id: UUID) -> bool:
+    """Stops an import behind the chunk that is being taken in now; False when it does not run."""
+    return await connection.fetchval(_CANCEL, import_id) is not None
+
+
+async def resume(connection: Connection, import_id: UUID) -> int | None:
+    """Lets an import go on behind its last row. Returns the round of its workflow; None when there is nothing to resume."""
+    round: int | None = await connection.fetchval(_RESUME, import_id)
+    return round
+
+
+async def take_in(connection: Connection, import_id: UUID, *, at: datetime, only_new: bool) -> int | None:
+    """Makes an import of a dry run that has ended. Returns the round of its workflow; None when it is none, or its file
+    was imported meanwhile."""
+    round: int | None = await connection.fetchval(_TAKE_IN, import_id, at, only_new)
+    if round is not None:
+        await connection.execute(_FORGET_TRIAL, import_id)
+    return round
+
+
+_PHONE_LABELS: Final = """
+SELECT DISTINCT label FROM (
+    SELECT c.key AS label FROM import_mappings, jsonb_each_text(columns) AS c WHERE c.value = 'phone'
+    ORDER BY updated_at DESC LIMIT 200
+) AS labels
 """
-_ONE: Final = text(_SELECT + " AND id = :id")
-_PAGE: Final = text(
-    _SELECT + " AND (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid)) ORDER BY id DESC LIMIT :limit"
-)
-_ROWS: Final = text(
-    """
-SELECT r.id, r.row_no, r.verdict, r.reason, r.reason_vi, r.reason_en, r.body, l.anchor_id, a.received_at AS anchor_at,
-    CASE WHEN a.import_id = r.import_id THEN a.row_no END AS anchor_row
-FROM raw_items r LEFT JOIN leads l ON l.id = r.id LEFT JOIN raw_items a ON a.id = l.anchor_id
-WHERE r.import_id = :id AND r.row_no > :after AND CAST(:verdict AS text) IN ('', r.verdict)
-ORDER BY r.row_no LIMIT :limit
+_MAPPING: Final = "SELECT columns FROM import_mappings WHERE header_key = $1"
+_REMEMBER: Final = """
+INSERT INTO import_mappings (header_key, labels, columns, updated_by, updated_at)
+VALUES ($1, $2::jsonb, $3::jsonb, $4, now())
+ON CONFLICT (header_key) DO UPDATE SET columns = excluded.columns, labels = excluded.labels,
+    updated_by = excluded.updated_by, updated_at = excluded.updated_at
 """
-)
 
 
-async def one(session: ReadSession, import_id: UUID, *, everything: bool, people: Sequence[UUID]) -> Any | None:
-    """An import, if one of these people uploaded it."""
-    found = await session.execute(_ONE, {"id": import_id, "everything": everything, "people": people})
-    return found.one_or_none()
+async def phone_labels(pool: Pool) -> list[str]:
+    """Names that the company has said are phone columns."""
+    return [row["label"] for row in await pool.fetch(_PHONE_LABELS)]
 
 
-async def page(
-    session: ReadSession, *, everything: bool, people: Sequence[UUID], after: UUID | None, limit: int
-) -> Sequence[Any]:
-    """Imports, newest first."""
-    values = {"everything": everything, "people": people, "after": after, "limit": limit}
-    return (await session.execute(_PAGE, values)).all()
+async def mapping(pool: Pool, header_key: str) -> dict[str, Field | None] | None:
+    """How files with this header are read: label → meaning, None if nobody has said."""
+    found = await pool.fetchval(_MAPPING, header_key)
+    return orjson.loads(found) if found else None
 
 
-async def rows(session: ReadSession, import_id: UUID, *, verdict: str = "", after: int, limit: int) -> Sequence[Any]:
-    """Rows that were taken in, in the order of the sheet.
-
-    Args:
-        after: Excel's number of the last row of the page before.
-    """
-    values = {"id": import_id, "verdict": verdict, "after": after, "limit": limit}
-    return (await session.execute(_ROWS, values)).all()
+async def remember(
+    connection: Connection | Pool,
+    header_key: str,
+    labels: Sequence[str],
+    wanted: Mapping[str, Field | None],
+    *,
+    by: str,
+) -> None:
+    """Keeps how files with this header are read from now on."""
+    await connection.execute(
+        _REMEMBER, header_key, orjson.dumps(list(labels)).decode(), orjson.dumps(dict(wanted)).decode(), by
+    )

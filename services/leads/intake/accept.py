@@ -14,7 +14,7 @@ from services.leads.consent import wording as consent
 from services.leads.consent.do_not_call import Listed
 from services.leads.driver import Connection, write_outbox
 from services.leads.events import Assigned
-from services.leads.intake import external, keys, numbers, raw
+from services.leads.intake import external, keys, numbers, raw, replaced
 from services.leads.intake.items import Answer, Candidate, External, Item, Rejection, Verdict
 from services.leads.intake.windows import Arrival, Judged, Judgement, judge
 from services.leads.returning import Known, ask_first
@@ -158,7 +158,7 @@ async def _take_in(
     listed = await do_not_call.entries_of(connection, {phone for _, one in candidates for phone in one.phones})
     read = [_Read(item, candidate, judged.judgements[item.id]) for item, candidate in candidates]
     clean = [one for one in read if one.is_clean]
-    decided = await _decide(connection, clean)
+    decided = await _decide(connection, [one for one in clean if one.item.owner_id is None])
     verdicts = _verdicts(items, read)
     await _write_raw(connection, items, verdicts)
     await _write_leads(connection, read, decided, listed)
@@ -176,7 +176,9 @@ async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candid
     arrivals = (
         Arrival(item.id, candidate.phones, item.received_at, candidate.product) for item, candidate in candidates
     )
-    return judge(arrivals, known.numbers, policy=known.policy)
+    judged = judge(arrivals, known.numbers, policy=known.policy)
+    await replaced.keep(connection, (item for item, _ in candidates), known.numbers, judged)
+    return judged
 
 
 async def _decide(connection: Connection, clean: Sequence[_Read]) -> Decided:

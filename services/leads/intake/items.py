@@ -119,6 +119,7 @@ class Item:
 
     `place` is the import and Excel's row number. `again` says that the raw item is there already, rejected, and that its
     caller holds its lock: it is settled now, under its own id and with the moment of its first arrival.
+    `owner_id` is whom the sender gives the lead to, if clean: then no pool decides.
     """
 
     id: UUID
@@ -133,6 +134,7 @@ class Item:
     external: External | None = None
     remote_ip: str = ""
     again: bool = False
+    owner_id: UUID | None = None
 
 
 def read_candidate(

@@ -93,7 +93,7 @@ def first_rows(sheet: Sheet) -> list[list[str]]:
     return [[as_text(cell) for cell in cells] for _, cells in islice(sheet.rows(), HEADER_ROWS)]
 
 
-def choose(workbook: Any, names: Sequence[str]) -> tuple[Sheet, int]:
+def choose(workbook: Any, names: Sequence[str], phone_labels: Sequence[str]) -> tuple[Sheet, int]:
     """The first sheet with a phone column, and the Excel row of its header.
 
     Raises:
@@ -104,7 +104,7 @@ def choose(workbook: Any, names: Sequence[str]) -> tuple[Sheet, int]:
         with parsing():
             sheet = Sheet(name, workbook.get_sheet_by_name(name))
         rows = first_rows(sheet)
-        place = find_header(rows)
+        place = find_header(rows, phones=phone_labels)
         if place is not None:
             return sheet, place + 1
         found += rows
@@ -169,7 +169,7 @@ def serve(request: Request, pipe: BinaryIO) -> None:
         for sheet in workbook.sheets_metadata
         if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
     ]
-    sheet, header_row = choose(workbook, names)
+    sheet, header_row = choose(workbook, names, request["phone_labels"])
     surveyed = survey(sheet, header_row)
     write_frame(
         pipe,

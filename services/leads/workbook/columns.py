@@ -5,13 +5,14 @@ Standard library only, because the child process imports it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
-Field = Literal["phone", "other_phone", "name", "product", "source", "campaign", "address", "note"]
+Field = Literal["phone", "other_phone", "name", "product", "source", "campaign", "address", "note", "owner"]
 FIELDS: Final[tuple[Field, ...]] = get_args(Field)
 
 HEADER_ROWS: Final = 20
@@ -36,6 +37,8 @@ ALIASES: Final[dict[Field, str]] = {
     "delivery address, shipping address, street address",
     "note": "ghi chu, noi dung, loi nhan, tin nhan, yeu cau, mo ta, nhu cau, binh luan, note, notes, comment, comments, "
     "message, remark, remarks, description",
+    "owner": "giao cho, giao cho sale, giao cho nhan vien, giao cho nv, ma nhan vien, ma nv, ma sale, nv phu trach, "
+    "nhan vien phu trach, sale phu trach, nguoi phu trach, owner, owner code, assigned to, assignee, assign to, staff code",
 }
 """Names as `plain` writes them. Qualifiers such as 'khách hàng' need not be repeated here."""
 
@@ -90,11 +93,18 @@ def letter_of(index: int) -> str:
     return letters
 
 
-def find_header(rows: Sequence[Sequence[str]]) -> int | None:
-    """The place of the header among the first rows: the one with a phone column and the most columns we know."""
+def find_header(rows: Sequence[Sequence[str]], *, phones: Collection[str] = ()) -> int | None:
+    """The place of the header among the first rows: the one with a phone column and the most columns we know.
+
+    Args:
+        phones: further names of phone columns, as `plain` writes them: what the company said of files before.
+    """
 
     def known(row: Sequence[str]) -> set[Field]:
-        return {field for label in row if (field := field_of(label))}
+        fields = {field for label in row if (field := field_of(label))}
+        if phones and any(plain(label) in phones for label in row if label.strip()):
+            fields.add("phone")
+        return fields
 
     candidates = [(len(fields), -place) for place, row in enumerate(rows) if "phone" in (fields := known(row))]
     return -max(candidates)[1] if candidates else None
@@ -126,6 +136,31 @@ def name_columns(header: Sequence[str], used: set[int]) -> list[Column]:
             fields.add(field)
         columns.append(Column(index, label, field))
     return columns
+
+
+def read_as(columns: Sequence[Column], wanted: Mapping[str, Field | None]) -> tuple[Column, ...]:
+    """The columns with other meanings.
+
+    Args:
+        wanted: label → meaning; labels that are left out keep theirs, unless another column has taken it.
+    """
+    taken = {field for field in wanted.values() if field}
+    return tuple(
+        replace(column, field=wanted[column.label])
+        if column.label in wanted
+        else replace(column, field=None if column.field in taken else column.field)
+        for column in columns
+    )
+
+
+_OURS: Final = frozenset({"dong", "ket qua", "ly do", "row", "result", "reason"})
+"""Columns of the workbook of verdicts, which comes back when its rows were corrected."""
+
+
+def header_key(columns: Sequence[Column]) -> str:
+    """Which set of column names a file has: the same for all files with these, whatever their order, case and accents."""
+    names = sorted({plain(column.label) for column in columns} - _OURS)
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
 
 def describe(rows: Sequence[Sequence[str]]) -> str:

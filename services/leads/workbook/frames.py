@@ -21,6 +21,8 @@ class Request(TypedDict):
     memory_bytes: int
     cpu_seconds: int
     chunk_rows: int
+    phone_labels: list[str]
+    """Further names of phone columns."""
 
 
 class HeaderFrame(TypedDict):

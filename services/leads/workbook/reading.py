@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +95,17 @@ class Sheet:
         self.header = header
 
     async def __aiter__(self) -> AsyncIterator[list[SheetRow]]:
+        async for chunk in self.texts():
+            yield [self._row(number, cells) for number, cells in chunk]
+
+    async def texts(self) -> AsyncIterator[list[tuple[int, list[str]]]]:
+        """The rows as Excel's number and the texts of the header's columns. Iterate this or the sheet, once."""
         while (frame := await self._child.receive())["kind"] != "end":
             if frame["kind"] == "refused":
                 raise _refusal(frame)
             if frame["kind"] != "rows":
                 raise _Unexpected(frame["kind"])
-            yield [self._row(number, cells) for number, cells in frame["rows"]]
+            yield frame["rows"]
 
     def _row(self, number: int, cells: list[str]) -> SheetRow:
         values: dict[Field, str] = {}
@@ -117,7 +122,12 @@ class Sheet:
 
 @asynccontextmanager
 async def open_sheet(
-    path: Path, *, max_rows: int | None = None, chunk_rows: int = CHUNK_ROWS, limits: Limits = DEFAULT_LIMITS
+    path: Path,
+    *,
+    max_rows: int | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+    phone_labels: Sequence[str] = (),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncIterator[Sheet]:
     """Checks an uploaded workbook, parses it in a child process and streams the rows of its first sheet with a phone
     column. Memory here is that of one chunk, whatever the size of the file.
@@ -130,6 +140,7 @@ async def open_sheet(
         path: the file; it is not changed.
         max_rows: more rows than these are refused before the first is read.
         chunk_rows: rows a chunk; chunks with very long rows are shorter.
+        phone_labels: further names of phone columns, as `columns.plain` writes them.
         limits: what the file may take of the machine.
 
     Raises:
@@ -137,7 +148,7 @@ async def open_sheet(
             and `WorkbookAreaTooLarge` can also come after the first chunk.
     """
     checked = await asyncio.to_thread(_checked, path, limits)
-    child = await _Child.start(checked, chunk_rows=chunk_rows, limits=limits)
+    child = await _Child.start(checked, chunk_rows=chunk_rows, phone_labels=phone_labels, limits=limits)
     try:
         yield Sheet(child, _header(await child.receive(), max_rows=max_rows))
     finally:
@@ -191,12 +202,13 @@ class _Child:
         self._remaining = wall_seconds
 
     @classmethod
-    async def start(cls, path: Path, *, chunk_rows: int, limits: Limits) -> _Child:
+    async def start(cls, path: Path, *, chunk_rows: int, phone_labels: Sequence[str], limits: Limits) -> _Child:
         request: Request = {
             "path": str(path),
             "memory_bytes": limits.memory_bytes,
             "cpu_seconds": limits.cpu_seconds,
             "chunk_rows": chunk_rows,
+            "phone_labels": list(phone_labels),
         }
         process = await asyncio.create_subprocess_exec(
             sys.executable,

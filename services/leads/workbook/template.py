@@ -34,20 +34,29 @@ _COLUMNS: Final[tuple[tuple[Field, str, int, str], ...]] = (
     ("address", "Địa chỉ", 40, "12 Lê Lợi, phường Sài Gòn, TP. Hồ Chí Minh"),
     ("note", "Ghi chú", 30, "Gọi sau 17 giờ"),
     ("other_phone", "Số điện thoại 2", 18, "024 3825 1234"),
+    ("owner", "Giao cho", 24, ""),
 )
 """Meaning, heading, width in characters, example."""
-_REQUIRED: Final = "Bắt buộc. Hai số của một khách: cách nhau bằng dấu / hoặc dùng cột “Số điện thoại 2”."
+_NOTES: Final[dict[Field, str]] = {
+    "phone": "Bắt buộc. Hai số của một khách: cách nhau bằng dấu / hoặc dùng cột “Số điện thoại 2”.",
+    "product": "Chọn trong danh sách hoặc gõ mã sản phẩm. Để trống: lấy theo nguồn.",
+    "source": "Chọn trong danh sách. Tên chưa có sẽ được ghi vào chiến dịch.",
+    "owner": "Mã nhân viên nhận số, ví dụ NV001. Để trống: hệ thống tự chia. Cần quyền chia số.",
+}
 _HEADING: Final = Font(bold=True, color="FFFFFF")
 _HEADING_FILL: Final = PatternFill("solid", fgColor="1F4E78")
 _EXAMPLE: Final = Font(italic=True, color="7F7F7F")
 
 
-def template(*, products: Sequence[str] = (), sources: Sequence[str] = ()) -> bytes:
+def template(
+    *, products: Sequence[str] = (), sources: Sequence[str] = (), people: Sequence[tuple[str, str]] = ()
+) -> bytes:
     """The .xlsx to download: Vietnamese headings, an example, drop-downs.
 
     Args:
         products: names to choose from in the product column; other names may still be typed.
         sources: the same for the source column.
+        people: codes and names of colleagues that leads may be given to.
     """
     book = Workbook()
     sheet = book.worksheets[0]
@@ -55,11 +64,15 @@ def template(*, products: Sequence[str] = (), sources: Sequence[str] = ()) -> by
     _write_headings(sheet)
     example = book.create_sheet(EXAMPLE_SHEET)
     _write_headings(example)
-    for index, (_, _, _, text) in enumerate(_COLUMNS, 1):
-        cell = example.cell(2, index, text)
+    owners = [f"{code} – {name}" if name else code for code, name in people]
+    for index, (field, _, _, text) in enumerate(_COLUMNS, 1):
+        # Of the example's values, those that can be checked are ones that exist.
+        chosen = {"source": sources, "product": products, "owner": owners}.get(field)
+        cell = example.cell(2, index, safe_text(chosen[0] if chosen else text))
+        cell.data_type = "s"
         cell.number_format = TEXT_FORMAT
         cell.font = _EXAMPLE
-    _add_choices(book, sheet, {"product": products, "source": sources})
+    _add_choices(book, sheet, {"product": products, "source": sources, "owner": owners})
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
@@ -70,8 +83,8 @@ def _write_headings(sheet: Worksheet) -> None:
         cell = sheet.cell(1, index, heading)
         cell.font = _HEADING
         cell.fill = _HEADING_FILL
-        if field == "phone":
-            cell.comment = Comment(_REQUIRED, "Chốt")
+        if field in _NOTES:
+            cell.comment = Comment(_NOTES[field], "Chốt")
         column = sheet.column_dimensions[get_column_letter(index)]
         column.width = width
         # As Text, a number that is typed or pasted keeps its 0.

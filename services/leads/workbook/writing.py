@@ -35,11 +35,31 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
+    REPEATED = "repeated"
+    WAITING = "waiting"
+    UNDONE = "undone"
+    KEPT = "kept"
 
 
 _OUTCOMES: Final[dict[Language, dict[Outcome, str]]] = {
-    "vi": {Outcome.ACCEPTED: "Đã nhận", Outcome.DUPLICATE: "Đơn trùng", Outcome.REJECTED: "Bị loại"},
-    "en": {Outcome.ACCEPTED: "Accepted", Outcome.DUPLICATE: "Duplicate", Outcome.REJECTED: "Rejected"},
+    "vi": {
+        Outcome.ACCEPTED: "Đã nhận",
+        Outcome.DUPLICATE: "Đơn trùng",
+        Outcome.REJECTED: "Bị loại",
+        Outcome.REPEATED: "Đã nhập trước đó",
+        Outcome.WAITING: "Chưa nhận",
+        Outcome.UNDONE: "Đã hoàn tác",
+        Outcome.KEPT: "Giữ lại",
+    },
+    "en": {
+        Outcome.ACCEPTED: "Accepted",
+        Outcome.DUPLICATE: "Duplicate",
+        Outcome.REJECTED: "Rejected",
+        Outcome.REPEATED: "Imported before",
+        Outcome.WAITING: "Not taken in",
+        Outcome.UNDONE: "Undone",
+        Outcome.KEPT: "Kept",
+    },
 }
 _HEADINGS: Final[dict[Language, tuple[str, str, str]]] = {
     "vi": ("Dòng", "Kết quả", "Lý do"),
@@ -64,7 +84,7 @@ class VerdictWorkbook:
         with VerdictWorkbook(path, columns=header_labels, language="vi") as verdicts:
             verdicts.add(12, row.cells, Outcome.REJECTED, reason=problem.vi)
 
-    The file appears, whole, when the block ends without an error.
+    The file appears, whole, when the block ends without an error, or with `save`.
     """
 
     def __init__(self, path: Path, *, columns: Sequence[str], language: Language = "vi") -> None:
@@ -95,14 +115,29 @@ class VerdictWorkbook:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self.save()
+        else:
+            self.discard()
+
+    def save(self) -> None:
+        """Packs the rows; the file appears, whole."""
+        partial = self._write()
+        partial.replace(self._path)
+
+    def discard(self) -> None:
+        """Ends without a file."""
+        # Saving is what takes away the temporary file of the rows.
+        self._write().unlink()
+
+    def _write(self) -> Path:
         partial = self._path.with_name(self._path.name + ".partial")
         try:
-            # Saving also takes away the temporary file of the rows, so it is done after an error too.
             self._book.save(partial)
-            if kind is None:
-                partial.replace(self._path)
-        finally:
+        except BaseException:
             partial.unlink(missing_ok=True)
+            raise
+        return partial
 
     def _append(
         self, values: Sequence[str | int], *, font: Font | None = None, fill: PatternFill | None = None

@@ -211,6 +211,14 @@ class MessageReceived(Contract):
     """Kinds of what came with it: image, video, audio, file, …"""
 
 
+class LeadWithdrawn(Contract):
+    """A lead or duplicate whose import was undone: it never was. Nobody had worked on it; its order is gone already."""
+
+    lead_id: UUID
+    was: Literal["lead", "duplicate"]
+    withdrawn_at: Instant
+
+
 LEAD_ACCEPTED: Final = EventType("leads.lead.accepted.v1", LeadAccepted)
 LEAD_DUPLICATED: Final = EventType("leads.lead.duplicated.v1", LeadDuplicated)
 LEAD_ASSIGNED: Final = EventType("leads.lead.assigned.v1", LeadAssigned)
@@ -223,3 +231,4 @@ LEAD_ARCHIVED: Final = EventType("leads.lead.archived.v1", LeadArchived)
 LEAD_UNASSIGNED: Final = EventType("leads.lead.unassigned.v1", LeadUnassigned)
 PHONE_REVEALED: Final = EventType("leads.phone.revealed.v1", PhoneRevealed)
 MESSAGE_RECEIVED: Final = EventType("leads.message.received.v1", MessageReceived)
+LEAD_WITHDRAWN: Final = EventType("leads.lead.withdrawn.v1", LeadWithdrawn)

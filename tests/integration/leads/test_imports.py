@@ -5,63 +5,21 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import os
-import signal
-import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from openpyxl import Workbook, load_workbook
+from openpyxl import load_workbook
 from structlog.testing import capture_logs
 
 from services.leads.imports import store
-from services.leads.imports.runner import Runner
-from services.leads.state import parts_of
 from tests.harness import Running, eventually
+from tests.integration.leads.imports_support import all_rows, numbers, upload, work, workbook
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
-
-
-def workbook(rows: Sequence[Sequence[Any]], header: Sequence[str] = ("Số điện thoại", "Họ tên")) -> bytes:
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("Khách")
-    sheet.append(list(header))
-    for row in rows:
-        sheet.append(list(row))
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
-
-
-def numbers(count: int) -> bytes:
-    """A workbook with this many different numbers."""
-    return workbook([(f"09{place:08}", f"Khách {place}") for place in range(count)])
-
-
-async def upload(client: httpx.AsyncClient, content: bytes, name: str = "khach.xlsx", **fields: str) -> httpx.Response:
-    return await client.post("/v1/imports", files={"file": (name, content)}, data=fields)
-
-
-def runner_of(leads: Running) -> Runner:
-    parts = parts_of(leads.runtime)
-    window = leads.runtime.settings.duplicate_window
-    return Runner(leads.db, sources=parts.sources, window=window, arrived=parts.uploaded)
-
-
-async def all_rows(client: httpx.AsyncClient, import_id: str, **filters: Any) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    after = 0
-    while after is not None:
-        page = await client.get(f"/v1/imports/{import_id}/rows", params={"after": after, "limit": 200, **filters})
-        rows += page.json()["items"]
-        after = page.json()["next"]
-    return rows
 
 
 async def test_every_row_of_the_example_has_the_verdict_that_its_maker_expects(leads: Running) -> None:
@@ -69,7 +27,7 @@ async def test_every_row_of_the_example_has_the_verdict_that_its_maker_expects(l
     expected = json.loads((EXAMPLES / "leads.expected.json").read_text(encoding="utf-8"))
     made = (await upload(client, (EXAMPLES / "leads.xlsx").read_bytes(), "leads.xlsx")).json()
 
-    assert await runner_of(leads).step()
+    await work(leads, made["id"])
 
     done = (await client.get(f"/v1/imports/{made['id']}")).json()
     assert (done["state"], done["rows_done"]) == ("done", 200)
@@ -103,9 +61,9 @@ async def test_leads_of_an_import_carry_what_the_list_says_of_them(leads: Runnin
         ("0912345678", "Lan", "SERUM-30", "hội chợ", "", "đã mua"),
         ("0912345679", "Hoa", "", "TikTok", "tháng 11", ""),
     ]
-    await upload(client, workbook(rows, header), asked_to_be_called="true")
+    made = (await upload(client, workbook(rows, header), asked_to_be_called="true")).json()
 
-    await runner_of(leads).step()
+    await work(leads, made["id"])
 
     first, second = [event["payload"] for event in await leads.outbox("leads.lead.accepted.v1")]
     assert (first["name"], first["product"], first["note"]) == ("Lan", "SERUM-30", "đã mua")
@@ -114,33 +72,34 @@ async def test_leads_of_an_import_carry_what_the_list_says_of_them(leads: Runnin
     assert (second["source"]["marketer"], second["asked_to_be_called"]) == ("MKT01", True)
 
 
-async def test_the_same_file_is_answered_with_the_import_it_had(leads: Running) -> None:
+async def test_the_same_file_is_refused_with_the_import_it_had(leads: Running) -> None:
     client = await leads.client()
     content = numbers(3)
 
-    first, twin = await asyncio.gather(upload(client, content), upload(client, content, "ten-khac.xlsx"))
-    await runner_of(leads).step()
+    answers = await asyncio.gather(upload(client, content), upload(client, content, "ten-khac.xlsx"))
+    first, twin = sorted(answers, key=lambda answer: answer.status_code)
+    await work(leads, first.json()["id"])
     later = await upload(client, content)
 
-    assert sorted([first.status_code, twin.status_code]) == [200, 201]
-    assert later.status_code == 200
-    assert {answer.json()["id"] for answer in (first, twin, later)} == {first.json()["id"]}
-    assert not await runner_of(leads).step()
+    assert (first.status_code, twin.status_code, later.status_code) == (201, 409, 409)
+    assert {answer.json()["title"] for answer in (twin, later)} == {"workbook-imported-before"}
+    assert {answer.json()["import_id"] for answer in (twin, later)} == {first.json()["id"]}
+    assert "only_new=true" in later.json()["detail"]
     assert len(await leads.rows("SELECT 1 FROM leads")) == 3
 
 
-async def test_an_import_that_is_cancelled_again_and_again_has_every_row_once(leads: Running) -> None:
+async def test_turns_that_end_in_the_middle_again_and_again_have_every_row_once(leads: Running) -> None:
     client = await leads.client()
-    made = (await upload(client, numbers(2_000))).json()
+    made = (await upload(client, numbers(6_000))).json()
     stops = 0
 
     async def rows_done() -> int:
         done: int = (await client.get(f"/v1/imports/{made['id']}")).json()["rows_done"]
         return done
 
-    while await rows_done() < 2_000:
+    while await rows_done() < 6_000:
         before = await rows_done()
-        working = asyncio.create_task(runner_of(leads).step())
+        working = asyncio.create_task(work(leads, made["id"]))
 
         async def moved(before: int = before) -> bool:
             return await rows_done() > before
@@ -150,60 +109,24 @@ async def test_an_import_that_is_cancelled_again_and_again_has_every_row_once(le
         await asyncio.gather(working, return_exceptions=True)
         stops += 1
 
-    await runner_of(leads).step()
+    await work(leads, made["id"])
     assert stops > 1
     done = (await client.get(f"/v1/imports/{made['id']}")).json()
-    assert (done["state"], done["leads"], done["duplicates"], done["rejected"]) == ("done", 2_000, 0, 0)
+    assert (done["state"], done["leads"], done["duplicates"], done["rejected"]) == ("done", 6_000, 0, 0)
     rows = await leads.rows("SELECT count(*) AS rows, count(DISTINCT row_no) AS places FROM raw_items")
-    assert (rows[0].rows, rows[0].places) == (2_000, 2_000)
-    assert len(await leads.outbox("leads.lead.accepted.v1")) == 2_000
-    assert await leads.rows("SELECT 1 FROM import_files") == []
+    assert (rows[0].rows, rows[0].places) == (6_000, 6_000)
+    assert len(await leads.outbox("leads.lead.accepted.v1")) == 6_000
+    assert await leads.rows("SELECT 1 FROM import_rows") == []
 
 
-async def test_an_import_goes_on_in_another_process_after_kill_9(leads: Running) -> None:
+async def test_two_processes_at_once_never_take_the_same_rows_in(leads: Running) -> None:
     client = await leads.client()
     made = (await upload(client, numbers(4_000))).json()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.leads",
-        "activities",
-        cwd=ROOT,
-        env={**os.environ, "CHOT_DATABASE_URL": leads.url, "CHOT_HTTP_PORT": "0", "TEMPORAL_ADDRESS": "127.0.0.1:9"},
-        stderr=asyncio.subprocess.DEVNULL,
-    )
 
-    async def begun() -> bool:
-        return bool(await leads.rows("SELECT 1 FROM imports WHERE rows_done > 0"))
-
-    try:
-        await eventually(begun, within=60, every=0.01)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-    killed_at = (await client.get(f"/v1/imports/{made['id']}")).json()["rows_done"]
-    assert 0 < killed_at < 4_000, "killed in the middle"
-    assert not await runner_of(leads).step(), "its lease still runs"
-    pool = await leads.db.driver()
-    await pool.execute("UPDATE imports SET lease_until = now() - interval '1 second'")
-
-    assert await runner_of(leads).step()
+    await asyncio.gather(*(work(leads, made["id"]) for _ in range(3)))
 
     done = (await client.get(f"/v1/imports/{made['id']}")).json()
     assert (done["state"], done["leads"], done["duplicates"]) == ("done", 4_000, 0)
-
-
-async def test_two_processes_never_take_the_same_rows_in(leads: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "LEASE", 0.0)  # every lease has run out as soon as it is given
-    client = await leads.client()
-    made = (await upload(client, numbers(1_500))).json()
-
-    await asyncio.gather(*(runner_of(leads).step() for _ in range(2)))
-    while await runner_of(leads).step():
-        pass
-
-    done = (await client.get(f"/v1/imports/{made['id']}")).json()
-    assert (done["state"], done["leads"], done["duplicates"]) == ("done", 1_500, 0)
 
 
 async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
@@ -223,7 +146,7 @@ async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
     made = (await upload(client, numbers(20))).json()
 
     with capture_logs() as logged:
-        await runner_of(leads).step()
+        await work(leads, made["id"])
 
     assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["row could not be taken in"]
 
@@ -237,28 +160,28 @@ async def test_an_import_that_failed_goes_on_when_its_file_is_sent_again(
     leads: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await leads.client()
-    content = numbers(1_200)
+    content = numbers(2_200)
     made = (await upload(client, content)).json()
     advance = store.advance
 
-    async def break_down(connection: Any, import_id: UUID, **counts: int) -> None:
-        await advance(connection, import_id, **counts)
-        if await store.place(connection, import_id) == 1_000:
+    async def break_down(connection: Any, import_id: UUID, counts: Any, *, to: int) -> None:
+        await advance(connection, import_id, counts, to=to)
+        if to > 2_000:
             raise ValueError("a mistake of ours")
 
     with monkeypatch.context() as broken, capture_logs() as logged:
         broken.setattr(store, "advance", break_down)
-        await runner_of(leads).step()
+        await work(leads, made["id"])
     failed = (await client.get(f"/v1/imports/{made['id']}")).json()
     again = await upload(client, content)
-    await runner_of(leads).step()
+    await work(leads, made["id"])
 
     assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["import failed"]
-    assert (failed["state"], failed["rows_done"]) == ("failed", 500)
+    assert (failed["state"], failed["rows_done"]) == ("failed", 1_000)
     assert "báo quản trị" in failed["problem"]
     assert (again.status_code, again.json()["id"], again.json()["state"]) == (201, made["id"], "running")
     done = (await client.get(f"/v1/imports/{made['id']}")).json()
-    assert (done["state"], done["leads"], done["duplicates"]) == ("done", 1_200, 0)
+    assert (done["state"], done["leads"], done["duplicates"]) == ("done", 2_200, 0)
 
 
 async def test_the_workbook_of_verdicts_says_what_became_of_each_row(leads: Running) -> None:
@@ -267,7 +190,7 @@ async def test_the_workbook_of_verdicts_says_what_became_of_each_row(leads: Runn
     made = (
         await upload(client, workbook([("0912345678", "Lan"), ("0987654321", "Hoa"), ("12", "x"), ("0912345678", "y")]))
     ).json()
-    await runner_of(leads).step()
+    await work(leads, made["id"])
 
     answer = await client.get(f"/v1/imports/{made['id']}/verdicts.xlsx")
 
@@ -293,7 +216,7 @@ async def test_only_the_uploader_and_those_above_see_an_import(leads: Running) -
         return await leads.client("leads.import", *more, account_id=who.id, code=who.code)
 
     made = (await upload(await client_of(person), numbers(2))).json()
-    await runner_of(leads).step()
+    await work(leads, made["id"])
     url = f"/v1/imports/{made['id']}"
 
     assert (await (await client_of(other)).get(url)).status_code == 404
@@ -340,22 +263,9 @@ async def test_the_template_can_be_filled_in_and_imported(leads: Running) -> Non
     book.save(filled)
 
     made = (await upload(client, filled.getvalue())).json()
-    await runner_of(leads).step()
+    await work(leads, made["id"])
 
     done = (await client.get(f"/v1/imports/{made['id']}")).json()
     assert (done["row_count"], done["leads"]) == (1, 1)
-    (event,) = await leads.outbox()
+    (event,) = await leads.outbox("leads.lead.accepted.v1")
     assert event["payload"]["source"]["channel"] == "event"
-
-
-async def test_an_upload_wakes_the_background_part(leads: Running) -> None:
-    client = await leads.client()
-    leads.roles["imports"] = asyncio.create_task(runner_of(leads).run())
-    made = (await upload(client, numbers(10))).json()
-
-    async def done() -> bool:
-        state: str = (await client.get(f"/v1/imports/{made['id']}")).json()["state"]
-        return state == "done"
-
-    await eventually(done)
-    assert Counter(row["verdict"] for row in await all_rows(client, made["id"])) == {"lead": 10}

@@ -17,7 +17,7 @@ from shared.consumer import apply_once, read_event
 from shared.contracts import permissions
 from shared.contracts.base import Contract
 from shared.contracts.events.base import EventType
-from shared.contracts.events.leads import LEAD_DUPLICATED, LeadDuplicated, Source
+from shared.contracts.events.leads import LEAD_DUPLICATED, LEAD_WITHDRAWN, LeadDuplicated, LeadWithdrawn, Source
 from shared.contracts.events.orders import (
     LEVEL_CHANGED,
     ORDER_CLOSED,
@@ -398,3 +398,45 @@ async def test_an_order_that_was_reopened_counts_as_closed_once_but_not_as_net_c
     (total,) = (await get(reporting, "funnel"))["rows"]
     assert (total["l5"], total["net_closed"]) == (2, 1)
     assert (await get(reporting, "identity"))["holds"]
+
+
+async def sums(reporting: Running) -> dict[str, list[str]]:
+    """The rollups without rows that add nothing."""
+    tables = (
+        "level_days",
+        "level_source_days",
+        "cohort_source_days",
+        "cohort_owner_days",
+        "cohort_level_days",
+        "money_days",
+    )
+    found: dict[str, list[str]] = {}
+    for table in tables:
+        rows = await reporting.rows(f"SELECT to_jsonb(t) AS row FROM {table} t")
+        measured = [row.row for row in rows if any(isinstance(value, int) and value for value in row.row.values())]
+        found[table] = sorted(str(row) for row in measured)
+    return found
+
+
+async def test_a_withdrawn_lead_is_taken_out_of_every_sum_whenever_its_events_come(reporting: Running) -> None:
+    owner, colleague = uuid7(), uuid7()
+    stays = Life(owner).move("L1", "L1.4")
+    await tell(reporting, stays.said)
+    before = await sums(reporting)
+    goes = [Life(owner).move("L1") for _ in range(5)]
+    for life in goes:
+        life.give(owner, colleague, 2)
+    twin = LeadDuplicated(lead_id=uuid7(), anchor_id=stays.order_id, received_at=START, source=Source(channel="excel"))
+    said = [*(fact for life in goes for fact in life.said), (LEAD_DUPLICATED, twin, twin.lead_id)]
+    gone: list[Said] = [
+        (LEAD_WITHDRAWN, LeadWithdrawn(lead_id=id, was="lead", withdrawn_at=START), id)
+        for id in [*(life.order_id for life in goes), twin.lead_id]
+    ]
+    half = len(said) // 2
+    await tell(reporting, said[:half], batch=3)
+    assert await sums(reporting) != before
+
+    await tell(reporting, [*gone, *said[half:], *gone], batch=4)
+
+    assert await sums(reporting) == before
+    assert {row.order_id for row in await reporting.rows("SELECT order_id FROM transitions")} == {stays.order_id}

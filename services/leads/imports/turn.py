@@ -1,0 +1,188 @@
+"""One turn of an import: some thousands of rows, chunk by chunk, each chunk one transaction.
+
+A chunk's rows, their verdicts and the import's place behind them are committed together, and the place is looked at
+under a lock. So whoever goes on after a crash, or at the same time because Temporal took us for dead, begins exactly
+behind the last row that has its verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from services.leads.driver import Connection
+from services.leads.imports import owners, repeated, store, trial
+from services.leads.imports.rows import Columns, Import, Row, item_of
+from services.leads.imports.store import Counts
+from services.leads.intake.accept import accept
+from services.leads.intake.batcher import INTERNAL
+from services.leads.intake.items import Item, Origin, Verdict
+from services.leads.sources import Sources
+from shared.db import Database, is_unavailable
+from shared.errors import Problem
+from shared.telemetry import correlated, logger
+
+log = logger(__name__)
+
+CHUNK_ROWS: Final = 1_000
+"""Rows of a transaction: it holds their numbers against other arrivals for some tens of milliseconds."""
+TURN_ROWS: Final = 5_000
+"""Rows of an activity: its start costs little against them, and the screen of Temporal moves every second or so."""
+
+_PEOPLE: Final = "SELECT code, account_id FROM staff_members WHERE version > 0 AND active"
+
+Beat = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Rows behind a place, ready to be taken in."""
+
+    after: int
+    items: list[Item]
+    rows: list[Row]
+
+    @property
+    def last(self) -> int:
+        return self.rows[-1].number
+
+
+class Turns:
+    """Works on imports.
+
+    Args:
+        db: the service's database.
+        sources: to find those that rows name.
+        window: length of the duplicate window.
+    """
+
+    def __init__(self, db: Database, *, sources: Sources, window: timedelta) -> None:
+        self._db = db
+        self._sources = sources
+        self._window = window
+
+    async def take(self, import_id: UUID, *, beat: Beat) -> asyncpg.Record:
+        """Goes on with an import for one turn; does nothing if it does not run.
+
+        Args:
+            beat: told Excel's number of the last row after each chunk.
+
+        Returns:
+            The import as it is afterwards.
+        """
+        pool = await self._db.driver()
+        row = await store.load(pool, import_id)
+        if row["state"] == "running":
+            with correlated(str(import_id)):
+                try:
+                    await self._go_on(row, beat)
+                except Exception as error:
+                    if is_unavailable(error):
+                        raise
+                    log.exception("import failed", import_id=str(import_id))
+                    ours = Problem()
+                    await store.fail(pool, import_id, vi=ours.detail("vi"), en=ours.detail("en"))
+            row = await store.load(pool, import_id)
+        return row
+
+    async def _go_on(self, row: asyncpg.Record, beat: Beat) -> None:
+        of = await self._describe(row)
+        done = 0
+        chunk = await self._prepare(of, after=row["row_cursor"])
+        while chunk is not None and done < TURN_ROWS:
+            # While PostgreSQL works on one chunk, the numbers of the next one are read here.
+            taking = asyncio.create_task(self._take_in(row, of, chunk))
+            try:
+                following = await self._prepare(of, after=chunk.last)
+            finally:
+                taken = await taking
+            if not taken:
+                return
+            done += len(chunk.rows)
+            beat(chunk.last)
+            chunk = following
+        if chunk is None:
+            await store.finish(await self._db.driver(), of.id, row["mode"])
+
+    async def _describe(self, row: asyncpg.Record) -> Import:
+        source = await self._sources.by_id(row["source_id"]) if row["source_id"] else None
+        origin = source.origin() if source else Origin("excel", source_id=row["source_id"])
+        people = await (await self._db.driver()).fetch(_PEOPLE)
+        return Import(
+            row["id"],
+            row["received_at"],
+            replace(origin, marketer=row["marketer"], asked_to_be_called=row["asked"], created_by=row["uploaded_by"]),
+            source.product if source else "",
+            await self._sources.by_name(),
+            correlation_id=str(row["id"]),
+            columns=_readable(store.columns_of(row), may_distribute=row["may_distribute"]),
+            people={person["code"].upper(): person["account_id"] for person in people},
+        )
+
+    async def _prepare(self, of: Import, *, after: int) -> _Chunk | None:
+        """The next rows as items, read in a thread so that this process answers others meanwhile."""
+        staged = await store.staged(await self._db.driver(), of.id, after=after, limit=CHUNK_ROWS)
+        if not staged:
+            return None
+        rows = [Row(row["row_no"], row["cells"]) for row in staged]
+        items = await asyncio.to_thread(lambda: [item_of(row, of) for row in rows])
+        return _Chunk(after, items, rows)
+
+    async def _take_in(self, row: asyncpg.Record, of: Import, chunk: _Chunk) -> bool:
+        """Gives a chunk its verdicts; False when the import no longer runs or another process has gone on with it."""
+        pool = await self._db.driver()
+        async with pool.acquire() as connection, connection.transaction():
+            if await store.hold(connection, of.id, row["mode"]) != chunk.after:
+                return False
+            again = await repeated.find(connection, of, chunk.items, chunk.rows) if row["only_new"] else {}
+            fresh = [item for item in chunk.items if item.id not in again]
+            if row["mode"] == "dry_run":
+                counts = await trial.judge_chunk(connection, of, fresh, window=self._window)
+            else:
+                counts = await self._take_items(connection, of, row, fresh)
+                kept = [found.row_no for found in again.values()]
+                await store.unstage(connection, of.id, after=chunk.after, to=chunk.last, but=kept)
+            await repeated.keep(connection, of.id, again.values())
+            await store.advance(connection, of.id, replace(counts, repeated=len(again)), to=chunk.last)
+        self._db.wake_relay()
+        return True
+
+    async def _take_items(
+        self, connection: Connection, of: Import, row: asyncpg.Record, items: Sequence[Item]
+    ) -> Counts:
+        verdicts = await self._accept(connection, items)
+        await owners.give(connection, items, verdicts, by=row["uploader"])
+        counts = Counter(verdict.verdict for verdict in verdicts)
+        return Counts(leads=counts["lead"], duplicates=counts["duplicate"], rejected=counts["rejected"])
+
+    async def _accept(self, connection: Connection, items: Sequence[Item]) -> list[Verdict]:
+        """All items together; if that fails, each alone, and one that fails alone is kept as a rejection."""
+        if not items:
+            return []
+        try:
+            async with connection.transaction():
+                accepted = await accept(connection, items, window=self._window)
+                return [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            if len(items) > 1:
+                return [(await self._accept(connection, [item]))[0] for item in items]
+            if items[0].content is INTERNAL:
+                raise
+            log.exception("row could not be taken in", item=str(items[0].id))
+            return await self._accept(connection, [replace(items[0], content=INTERNAL)])
+
+
+def _readable(columns: Columns, *, may_distribute: bool) -> Columns:
+    """Only who may distribute may name the owners of leads; for others the column is as any that we do not know."""
+    if may_distribute:
+        return columns
+    return tuple((label, None if field == "owner" else field) for label, field in columns)
