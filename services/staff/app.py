@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.staff.api import accounts, groups, keys, me, sign_in
+from services.staff.api import accounts, groups, keys, me, shifts, sign_in
 from services.staff.api.dependencies import DESK, Desk
 from services.staff.first_account import ensure_first_account
 from services.staff.housekeeping import housekeeping
@@ -41,7 +41,7 @@ SERVICE = Service(
     title="Chốt – Nhân sự (staff)",
     settings=StaffSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(sign_in.router, keys.router, me.router, accounts.router, groups.router),
+    routers=(sign_in.router, keys.router, me.router, accounts.router, groups.router, shifts.router),
     resources=resources,
     background={"consumer": {"housekeeping": housekeeping}},
     epochs_fresh=0,

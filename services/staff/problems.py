@@ -219,3 +219,38 @@ class PermissionUnknown(Problem):
 
     def __init__(self, *, unknown: list[str], allowed: list[str]) -> None:
         super().__init__(unknown=", ".join(unknown), allowed=", ".join(allowed))
+
+
+class ShiftNotFound(Problem):
+    type = "shift-not-found"
+    status = 404
+    vi = "Không có ca làm việc này. Xem danh sách ở GET /v1/shifts."
+    en = "There is no such shift. GET /v1/shifts lists them."
+
+
+class ShiftNameTaken(Problem):
+    type = "shift-name-taken"
+    status = 409
+    vi = "Đã có ca làm việc tên '{name}'. Đặt tên khác."
+    en = "There is a shift named '{name}' already. Choose another name."
+
+
+class ShiftTimesInvalid(Problem):
+    type = "shift-times-invalid"
+    status = 422
+    vi = "Giờ làm của ca chưa đúng: {reason}. Viết từng khoảng như 08:00-12:00, không chồng nhau, không qua nửa đêm."
+    en = "The times of the shift will not do: {reason}. Write each period like 08:00-12:00, none overlapping or over midnight."
+
+
+class ShiftZoneUnknown(Problem):
+    type = "shift-zone-unknown"
+    status = 422
+    vi = "Không có múi giờ '{zone}'. Viết như Asia/Ho_Chi_Minh."
+    en = "There is no time zone '{zone}'. Write it like Asia/Ho_Chi_Minh."
+
+
+class SpecialDayNotFound(Problem):
+    type = "special-day-not-found"
+    status = 404
+    vi = "Ngày này không phải ngày riêng của công ty. Xem danh sách ở GET /v1/special-days."
+    en = "This date is no special day of the company. GET /v1/special-days lists them."
