@@ -238,7 +238,7 @@ FACEBOOK_ADVANCE: Final = ActivityRef(
     Advance,
     queue="leads",
     start_to_close=timedelta(minutes=10),
-    heartbeat=timedelta(seconds=30),
+    heartbeat=timedelta(seconds=10),
 )
 """One round: fetch the leads that were announced, read through the forms whose time has come, see that we are still
 subscribed, all within Facebook's limits."""

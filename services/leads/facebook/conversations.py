@@ -80,7 +80,9 @@ async def keep(connection: Connection, messages: Sequence[tuple[Page, Message, d
         return
     parties = sorted({(page.id, message.psid) for page, message, _ in messages})
     await connection.execute(_CONVERSATIONS, *_columns(parties))
-    first = {message.mid: (page, message, at) for page, message, at in reversed(messages)}
+    first: dict[str, tuple[Page, Message, datetime]] = {}
+    for page, message, received_at in messages:
+        first.setdefault(message.mid, (page, message, received_at))
     rows = [
         (
             message.mid,
