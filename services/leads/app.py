@@ -10,8 +10,11 @@ from services.leads.api import (
     batch,
     bulk,
     changes,
+    consents,
     create,
     distributions,
+    do_not_call,
+    do_not_call_lists,
     duplicate_settings,
     facebook,
     facebook_forms,
@@ -37,6 +40,7 @@ from services.leads.api import (
     tags,
     waiting,
 )
+from services.leads.consent.list_work import ListWorker
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
 from services.leads.facebook.applying import Applier
@@ -64,6 +68,11 @@ def _transfers(runtime: Runtime[Any]) -> Part:
 def _upkeep(runtime: Runtime[Any]) -> Part:
     upkeep = Upkeep(runtime.db, runtime.settings, parts_of(runtime).hours)
     return lambda: keep_running("upkeep", upkeep.run)
+
+
+def _lists(runtime: Runtime[Any]) -> Part:
+    lists = ListWorker(runtime.db, arrived=parts_of(runtime).listed)
+    return lambda: keep_running("do_not_call_lists", lists.run)
 
 
 def _replays(runtime: Runtime[Any]) -> Part:
@@ -112,14 +121,17 @@ SERVICE = Service(
         imports.router,
         tags.router,
         import_rows.router,
+        consents.router,
+        do_not_call_lists.router,
+        do_not_call.router,
     ),
     handlers=handlers,
     resources=resources,
     activities=activities,
     background={
         "consumer": {"distributor": _distributor, "upkeep": _upkeep, "transfers": _transfers, "pushes": _pushes},
-        "activities": {"raw_replays": _replays},
+        "activities": {"raw_replays": _replays, "do_not_call_lists": _lists},
     },
-    uploads=("/v1/imports", facebook_hook.PREFIX),
+    uploads=("/v1/imports", "/v1/do-not-call/imports", facebook_hook.PREFIX),
     reconcile=reconcile,
 )

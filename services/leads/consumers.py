@@ -88,7 +88,8 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         known = latest.get(change.data.order_id)
         if known is None or known.sequence < change.data.sequence:
             latest[change.data.order_id] = change.data
-    await connection.fetch(_LOCK_LEADS, list(latest))
+    # All at once, in one order: those whose level changed, and those of the numbers that a refusal lists.
+    await connection.fetch(_LOCK_LEADS, [*latest, *await refusals.others(connection, concerned)])
     await connection.execute(
         _LEVELS,
         list(latest),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ class Parts:
     sources: Sources
     hours: BusinessHours
     hooks: Hooks
+    listed: asyncio.Event
+    """Set when a do-not-call list was uploaded, to wake a worker in this process."""
+    exported: asyncio.Event
+    """Set when an export was asked for, to wake a worker in this process."""
 
 
 @asynccontextmanager
@@ -40,6 +45,8 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
         sources=sources,
         hours=BusinessHours(runtime.settings),
         hooks=Hooks(facebook.facebook_of(runtime)),
+        listed=asyncio.Event(),
+        exported=asyncio.Event(),
     )
     runtime.state[_PARTS] = parts
     async with parts.batcher.running():

@@ -69,7 +69,7 @@ class LeadOut(BaseModel):
     received_at: datetime
     returning_customer: bool
     asked_to_be_called: bool = Field(description="the person left the number; otherwise the advertising limits hold")
-    do_not_call: bool = Field(description="the number was on the do-not-call list when it came")
+    do_not_call: bool = Field(description="a number of it is on the do-not-call list")
     changed_at: datetime
     tags: list[TagShown]
     notes: int = Field(description="how many notes colleagues wrote")

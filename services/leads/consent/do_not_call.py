@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.leads.driver import Connection
@@ -23,6 +24,7 @@ from shared.contracts.events.leads_everyday import (
     DoNotCallKind,
     DoNotCallSource,
 )
+from shared.db import ReadSession
 from shared.outbox import Row, event_row
 
 _PRESENT: Final = "(until IS NULL OR until > now())"
@@ -31,6 +33,8 @@ SELECT phone, jsonb_agg(jsonb_build_object('source', source, 'kind', kind, 'sinc
     ::text AS entries
 FROM do_not_call WHERE phone = ANY($1::text[]) AND {_PRESENT} GROUP BY phone
 """
+_COLUMNS: Final = "phone, source, kind, reason, since, until, by, lead_id, import_id"
+_OF_PHONE: Final = f"SELECT {_COLUMNS} FROM do_not_call WHERE phone = $1 ORDER BY source"
 _LOCK: Final = """
 INSERT INTO duplicate_windows (phone) SELECT phone FROM unnest($1::text[]) AS p (phone) ORDER BY phone
 ON CONFLICT (phone, product_group) DO UPDATE SET phone = excluded.phone
@@ -62,6 +66,16 @@ WITH gone AS (
     SELECT uuidv7(), phone, source, 'removed', kind, until, $3, $4, $5::uuid, $6 FROM gone
 )
 SELECT phone FROM gone
+"""
+_OF_PHONES: Final = """
+SELECT id FROM leads WHERE phone = ANY($1::text[])
+UNION SELECT id FROM leads WHERE other_phones <> '{}' AND other_phones && $1::text[]
+"""
+_LEADS: Final = f"SELECT id FROM leads WHERE id IN ({_OF_PHONES}) ORDER BY id FOR NO KEY UPDATE"
+_MARK: Final = f"""
+UPDATE leads l SET do_not_call = NOT l.do_not_call
+WHERE l.id IN ({_OF_PHONES}) AND l.do_not_call <> EXISTS (
+    SELECT 1 FROM do_not_call d WHERE d.phone = ANY(l.other_phones || l.phone) AND d.kind <> 'messages' AND {_PRESENT})
 """
 # The other services know the numbers that came as leads; of the rest they hear when they come.
 _TELL: Final = f"""
@@ -115,6 +129,38 @@ async def entries_of(connection: Connection, phones: Collection[str]) -> dict[st
     return {row["phone"]: Listed(row["phone"], _entries(row["entries"])) for row in rows}
 
 
+async def of_phone(connection: Connection, phone: str) -> list[Any]:
+    """The present entries of one number, also those that are over by themselves."""
+    return list(await connection.fetch(_OF_PHONE, phone))
+
+
+async def page(
+    session: ReadSession,
+    *,
+    after: tuple[datetime, str, str] | None,
+    limit: int,
+    source: str | None,
+    kind: str | None,
+    phone: str | None,
+) -> Sequence[Any]:
+    """The list, newest entry first.
+
+    Args:
+        after: since, number and source of the last entry of the page before.
+    """
+    conditions = [
+        f"{name} = :{name}" for name, value in (("source", source), ("kind", kind), ("phone", phone)) if value
+    ]
+    values: dict[str, Any] = {"source": source, "kind": kind, "phone": phone, "limit": limit}
+    if after is not None:
+        conditions.append("(since, phone, source) < (:after_since, :after_phone, :after_source)")
+        values |= dict(zip(("after_since", "after_phone", "after_source"), after, strict=True))
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    order = "ORDER BY since DESC, phone DESC, source DESC LIMIT :limit"
+    rows = await session.execute(text(f"SELECT {_COLUMNS} FROM do_not_call {where} {order}"), values)
+    return rows.all()
+
+
 async def lock(connection: Connection, phones: Iterable[str]) -> None:
     """Takes the numbers for this transaction, before anything else of leads is locked."""
     await connection.execute(_LOCK, sorted(set(phones)))
@@ -145,17 +191,25 @@ async def remove(
 
 
 async def tell(connection: Connection, phones: Sequence[str], *, at: datetime) -> list[Row]:
-    """Facts about locked numbers, as they are now, for those services that know them."""
-    rows = await connection.fetch(_TELL, list(set(phones))) if phones else []
+    """Marks the leads of locked numbers, and makes the facts about them for those services that know them."""
+    if not phones:
+        return []
+    changed = sorted(set(phones))
+    await leads_of(connection, changed)
+    await connection.execute(_MARK, changed)
     return [
         event_row(
             DO_NOT_CALL_CHANGED,
             DoNotCallChanged(phone=row["phone"], version=row["version"], at=at, entries=_entries(row["entries"])),
-            # The number itself stays out of the headers of messages.
-            subject=uuid7(),
+            subject=uuid7(),  # the number itself stays out of the headers of messages
         )
-        for row in rows
+        for row in await connection.fetch(_TELL, changed)
     ]
+
+
+async def leads_of(connection: Connection, phones: Sequence[str]) -> list[UUID]:
+    """The leads of some numbers, locked until the commit."""
+    return [row["id"] for row in await connection.fetch(_LEADS, list(phones))]
 
 
 def _entries(json: str) -> tuple[DoNotCallEntry, ...]:

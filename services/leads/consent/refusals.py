@@ -34,6 +34,14 @@ FROM leads l LEFT JOIN LATERAL (
 ) r ON true
 WHERE l.id = ANY($1::uuid[])
 """
+_OTHERS: Final = """
+WITH numbers AS (
+    SELECT phone FROM leads WHERE id = ANY($1::uuid[])
+    UNION SELECT unnest(other_phones) FROM leads WHERE id = ANY($1::uuid[])
+)
+SELECT l.id FROM numbers n JOIN leads l ON l.phone = n.phone
+UNION SELECT l.id FROM numbers n JOIN leads l ON l.other_phones <> '{}' AND l.other_phones @> ARRAY[n.phone]
+"""
 _WITHDRAW: Final = """
 INSERT INTO consents (id, phone, purpose, act, at, how, reason, lead_id, by)
 SELECT uuidv7(), phone, purpose, 'withdrawn', at, 'refusal', $5, lead_id, by
@@ -49,10 +57,16 @@ def concerned(changes: Iterable[LevelChanged]) -> set[UUID]:
     return {change.order_id for change in changes if levels.REFUSES_CONTACT in (change.to_level, change.from_level)}
 
 
+async def others(connection: Connection, concerned: set[UUID]) -> list[UUID]:
+    """All leads of the numbers of the concerned ones: a refusal marks them too, so they are locked with them."""
+    rows = await connection.fetch(_OTHERS, list(concerned)) if concerned else []
+    return [row["id"] for row in rows]
+
+
 async def record(connection: Connection, changes: Sequence[LevelChanged], *, concerned: set[UUID]) -> list[Row]:
     """Keeps transitions for the history of their leads, and does what refusals among them ask for.
 
-    The numbers of the concerned leads must be locked. Returns outbox rows.
+    The numbers of the concerned leads must be locked, and all leads of these numbers. Returns outbox rows.
     """
     columns = ("order_id", "sequence", "from_level", "to_level", "at", "cause", "actor")
     rows = await connection.fetch(_KEEP, *([getattr(change, name) for change in changes] for name in columns))

@@ -87,7 +87,7 @@ class LeadFilters(BaseModel):
     tag_none: Ids = Field(default=[], description="has none of these tags")
     has_note: bool | None = Field(default=None, description="a colleague wrote a note")
     returning_customer: bool | None = None
-    do_not_call: bool | None = Field(default=None, description="the number was on the do-not-call list when it came")
+    do_not_call: bool | None = Field(default=None, description="a number of it is on the do-not-call list")
     spam: bool | None = Field(default=None, description="fake, a test or a competitor")
     anchor_id: UUID | None = Field(default=None, description="the duplicates of this lead")
     phone: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(

@@ -26,7 +26,7 @@ ALTER TABLE leads
         to_tsvector('simple'::regconfig, plain_words(name || ' ' || note || ' ' || address))
         || phone_ends(phone, other_phones)) STORED;
 COMMENT ON COLUMN leads.asked_to_be_called IS 'the person left the number (rule D38)';
-COMMENT ON COLUMN leads.do_not_call IS 'a number of it was on the do-not-call list when it came: a warning, no reason to drop it';
+COMMENT ON COLUMN leads.do_not_call IS 'a number of it is on the do-not-call list: a warning, no reason to drop it';
 UPDATE leads SET changed_at = received_at;
 
 CREATE FUNCTION lead_changed() RETURNS trigger LANGUAGE plpgsql AS
@@ -283,6 +283,7 @@ CREATE TABLE do_not_call_changes (
 );
 COMMENT ON TABLE do_not_call_changes IS 'append-only: how the list came to be what it is';
 CREATE INDEX do_not_call_changes_phone_idx ON do_not_call_changes (phone, at, id);
+CREATE INDEX do_not_call_changes_import_idx ON do_not_call_changes (import_id, phone) WHERE import_id IS NOT NULL;
 """
 
 SCRIPTS = (SEARCH, TAGS, NOTES, EXPORTS, CONSENT)
