@@ -52,7 +52,8 @@ class FulfilmentWorkflow(Nudged):
             if state.phase in ENDED:
                 return state.phase  # a shipment that shipping was still asked for is not asked for any more
             if state.phase == "posted" and self._opening is None:
-                self._opening = asyncio.ensure_future(call(OPEN_SHIPMENT, self._order, summary="make its shipment"))
+                order = self._order.model_copy(update={"version": state.version})
+                self._opening = asyncio.ensure_future(call(OPEN_SHIPMENT, order, summary="make its shipment"))
             await self._wait(state)
             if await self.is_long(history_limit=input.history_limit):
                 workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))

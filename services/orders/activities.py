@@ -59,7 +59,7 @@ _STATE = text(
     """
 UPDATE fulfilments f SET seen_version = f.version FROM orders o LEFT JOIN reservations r ON r.order_id = o.id
 WHERE f.order_id = :id AND o.id = f.order_id
-RETURNING f.phase, f.round, f.posted_by, o.code, o.level, o.owner_code, o.team, o.channel, o.carrier, r.state AS stock
+RETURNING f.phase, f.round, f.posted_by, o.code, o.version, o.level, o.owner_code, o.team, o.channel, o.carrier, r.state AS stock
 """
 )
 
@@ -129,7 +129,7 @@ class OrdersActivities:
         )
         if activity.info().workflow_id != ids.fulfilment_id(ref.order_id, round=row.round):
             return FulfilmentState(phase="done", view=view)
-        return FulfilmentState(phase=row.phase, view=view)
+        return FulfilmentState(phase=row.phase, view=view, version=row.version)
 
     @implements(RESERVE_STOCK)
     async def reserve_stock(self, ref: OrderRef) -> Reservation:

@@ -19,8 +19,10 @@ from services.orders.care.views import CareView, care_view
 from services.orders.closing.cancel import cancel
 from services.orders.closing.close import close
 from services.orders.closing.domain import Closing
+from services.orders.closing.edit import OrderEdit, edit
 from services.orders.closing.post import post
-from services.orders.http import ClockDep, ProcessesDep, RuntimeDep
+from services.orders.closing.reopen import reopen
+from services.orders.http import ClockDep, ExpectedVersion, ProcessesDep, RuntimeDep, tag
 from services.orders.interactions import service as interactions
 from services.orders.interactions import undo
 from services.orders.interactions.service import NewInteraction
@@ -29,9 +31,10 @@ from services.orders.reading.one import TaskView, open_tasks
 from services.orders.record import Order
 from shared.auth import Principal, require
 from shared.contracts.base import Dong
-from shared.contracts.levels import CLEAN
-from shared.contracts.permissions import ORDERS_CANCEL, ORDERS_POST
+from shared.contracts.levels import CLEAN, CLOSED, main_level
+from shared.contracts.permissions import ORDERS_CANCEL, ORDERS_CARE, ORDERS_POST, ORDERS_READ
 from shared.db import Session
+from shared.errors import Forbidden
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/orders", tags=["working on orders"])
@@ -101,6 +104,19 @@ async def _worked(session: Session, processes: Processes, order: Order, *, now: 
         level_since=order.level_since,
         care=view,
         tasks=await open_tasks(session, order.id),
+    )
+
+
+async def _closed(session: Session, processes: Processes, order: Order, *, now: datetime) -> Closed:
+    contents = (await session.execute(_CONTENTS, {"id": order.id})).one()
+    worked = await _worked(session, processes, order, now=now)
+    return Closed(
+        **dict(worked),
+        code=order.code,
+        version=order.version,
+        total=contents.total,
+        cod=contents.cod,
+        stock=contents.stock,
     )
 
 
@@ -178,7 +194,8 @@ async def change_level(
         order = await lock_visible(session, order_id, who)
         now = clock()
         move = Move(change.to, at=now, recorded_at=now, cause="operator", reason=change.reason, note=change.note)
-        moved = await move_level(session, order, move, staff(who))
+        back = order.level == CLOSED and main_level(change.to) == CLEAN
+        moved = await (reopen if back else move_level)(session, order, move, staff(who))
         if moved.level != order.level and moved.main == CLEAN:
             await care_service.wake(session, order_id)
         moved = await _follow(session, processes, moved, now=now)
@@ -206,18 +223,41 @@ async def close_order(
             session, order, closing, staff(who), now=now, allow_waiting=runtime.settings.allow_waiting_stock
         )
         closed = await _follow(session, processes, closed, now=now)
-        contents = (await session.execute(_CONTENTS, {"id": order_id})).one()
-        worked = await _worked(session, processes, closed, now=now)
-        return Closed(
-            **dict(worked),
-            code=closed.code,
-            version=closed.version,
-            total=contents.total,
-            cod=contents.cod,
-            stock=contents.stock,
-        )
+        return await _closed(session, processes, closed, now=now)
 
     return await once.run(runtime.db, str(who.account_id), effect)
+
+
+@router.patch("/{order_id}/contents", response_model=Closed)
+async def edit_contents(
+    who: Annotated[Principal, Depends(require(ORDERS_READ))],
+    runtime: RuntimeDep,
+    clock: ClockDep,
+    processes: ProcessesDep,
+    version: ExpectedVersion,
+    order_id: UUID,
+    wanted: OrderEdit,
+    response: Response,
+) -> Closed:
+    """Changes a closed order until it is posted: lines, prices, discount, fee, deposit, address. Salespeople and the COD
+    desk may; `If-Match` names the version on which the change rests (`ETag` of the order). Each version is kept."""
+    if not (who.may(ORDERS_CARE) or who.may(ORDERS_POST)):
+        raise Forbidden(permission=ORDERS_CARE)
+    async with runtime.db.transaction() as session:
+        order = await lock_visible(session, order_id, who)
+        now = clock()
+        edited = await edit(
+            session,
+            order,
+            wanted,
+            staff(who),
+            version=version,
+            now=now,
+            allow_waiting=runtime.settings.allow_waiting_stock,
+        )
+        closed = await _closed(session, processes, edited, now=now)
+    tag(response, closed.version)
+    return closed
 
 
 @router.post("/{order_id}/cancel", status_code=200, response_model=Worked)

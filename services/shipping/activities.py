@@ -58,7 +58,7 @@ class ShippingActivities:
     @implements(OPEN_SHIPMENT)
     async def open_shipment(self, order: OrderRef) -> OpenedShipment:
         try:
-            shipment_id, reference = await creation.open_shipment(self._context, order.order_id)
+            shipment_id, reference = await creation.open_shipment(self._context, order.order_id, version=order.version)
         except OrderUnknown:
             raise ApplicationError("the order is not known here yet", type=NOT_YET) from None
         return OpenedShipment(shipment_id=shipment_id, reference=reference)

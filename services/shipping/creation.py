@@ -52,7 +52,7 @@ _REFUSALS: Final = {
 
 
 class OrderUnknown(Exception):
-    """Shipping has not heard of the order yet; its event is on the way."""
+    """Shipping has not heard of the order, or of its last edit, yet; the event is on the way."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,20 @@ class Outcome:
     reason: str = ""
 
 
-async def open_shipment(context: Context, order_id: UUID) -> tuple[UUID, str]:
+async def open_shipment(context: Context, order_id: UUID, *, version: int = 0) -> tuple[UUID, str]:
     """The live shipment of an order and its reference; made, with its workflow, if there is none.
 
     An order whose last parcel was cancelled or never picked up gets a new one; the old one is superseded.
+
+    Args:
+        version: of the order that was posted: an edit just before may still be on its way.
 
     Raises:
         OrderUnknown: try again later.
     """
     async with work(context.db) as current:
         order = await current.connection.fetchrow(_ORDER_LOCKED, order_id)
-        if order is None or order["version"] == 0:
+        if order is None or order["version"] == 0 or order["version"] < version:
             raise OrderUnknown(str(order_id))
         live = await current.connection.fetchrow(_LIVE, order_id)
         if live is not None:

@@ -40,6 +40,8 @@ class ActivityRef(Generic[ArgT, ResultT]):
 
 class OrderRef(Contract):
     order_id: UUID
+    version: int = 0
+    """Of the contents; who is asked to act on them waits until it knows this one."""
 
 
 class ShipmentRef(Contract):
@@ -145,6 +147,8 @@ class FulfilmentState(Contract):
     phase: str
     """closed (waiting for the COD desk), posted, shipped (a shipment was asked for), cancelled, done."""
     view: OperatorView
+    version: int = 0
+    """Of the order's contents."""
 
 
 FULFILMENT_STATE: Final = ActivityRef("orders.fulfilment.state", OrderRef, FulfilmentState, queue="orders")

@@ -80,6 +80,9 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:skus AS text[]), CAST(:on_hand AS intege
 LEFT JOIN reservations r ON r.order_id = m.order_id
 """
 )
+_FOLLOW = text(
+    "UPDATE reservations r SET version = o.version FROM orders o WHERE r.order_id = :id AND o.id = r.order_id"
+)
 _MARK = text("UPDATE reservations SET state = :state WHERE order_id = ANY(CAST(:ids AS uuid[]))")
 
 
@@ -95,12 +98,55 @@ async def reserve(session: Session, order_id: UUID, *, at: datetime) -> tuple[st
     if held is None or held.state != "waiting":
         return ()
     needs = await _needs(session, order_id)
-    awaited = (await session.execute(_AWAITED, {"id": order_id, "skus": list(needs)})).scalars().all()
-    lacking = missing(await _available(session, needs), needs)
-    if awaited or lacking:
-        return tuple(sorted({*awaited, *lacking}))
+    lacking = await _lacking(session, order_id, needs)
+    if lacking:
+        return lacking
     await _move(session, "reserve", [(order_id, needs)], at=at)
     return ()
+
+
+async def exchange(
+    session: Session, order_id: UUID, *, before: Needs, at: datetime
+) -> tuple[tuple[str, ...], list[UUID]]:
+    """Follows an edit of a closed order, whose new lines and version are written already: what it needs more is reserved,
+    what it needs less goes to whoever waits. If something lacks, it gives everything back and waits in its old place.
+
+    Args:
+        before: what it needed before the edit.
+
+    Returns:
+        The SKUs it waits for (none = reserved), and the waiting orders that got units, this one perhaps among them.
+    """
+    await session.execute(_HOLD)
+    held = (await session.execute(_RESERVATION, {"id": order_id})).one_or_none()
+    if held is None or held.state not in ("waiting", "reserved"):
+        return (), []
+    needs = await _needs(session, order_id)
+    touched = {*before, *needs}
+    if held.state == "reserved":
+        more, less = _beyond(needs, before), _beyond(before, needs)
+        if not more or not await _lacking(session, order_id, more):
+            # Under the old version, because each version gives a SKU back once.
+            await _book(session, "release", [(order_id, less)], at=at)
+            await session.execute(_FOLLOW, {"id": order_id})
+            await _book(session, "reserve", [(order_id, more)], at=at)
+            return (), await _serve_queue(session, less, at=at) if less else []
+        await _move(session, "release", [(order_id, before)], at=at)
+        await session.execute(_MARK, {"ids": [order_id], "state": "waiting"})
+    await session.execute(_FOLLOW, {"id": order_id})
+    served = await _serve_queue(session, touched, at=at)
+    return () if order_id in served else await _lacking(session, order_id, needs), served
+
+
+def _beyond(wanted: Needs, had: Needs) -> dict[str, int]:
+    """How much of each SKU is wanted beyond what was there."""
+    return {sku: units - had.get(sku, 0) for sku, units in wanted.items() if units > had.get(sku, 0)}
+
+
+async def _lacking(session: Session, order_id: UUID, needs: Needs) -> tuple[str, ...]:
+    """The SKUs of these that an order cannot have: too few are left, or somebody before it in the queue waits for them."""
+    awaited = (await session.execute(_AWAITED, {"id": order_id, "skus": list(needs)})).scalars().all()
+    return tuple(sorted({*awaited, *missing(await _available(session, needs), needs)}))
 
 
 async def release(session: Session, order_id: UUID, *, at: datetime) -> tuple[bool, list[UUID]]:
@@ -189,11 +235,18 @@ async def _available(session: Session, skus: Iterable[str]) -> dict[str, int]:
 
 
 async def _move(session: Session, kind: Kind, orders: Sequence[tuple[UUID, Needs]], *, at: datetime) -> None:
+    """Moves everything that some orders need, and with it the state of their reservations."""
+    if orders:
+        await _book(session, kind, orders, at=at)
+        await session.execute(_MARK, {"ids": [order_id for order_id, _ in orders], "state": _STATE[kind]})
+
+
+async def _book(session: Session, kind: Kind, orders: Sequence[tuple[UUID, Needs]], *, at: datetime) -> None:
     """Writes one kind of movement for some orders into the ledger and its sums."""
-    if not orders:
-        return
     on_hand, reserved = _SIGN[kind]
     lines = [(order_id, sku, units) for order_id, needs in orders for sku, units in needs.items()]
+    if not lines:
+        return
     total: Counter[str] = Counter()
     for _, sku, units in lines:
         total[sku] += units
@@ -219,4 +272,3 @@ async def _move(session: Session, kind: Kind, orders: Sequence[tuple[UUID, Needs
             "orders": [order_id for order_id, _, _ in lines],
         },
     )
-    await session.execute(_MARK, {"ids": [order_id for order_id, _ in orders], "state": _STATE[kind]})

@@ -6,18 +6,19 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.orders.access import OrderNotFound, Reader, ensure_visible
 from services.orders.care.views import CareView
-from services.orders.http import ClockDep, Limit, ProcessesDep, RuntimeDep
-from services.orders.reading import lists, one, tasks, timeline
+from services.orders.http import ClockDep, Limit, ProcessesDep, RuntimeDep, tag
+from services.orders.reading import lists, one, tasks, timeline, versions
 from services.orders.reading.lists import Filters, OrderPage
 from services.orders.reading.one import OrderView
 from services.orders.reading.tasks import TaskPage
 from services.orders.reading.timeline import Cursor, Timeline
+from services.orders.reading.versions import VersionPage
 from shared.contracts.permissions import LEADS_DISTRIBUTE
 
 router = APIRouter(prefix="/v1", tags=["orders"])
@@ -47,11 +48,29 @@ async def list_orders(
 
 @router.get("/orders/{order_id}")
 async def get_order(
-    who: Reader, runtime: RuntimeDep, clock: ClockDep, processes: ProcessesDep, order_id: UUID
+    who: Reader, runtime: RuntimeDep, clock: ClockDep, processes: ProcessesDep, order_id: UUID, response: Response
 ) -> OrderView:
-    """An order with everything that its screen shows, but the timeline."""
+    """An order with everything that its screen shows, but the timeline. The `ETag` of a closed order is the version of its
+    contents, for their edit."""
     async with runtime.db.read() as session:
-        return await one.read_order(session, processes, order_id, who=who, now=clock())
+        order = await one.read_order(session, processes, order_id, who=who, now=clock())
+    if order.contents is not None:
+        tag(response, order.contents.version)
+    return order
+
+
+@router.get("/orders/{order_id}/versions")
+async def list_versions(
+    who: Reader,
+    runtime: RuntimeDep,
+    clock: ClockDep,
+    order_id: UUID,
+    limit: Limit = 50,
+    after: Annotated[int | None, Query(ge=1)] = None,
+) -> VersionPage:
+    """What was agreed at the closing and at each edit, the newest first."""
+    async with runtime.db.read() as session:
+        return await versions.page(session, order_id, who=who, limit=limit, after=after, now=clock())
 
 
 @router.get("/orders/{order_id}/timeline")

@@ -440,3 +440,14 @@ async def test_a_withdrawn_lead_is_taken_out_of_every_sum_whenever_its_events_co
 
     assert await sums(reporting) == before
     assert {row.order_id for row in await reporting.rows("SELECT order_id FROM transitions")} == {stays.order_id}
+
+
+async def test_an_edited_order_counts_with_what_was_agreed_last_on_the_day_of_its_closing(reporting: Running) -> None:
+    life = Life(uuid7()).move("L1").close(total=330_000, fee=30_000)
+    event_type, first, subject = life.said[-1]
+    edited = first.model_copy(update={"version": 2, "total": 530_000})
+    await tell(reporting, [*life.said[:-1], (event_type, edited, subject), (event_type, first, subject)])
+    client = await reporting.client()
+    day = life.clock.date().isoformat()
+    rows = (await client.get("/v1/reports/money", params={"first": day, "last": day})).json()["rows"]
+    assert {row["kind"]: (row["orders"], row["amount"]) for row in rows}["closed"] == (1, 500_000)

@@ -55,6 +55,20 @@ async def test_an_order_that_is_not_known_yet_is_asked_for_again(shop: Shop) -> 
         await shop.open(uuid7())
 
 
+async def test_an_order_edited_just_before_posting_is_sent_as_it_was_edited(shop: Shop) -> None:
+    order_id = await shop.close_order("DH-4F7K2M9Q", cod=350_000)
+    with pytest.raises(OrderUnknown):  # the edit that was posted is still on its way
+        await creation.open_shipment(shop.context, order_id, version=2)
+    first = closed(order_id, "DH-4F7K2M9Q", cod=350_000)
+    edited = first.model_copy(update={"version": 2, "cod": 410_000, "total": 410_000, "recipient": "Lê Văn Tám"})
+    await shop.running.receive(ORDER_CLOSED, edited, subject=order_id)
+    await shop.running.receive(ORDER_CLOSED, first, subject=order_id)  # late
+    shipment_id, _ = await creation.open_shipment(shop.context, order_id, version=2)
+    assert await shop.create(shipment_id) == "accepted"
+    [at_carrier] = shop.ghtk.shipments
+    assert at_carrier.pick_money == 410_000
+
+
 async def test_creations_that_time_out_and_cancelled_twins_leave_one_living_parcel_an_order(shop: Shop) -> None:
     shop.ghtk.set_faults(
         Faults(create_timeout=0.3, cancelled_twin=0.05, error_before=0.1, error_after=0.1, create_timeout_seconds=0)

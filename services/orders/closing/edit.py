@@ -1,0 +1,184 @@
+"""A closed order is changed until the COD desk posts it: lines, money, address; each version is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import text
+
+from services.orders import customers
+from services.orders.actors import Actor
+from services.orders.closing import contents, fulfilment
+from services.orders.closing.contents import Contents
+from services.orders.closing.domain import (
+    ClosingLine,
+    DeliveryAddress,
+    InvalidRecipientPhone,
+    OutOfStock,
+    PricedLine,
+    Words,
+    priced,
+)
+from services.orders.goods import products, stock
+from services.orders.goods.products import Amount
+from services.orders.record import Order
+from services.orders.text import read_phone
+from shared.contracts.levels import CLOSED, SENT
+from shared.db import Session
+from shared.errors import PreconditionFailed, Problem
+
+
+class NotClosed(Problem):
+    type = "not-closed"
+    status = 409
+    vi = "Chỉ sửa nội dung của đơn đã chốt (L5); đơn này đang ở {level}. Chốt đơn với nội dung đúng."
+    en = "Only the contents of a closed order (L5) are edited; this one is at {level}. Close it as it should be."
+
+
+class AlreadyPosted(Problem):
+    type = "already-posted"
+    status = 409
+    vi = (
+        "Đơn đã đăng cho hãng vận chuyển nên không sửa hay mở lại được nữa. Hủy vận đơn trước khi lấy hàng, hoặc gọi "
+        "hãng để đổi địa chỉ."
+    )
+    en = (
+        "The order was posted, and from then on the carrier's rules hold: it can be neither edited nor reopened. Cancel "
+        "it before pick-up, or have the carrier change the address."
+    )
+
+
+class OrderEdit(BaseModel):
+    """What is to be different; a field that is missing stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "lines": [{"sku": "SERUM-C-30", "quantity": 3}],
+                    "discount": 50000,
+                    "reason": "khách lấy thêm một chai",
+                }
+            ]
+        },
+    )
+
+    recipient: Words | None = None
+    phone: str | None = Field(default=None, max_length=40, description="of the recipient")
+    address: DeliveryAddress | None = None
+    lines: list[ClosingLine] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="all of them; where the price is left out, the one agreed before, or that of the catalogue",
+    )
+    discount: Amount | None = None
+    shipping_fee: Amount | None = None
+    deposit: Amount | None = None
+    deliver_on: date | None = Field(default=None, description="null: no day is agreed any more")
+    note: str | None = Field(default=None, max_length=500, description="for the courier")
+    reason: str = Field(default="", max_length=200)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> OrderEdit:
+        empty = [name for name in self.model_fields_set - {"deliver_on", "reason"} if getattr(self, name) is None]
+        if empty:
+            raise ValueError(f"{', '.join(sorted(empty))}: leave a field out that is to stay as it is")
+        if not self.model_fields_set - {"reason"}:
+            raise ValueError("nothing is to be different")
+        return self
+
+
+_PHASE: Final = text("SELECT phase FROM fulfilments WHERE order_id = :id")
+
+
+async def edit(
+    session: Session,
+    order: Order,
+    wanted: OrderEdit,
+    actor: Actor,
+    *,
+    version: int,
+    now: datetime,
+    allow_waiting: bool,
+) -> Order:
+    """Changes the contents of a locked order: a further version, the stock by difference, the event that shipping and
+    reporting follow. Who closed it, and when, stays.
+
+    Args:
+        version: on which the edit rests.
+        allow_waiting: whether it may wait for stock afterwards (rule D19).
+
+    Raises:
+        NotClosed, AlreadyPosted: it is not to be edited.
+        PreconditionFailed: somebody edited it meanwhile.
+        UnknownProducts, FreeOnlyAsGift, DiscountTooLarge, DepositTooLarge, InvalidRecipientPhone, OutOfStock: the
+            contents will not do.
+    """
+    await ensure_not_posted(session, order)
+    if order.level != CLOSED:
+        raise NotClosed(level=order.level)
+    if order.version != version:
+        raise PreconditionFailed
+    before = await contents.read(session, order)
+    after = await _changed(session, before, wanted)
+    if after == before:
+        return order
+    edited = replace(order, version=order.version + 1)
+    await contents.write(session, edited, after, actor, at=now, reason=wanted.reason.strip())
+    address = after.address.model_dump()
+    await customers.remember(session, order.customer_id, name=after.recipient, at=now, **address)
+    waits_for, served = await stock.exchange(session, order.id, before=_units(before.lines), at=now)
+    if waits_for and not allow_waiting:
+        raise OutOfStock(skus=", ".join(waits_for))
+    await fulfilment.touch(session, [order.id, *(each for each in served if each != order.id)], at=now)
+    return edited
+
+
+async def ensure_not_posted(session: Session, order: Order) -> None:
+    """
+    Raises:
+        AlreadyPosted: the locked order was handed to shipping, or is on its way.
+    """
+    phase = (await session.execute(_PHASE, {"id": order.id})).scalar()
+    if order.main == SENT or (order.level == CLOSED and phase != "closed"):
+        raise AlreadyPosted
+
+
+async def _changed(session: Session, before: Contents, wanted: OrderEdit) -> Contents:
+    given: dict[str, Any] = {
+        name: getattr(wanted, name) for name in wanted.model_fields_set - {"reason", "lines", "phone"}
+    }
+    if wanted.lines is not None:
+        given["lines"] = await _lines(session, before.lines, wanted.lines)
+    if wanted.phone is not None:
+        phone = read_phone(wanted.phone)
+        if phone is None:
+            raise InvalidRecipientPhone
+        given["phone"] = phone
+    return replace(before, **given)
+
+
+async def _lines(session: Session, before: Sequence[PricedLine], wanted: Sequence[ClosingLine]) -> list[PricedLine]:
+    """A price that was agreed stays agreed, also when the catalogue has changed since."""
+    agreed = {(each.line.sku, each.gift): each.line.unit_price for each in before}
+    lines = [
+        line.model_copy(update={"unit_price": agreed.get((line.sku, line.gift), line.unit_price)})
+        if line.unit_price is None
+        else line
+        for line in wanted
+    ]
+    return priced(lines, await products.sold(session, [line.sku for line in lines]))
+
+
+def _units(lines: Sequence[PricedLine]) -> Mapping[str, int]:
+    units: Counter[str] = Counter()
+    for each in lines:
+        units[each.line.sku] += each.line.quantity
+    return units
