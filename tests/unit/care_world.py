@@ -60,6 +60,7 @@ class World:
     pause: Pause | None = None
     came_again_at: datetime | None = None
     in_pool: bool = False
+    assignment_cause: str = "distribution"
     ended: str | None = None
     decision: Decision | None = None
 
@@ -82,6 +83,7 @@ class World:
             do_not_call_since=self.do_not_call_since,
             pause=self.pause,
             customer_came_again_at=self.came_again_at,
+            assignment_cause=self.assignment_cause,
         )
 
     def advance(self, now: datetime | str) -> list[Effect]:
@@ -112,8 +114,10 @@ class World:
         made = Interaction(id=uuid5(IDS, str(number)), number=number, at=at, result=result, **more)  # type: ignore[arg-type]
         self.interactions.append(made)
 
-    def assign(self, owner: Owner | None, at: datetime | str) -> None:
-        self.owner, self.assignment = owner, self.assignment + 1
+    def assign(self, owner: Owner | None, at: datetime | str, *, cause: str = "") -> None:
+        """Leads says who holds the number; by default as it answers what care asked for."""
+        default = "reassignment" if owner is not None or not self.in_pool else "floating_pool"
+        self.owner, self.assignment, self.assignment_cause = owner, self.assignment + 1, cause or default
         self.assigned_at = hanoi(at) if isinstance(at, str) else at
         self.in_pool = False if owner is not None else self.in_pool
 

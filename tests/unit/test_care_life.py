@@ -119,11 +119,12 @@ class Life:
 
     def reassign(self) -> None:
         owner = self.random.choice([staff("S08"), staff("S09"), None])
+        self.world.in_pool = owner is None and self.random.random() < 0.3  # a manager releases it
         self.world.assign(owner, self.now)
 
     def claim(self) -> None:
         self.claims -= 1
-        self.world.assign(staff("S10"), self.now)
+        self.world.assign(staff("S10"), self.now, cause="claim")
 
     def customer_returns(self) -> None:
         if self.random.random() < 0.5:
@@ -157,8 +158,8 @@ class Life:
         made = self.world.advance(self.now)
         for each in made:
             if isinstance(each, effect.ReleaseToPool):
-                self.world.assign(None, self.now)
                 self.world.in_pool = True
+                self.world.assign(None, self.now)
             if isinstance(each, effect.RequestReassignment) and self.random.random() < 0.5:
                 self.world.assign(self.random.choice([staff("S08"), staff("S09")]), self.now)
         if any(isinstance(each, effect.ReleaseToPool | effect.RequestReassignment) for each in made):

@@ -161,11 +161,17 @@ class _Care(Walk):
 
     def assigned(self, at: datetime) -> None:
         self.state = replace(self.state, assignment=self.facts.assignment_version)
+        from_pool = self.step.claimed is not None or self.facts.assignment_cause == "claim"
+        claimed = self.step.claimed or self.process.steps[self.process.pool].claimed
         if self.state.ended:
-            return
-        if self.facts.owner is not None and self.step.claimed is not None:
+            if self.step.archive and self.facts.owner is not None and claimed is not None:
+                self.reopen(at, cause="claimed")
+                self.enter(self.resolved(claimed), at, cause="claimed")
+        elif self.facts.owner is not None and from_pool and claimed is not None:
             self.new_round(at)
-            self.enter(self.resolved(self.step.claimed), at, cause="claimed")
+            self.enter(self.resolved(claimed), at, cause="claimed")
+        elif self.facts.is_floating and self.step.owner != "floating_pool":
+            self.enter(self.process.pool, at, cause="released")
         elif self.facts.owner is not None and self.step.promise == "first_call" and not self.state.called:
             self.enter(self.state.step, at, cause="reassigned")  # the new owner's clock begins (rule D39)
         else:

@@ -19,6 +19,7 @@ Cause = Literal[
     "assigned",  # the first assignment of the order
     "reassigned",  # another owner
     "claimed",  # taken from the floating pool
+    "released",  # put into it by a manager
     "call_result",
     "message_sent",
     "customer_contacted",  # called or wrote to us, without a logged result

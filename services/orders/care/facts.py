@@ -124,6 +124,7 @@ class Facts:
         level, level_since: the order's level, whoever set it, and since when.
         owner: None while nobody holds the number.
         assigned_at, assignment_version: of the last change of owner (also to nobody); the version grows by each.
+        assignment_cause: of the same, as leads says it: distribution, manual, claim, floating_pool, …
         asked_to_be_called: the customer left the number and agreed to be called about it (rule D38).
         state: None before the first decision.
         interactions: all since care began, in any order.
@@ -149,6 +150,12 @@ class Facts:
     do_not_call_since: datetime | None = None
     pause: Pause | None = None
     customer_came_again_at: datetime | None = None
+    assignment_cause: str = ""
+
+    @property
+    def is_floating(self) -> bool:
+        """It lies in the floating pool, whoever put it there."""
+        return self.owner is None and self.assignment_cause == "floating_pool"
 
     def calls(self) -> list[datetime]:
         """Every outgoing call to the number, about this order or another, in order."""

@@ -45,6 +45,7 @@ _ABOUT: Final = text(
     """
 SELECT c.do_not_call_at,
     (SELECT max(at) FROM arrivals WHERE order_id = :id AND asked_again) AS came_again_at,
+    (SELECT cause FROM assignments WHERE order_id = :id AND assignment = :assignment) AS assignment_cause,
     (SELECT superior_id FROM staff_members WHERE account_id = :owner_id AND version > 0) AS manager_id
 FROM customers c WHERE c.id = :customer_id
 """
@@ -91,7 +92,12 @@ async def _read(session: ReadSession, query: TextClause, order_id: UUID) -> Care
 async def read_facts(session: Session, order: Order, care: Care, *, now: datetime) -> Facts:
     """Everything that `decide` wants to know."""
     own = {"id": order.id}
-    about = (await session.execute(_ABOUT, {**own, "owner_id": order.owner_id, "customer_id": order.customer_id})).one()
+    about = (
+        await session.execute(
+            _ABOUT,
+            {**own, "owner_id": order.owner_id, "customer_id": order.customer_id, "assignment": order.assignment},
+        )
+    ).one()
     interactions = (await session.execute(_INTERACTIONS, own)).all()
     tasks = (await session.execute(_TASKS, own)).all()
     others = (await session.execute(_OTHERS, {**own, "phone": order.phone, "since": now - OTHERS_SINCE})).all()
@@ -113,6 +119,7 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
         other_messages=tuple(row.at for row in others if row.kind == "message"),
         do_not_call_since=about.do_not_call_at,
         customer_came_again_at=about.came_again_at,
+        assignment_cause=about.assignment_cause or "",
     )
 
 

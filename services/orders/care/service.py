@@ -29,7 +29,9 @@ INSERT INTO care (order_id, process, process_version, changed_at)
 SELECT o.id, p.key, p.version, :at
 FROM unnest(CAST(:ids AS uuid[])) AS o (id),
     (SELECT key, version FROM process_versions WHERE key = :process ORDER BY version DESC LIMIT 1) AS p
-ON CONFLICT (order_id) DO UPDATE SET version = care.version + 1, changed_at = excluded.changed_at WHERE care.is_open
+ON CONFLICT (order_id) DO UPDATE SET version = care.version + 1, changed_at = excluded.changed_at, is_open = true,
+    outcome = '', archived_at = NULL, round = care.round + CASE WHEN care.is_open THEN 0 ELSE 1 END
+WHERE care.is_open OR care.archived_at IS NOT NULL
 RETURNING order_id, round, (SELECT code FROM orders WHERE id = order_id) AS code
 """
 )
@@ -42,7 +44,7 @@ RETURNING order_id, round, (SELECT code FROM orders WHERE id = order_id) AS code
 )
 _WAKE: Final = text(
     """
-UPDATE care SET version = version + 1, changed_at = :at, is_open = true, outcome = '',
+UPDATE care SET version = version + 1, changed_at = :at, is_open = true, outcome = '', archived_at = NULL,
     round = round + CASE WHEN is_open THEN 0 ELSE 1 END
 WHERE order_id = :id RETURNING order_id, round, (SELECT code FROM orders WHERE id = order_id) AS code
 """
@@ -57,7 +59,8 @@ WHERE order_id = :id
 
 
 async def begin(session: Session, ids: Sequence[UUID], *, causes: Causes = REQUEST) -> None:
-    """Somebody holds these orders: their care begins, or hears of its new owner if it has begun."""
+    """Somebody holds these orders: their care begins, hears of its new owner if it has begun, and begins again if it had
+    ended in the archive."""
     await _nudge(session, _BEGIN, {"ids": list(ids), "process": STANDARD}, causes)
 
 

@@ -97,7 +97,7 @@ class Walk:
             return
         planned = self.tasks.planned(name, at, promised_at=interaction.promised_at if interaction is not None else None)
         self.state = replace(self.state, due_at=self.now if due_now else planned)
-        if self.step.owner == "floating_pool":
+        if self.step.owner == "floating_pool" and not self.facts.is_floating:
             self.effects.append(ReleaseToPool(key=f"{self.visit}:release", at=at, cause=cause, owner_id=self.owner_id))
         self.open_task(at, cause=cause)
 
