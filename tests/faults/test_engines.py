@@ -81,7 +81,7 @@ async def test_reconcile_brings_every_open_order_back_into_care_after_temporals_
     in_care = len(ledger.leads)
     async with half_way(ledger, leads // 2):
         await shop.stack.temporal.wipe()
-    await shop.quiet()
+    await shop.quiet(within=PATIENCE)
     nudged = (await shop.admin.ask("orders", "POST", "/v1/operations/reconcile"))["nudged"]
     assert in_care <= nudged["cares"] <= len(ledger.leads)
     await ledger.balance()
@@ -89,7 +89,7 @@ async def test_reconcile_brings_every_open_order_back_into_care_after_temporals_
 
 async def test_the_relay_sends_again_what_jetstream_lost(ledger: Ledger, leads: int) -> None:
     stack = ledger.shop.stack
-    await ledger.shop.quiet()
+    await ledger.shop.quiet(within=PATIENCE)
     await stack.child("orders-consumer").stop()
     async with ledger.flow(leads // 2) as only_in_jetstream:
         pass
