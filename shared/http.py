@@ -117,6 +117,8 @@ def create_app(service: str, *, title: str, uploads: tuple[str, ...] = (), cors_
     """
     app = FastAPI(title=title, version="1")
     app.state.service = service
+    app.state.stopping = asyncio.Event()
+    """Set when the process begins to stop: answers without an end, such as streams, end then."""
     errors.install(app)
     if cors_origins:
         app.add_middleware(
@@ -196,6 +198,7 @@ async def serve(app: FastAPI, *, host: str, port: int, trusted_proxies: str = ""
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
+        app.state.stopping.set()
         server.should_exit = True
         await serving
         raise

@@ -18,5 +18,5 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
     """The activities of this service, over an opened runtime."""
     facebook = FacebookActivities(facebook_of(runtime))
     turns = Turns(runtime.db, sources=parts_of(runtime).sources, window=runtime.settings.duplicate_window)
-    imports = ImportActivities(turns, Undo(runtime.db))
+    imports = ImportActivities(turns, Undo(runtime.db), parts_of(runtime).streams.hints)
     return (facebook.advance, imports.advance, imports.choose, imports.remove)

@@ -48,11 +48,12 @@ from services.leads.facebook.context import facebook_of
 from services.leads.inbox.replays import Replayer
 from services.leads.reconcile import reconcile
 from services.leads.settings import LeadsSettings
-from services.leads.state import parts_of, resources
+from services.leads.state import parts_of, resources, streams_of
 from services.leads.transfers.work import Transfers
 from services.leads.upkeep import Upkeep
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
+from shared.streams import streams_router
 
 
 def _distributor(runtime: Runtime[Any]) -> Part:
@@ -124,6 +125,7 @@ SERVICE = Service(
         consents.router,
         do_not_call_lists.router,
         do_not_call.router,
+        streams_router(streams_of),
     ),
     handlers=handlers,
     resources=resources,

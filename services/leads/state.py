@@ -12,11 +12,13 @@ from fastapi import Depends, Request
 
 from services.leads.facebook import context as facebook
 from services.leads.facebook.hooks import Hooks
+from services.leads.imports.live import TOPICS
 from services.leads.intake.batcher import Batcher
 from services.leads.settings import LeadsSettings
 from services.leads.sources import Sources
 from services.leads.upkeep import BusinessHours
 from shared.service import Runtime
+from shared.streams import Hints, Streams
 
 _PARTS: Final = "leads"
 
@@ -33,6 +35,7 @@ class Parts:
     """Set when a do-not-call list was uploaded, to wake a worker in this process."""
     exported: asyncio.Event
     """Set when an export was asked for, to wake a worker in this process."""
+    streams: Streams
 
 
 @asynccontextmanager
@@ -47,9 +50,10 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
         hooks=Hooks(facebook.facebook_of(runtime)),
         listed=asyncio.Event(),
         exported=asyncio.Event(),
+        streams=Streams(runtime.db, Hints("leads", runtime.settings.nats_url), TOPICS),
     )
     runtime.state[_PARTS] = parts
-    async with parts.batcher.running():
+    async with parts.batcher.running(), parts.streams.hints.running():
         yield
 
 
@@ -59,6 +63,10 @@ def parts_of(runtime: Runtime[Any]) -> Parts:
 
 def runtime_of(request: Request) -> LeadsRuntime:
     return cast(LeadsRuntime, request.app.state.runtime)
+
+
+def streams_of(request: Request) -> Streams:
+    return parts_of(runtime_of(request)).streams
 
 
 async def _parts(request: Request) -> Parts:

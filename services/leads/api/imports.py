@@ -18,10 +18,11 @@ from services.leads.driver import Connection, write_outbox
 from services.leads.errors import SourceUnknown
 from services.leads.imports import listing, mapping, receive, store, undo
 from services.leads.imports.errors import ImportNotThere
+from services.leads.imports.live import topic_of
 from services.leads.imports.views import view
 from services.leads.intake.items import Origin
 from services.leads.repository.leads import viewer_of
-from services.leads.state import LeadsRuntime, Parts, PartsDep, RuntimeDep
+from services.leads.state import LeadsRuntime, Parts, PartsDep, RuntimeDep, parts_of
 from services.leads.text import cell
 from shared import outbox
 from shared.auth import Principal
@@ -230,6 +231,7 @@ async def _change(
         if command:
             await write_outbox(connection, [outbox.command_row(command)])
     runtime.db.wake_relay()
+    await parts_of(runtime).streams.hints.tell(topic_of(import_id))
     async with runtime.db.read() as session:
         row = await visible(session, import_id, who)
     if command is False and row.state != wanted:

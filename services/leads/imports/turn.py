@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -38,7 +38,7 @@ TURN_ROWS: Final = 5_000
 
 _PEOPLE: Final = "SELECT code, account_id FROM staff_members WHERE version > 0 AND active"
 
-Beat = Callable[[int], None]
+Beat = Callable[[int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Turns:
             if not taken:
                 return
             done += len(chunk.rows)
-            beat(chunk.last)
+            await beat(chunk.last)
             chunk = following
         if chunk is None:
             await store.finish(await self._db.driver(), of.id, row["mode"])

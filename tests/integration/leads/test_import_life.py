@@ -13,7 +13,7 @@ from services.leads.imports.undo import Undo
 from shared.contracts.activities import UndoPlace
 from tests.harness import Running
 from tests.integration.leads.company import hire, owner_of, pool
-from tests.integration.leads.imports_support import all_rows, numbers, tables, turns_of, upload, work, workbook
+from tests.integration.leads.imports_support import all_rows, numbers, quiet, tables, turns_of, upload, work, workbook
 
 HEADER = ("SĐT", "Tên", "Sản phẩm", "Nguồn")
 
@@ -107,7 +107,7 @@ async def test_what_was_imported_meanwhile_is_not_taken_in_from_a_dry_run(leads:
 async def test_a_cancelled_import_keeps_what_it_took_in_and_can_go_on(leads: Running) -> None:
     client = await leads.client()
     made = (await upload(client, numbers(7_000))).json()
-    await turns_of(leads).take(UUID(made["id"]), beat=lambda _: None)
+    await turns_of(leads).take(UUID(made["id"]), beat=quiet)
     stopped = await client.post(f"/v1/imports/{made['id']}/cancel")
     again = await client.post(f"/v1/imports/{made['id']}/cancel")
     await work(leads, made["id"])
