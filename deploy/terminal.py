@@ -51,7 +51,7 @@ def addresses(state: "StackState") -> Table:
 def _pages(state: "StackState") -> list[tuple[str, str]]:
     programs = [("Dashboard", "reporting", "/")]
     programs += [(f"API of {name}", name, "/docs") for name in ("leads", "orders", "shipping", "reporting", "staff")]
-    programs += [("GHTK simulator", "ghtk", "/docs")]
+    programs += [("GHTK simulator", "ghtk", "/docs"), ("Facebook simulator", "facebook", "/docs")]
     engines = [("PostgreSQL", "postgres"), ("NATS", "nats"), ("Temporal", "temporal")]
     return [
         *((title, f"{member.address}{page}") for title, name, page in programs if (member := state.member(name))),

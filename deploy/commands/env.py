@@ -9,7 +9,7 @@ import typer
 
 from deploy.terminal import running_stack
 
-PROGRAMS = ("leads", "orders", "shipping", "reporting", "staff", "ghtk")
+PROGRAMS = ("leads", "orders", "shipping", "reporting", "staff", "ghtk", "facebook")
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,9 @@ from deploy.local.program import Program
 SERVICES = ("leads", "orders", "shipping", "reporting", "staff")
 WORKFLOWS = "workflows"
 CARRIER = "ghtk"
-PROGRAMS = (*SERVICES, WORKFLOWS, CARRIER)
+FACEBOOK = "facebook"
+SIMULATORS = (CARRIER, FACEBOOK)
+PROGRAMS = (*SERVICES, WORKFLOWS, *SIMULATORS)
 
 DEFAULT_PORTS = {
     "leads": 8101,
@@ -22,6 +24,7 @@ DEFAULT_PORTS = {
     "staff": 8105,
     WORKFLOWS: 8106,
     CARRIER: 8111,
+    FACEBOOK: 8112,
 }
 
 # The roles that a service can be split into (`python -m services.orders relay`); without one, a process plays them all.
@@ -101,8 +104,8 @@ class Layout:
         """Return the process of this name."""
         name, _, role = member.partition("-")
         port = self._ports[member]
-        if name == CARRIER:
-            arguments, ready_path = ["-m", "deploy.local.ghtk", "--port", str(port)], "/_simulator/stats"
+        if name in SIMULATORS:
+            arguments, ready_path = ["-m", f"deploy.local.{name}", "--port", str(port)], "/_simulator/stats"
         elif name == WORKFLOWS:
             arguments, ready_path = ["-m", "workflows.worker"], "/readyz"
         else:
@@ -123,7 +126,7 @@ class Layout:
         return {f"CHOT_DATABASE_URL_{service.upper()}": self._engines.databases[service] for service in services}
 
     def _settings(self, name: str, *, port: int) -> dict[str, str]:
-        if name == CARRIER:
+        if name in SIMULATORS:
             return {}
         settings = {
             "CHOT_HTTP_HOST": LOOPBACK,
@@ -148,6 +151,8 @@ class Layout:
             settings["CHOT_CREDENTIALS_KEY"] = self._keys.leads_credentials_key()
             if (leads := self.url("leads")) is not None:
                 settings["CHOT_PUBLIC_URL"] = leads
+            if (facebook := self.url(FACEBOOK)) is not None:
+                settings["CHOT_FACEBOOK_URL"] = f"{facebook}/v25.0"
         if name == "shipping":
             settings["CHOT_CREDENTIALS_KEY"] = self._keys.credentials_key()
             if (shipping := self.url("shipping")) is not None:

@@ -79,6 +79,7 @@ def test_secrets_go_to_their_service_alone_and_are_what_it_expects(tmp_path: Pat
     for name in ("leads", "shipping"):
         assert len(base64.urlsafe_b64decode(env[name]["CHOT_CREDENTIALS_KEY"])) == 32
         assert env[name]["CHOT_PUBLIC_URL"] == layout(tmp_path).url(name)
+    assert env["leads"]["CHOT_FACEBOOK_URL"] == f"{layout(tmp_path).url('facebook')}/v25.0"
     assert env["leads"]["CHOT_CREDENTIALS_KEY"] != env["shipping"]["CHOT_CREDENTIALS_KEY"]
     secrets = {"CHOT_TOKEN_SIGNING_KEY", "CHOT_BOOTSTRAP_PASSWORD", "CHOT_CREDENTIALS_KEY"}
     assert {name: len(secrets & settings.keys()) for name, settings in env.items()} == {
