@@ -49,13 +49,15 @@ SELECT page_id, psid, ad_id FROM unnest($1::uuid[], $2::text[], $3::text[]) AS c
 ORDER BY page_id, psid
 ON CONFLICT (page_id, psid) DO UPDATE SET ad_id = excluded.ad_id
 """
+# A lead that was merged into another, or was found to be a duplicate of it, has that one as its anchor.
 _LOCK: Final = """
-SELECT c.page_id, c.psid, c.order_id, c.ad_id, p.page_id AS facebook_id, p.chat_source_id,
+SELECT c.page_id, c.psid, c.order_id AS known_id, o.id AS order_id, c.ad_id, p.page_id AS facebook_id, p.chat_source_id,
     EXISTS (
         SELECT 1 FROM leads l JOIN duplicate_windows w ON w.phone = l.phone
-        WHERE l.id = c.order_id AND w.anchor_id = l.id AND NOT w.ended AND w.closes_at > $2
+        WHERE l.id = o.id AND w.anchor_id = l.id AND NOT w.ended AND w.closes_at > $2
     ) AS is_open
 FROM facebook_conversations c JOIN facebook_pages p ON p.id = c.page_id
+LEFT JOIN LATERAL (SELECT coalesce(l.anchor_id, l.id) AS id FROM leads l WHERE l.id = c.order_id) AS o ON true
 WHERE (c.page_id, c.psid) IN (SELECT page_id, psid FROM facebook_messages WHERE state = 'received' ORDER BY id LIMIT $1)
 ORDER BY c.page_id, c.psid FOR NO KEY UPDATE OF c SKIP LOCKED
 """
@@ -152,7 +154,7 @@ async def go_on(facebook: Facebook) -> bool:
                     settled.append((message["mid"], "waiting", None))
             talk.order_id = led_to
         await connection.execute(_SETTLE, *_columns(settled))
-        changed = [(*talk.party, talk.order_id) for talk in talks.values() if talk.order_id != talk.row["order_id"]]
+        changed = [(*talk.party, talk.order_id) for talk in talks.values() if talk.order_id != talk.row["known_id"]]
         if changed:
             await connection.execute(_LED_TO, *_columns(changed))
         await write_outbox(connection, told)

@@ -70,6 +70,14 @@ class FormRules:
 
 
 @dataclass(frozen=True, slots=True)
+class FormMap:
+    """What a form's leads are read by: its map, and the product they are about."""
+
+    field_map: dict[str, str]
+    product: str
+
+
+@dataclass(frozen=True, slots=True)
 class FormLead:
     """A lead as read: its dimensions, and the customer or why there is none."""
 
@@ -102,6 +110,16 @@ def read_lead(answer: bytes, *, rules: FormRules, form_id: str) -> FormLead:
         origin=_origin(document, ids, rules, form_id=ids["form_id"] or form_id),
         content=UNREADABLE if questions is None else _content(values, rules),
     )
+
+
+def read_again(answer: bytes, form: FormMap) -> Candidate | Rejection:
+    """A lead that was rejected, by today's map of its form."""
+    try:
+        questions = _questions(orjson.loads(answer).get("field_data"))
+    except (orjson.JSONDecodeError, AttributeError):
+        questions = None
+    rules = FormRules(product=form.product)
+    return UNREADABLE if questions is None else _content(_map(questions, form.field_map), rules)
 
 
 def read_time(value: Any) -> datetime | None:

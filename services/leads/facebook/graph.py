@@ -6,6 +6,7 @@ Leads" and "Page Subscribed Apps", 2026. The token travels in a header, so that 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ LEAD_FIELDS: Final = (
 )
 SUBSCRIBED_FIELDS: Final = ("leadgen", "messages", "messaging_postbacks", "messaging_referrals")
 """Without `message_echoes`, `message_reads` and `message_deliveries`, which tell nothing that is kept."""
+TRIES: Final = 3
+"""Of a call that gets no answer or a server error: one in fifty fails so on a good day."""
+TRY_AGAIN_AFTER: Final = 0.3
+"""Seconds before the second try; twice that before the third."""
 MAX_DETAIL: Final = 300
 """Characters kept of what Facebook says is wrong."""
 
@@ -174,6 +179,15 @@ class Graph:
         return Listing(tuple(item for item in items if isinstance(item, dict)), further)
 
     async def _call(self, method: str, path: str, parameters: Mapping[str, str]) -> tuple[bytes, dict[str, Any]]:
+        """Each call has the same effect however often it is made, so a failed one is simply made again."""
+        for pause in range(1, TRIES):
+            try:
+                return await self._try(method, path, parameters)
+            except Away:
+                await asyncio.sleep(TRY_AGAIN_AFTER * pause)
+        return await self._try(method, path, parameters)
+
+    async def _try(self, method: str, path: str, parameters: Mapping[str, str]) -> tuple[bytes, dict[str, Any]]:
         self.calls += 1
         try:
             response = await self._client.request(

@@ -38,7 +38,7 @@ WHERE id = $1 AND (problem <> '' OR failures > 0)
 """
 # Not for credentials that were replaced meanwhile: what they failed at says nothing of the new ones.
 _PROBLEM: Final = """
-UPDATE facebook_pages SET problem = $2, problem_detail = $3, failures = failures + 1, paused_until = $4,
+UPDATE facebook_pages SET problem = $2, problem_detail = $3, failures = $7, paused_until = $4,
     problem_since = CASE WHEN problem = $2 THEN problem_since ELSE $5 END
 WHERE id = $1 AND credentials = $6
 """
@@ -99,9 +99,15 @@ async def mark_well(pool: Pool, page: UUID) -> None:
     await pool.execute(_WELL, page)
 
 
-async def mark_problem(pool: Pool, page: Page, problem: str, detail: str, *, until: datetime, now: datetime) -> None:
-    """Facebook cannot be asked: administrators see since when and why."""
-    await pool.execute(_PROBLEM, page.id, problem, detail, until, now, page.credentials)
+async def mark_problem(
+    pool: Pool, page: Page, problem: str, detail: str, *, until: datetime, now: datetime, failures: int
+) -> None:
+    """Facebook cannot be asked: administrators see since when and why.
+
+    Args:
+        failures: rounds in a row, this one included, that ended so and achieved nothing.
+    """
+    await pool.execute(_PROBLEM, page.id, problem, detail, until, now, page.credentials, failures)
 
 
 def problem_of(error: PageError) -> str:

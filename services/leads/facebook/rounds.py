@@ -88,7 +88,7 @@ async def _try(facebook: Facebook, pool: Pool, page: Page) -> None:
     except CredentialsUnreadable:
         detail = "CHOT_CREDENTIALS_KEY is not the key that these credentials were sealed with"
         until = now + pages.PERSON_PAUSE * facebook.pace
-        await pages.mark_problem(pool, page, "credentials", detail, until=until, now=now)
+        await pages.mark_problem(pool, page, "credentials", detail, until=until, now=now, failures=page.failures + 1)
         return
     round = _Round(facebook, pool, page, access)
     try:
@@ -96,8 +96,9 @@ async def _try(facebook: Facebook, pool: Pool, page: Page) -> None:
     except PageError as error:
         problem = pages.problem_of(error)
         log.warning("Facebook page cannot be asked", page=page.page_id, problem=problem, error=error.detail)
-        until = now + pages.pause_after(error, failures=page.failures, pace=facebook.pace)
-        await pages.mark_problem(pool, page, problem, error.detail, until=until, now=now)
+        failures = 0 if round.achieved else page.failures
+        until = facebook.now() + pages.pause_after(error, failures=failures, pace=facebook.pace)
+        await pages.mark_problem(pool, page, problem, error.detail, until=until, now=now, failures=failures + 1)
     else:
         await pages.mark_well(pool, page.id)
     finally:
@@ -116,6 +117,8 @@ class _Round:
         self._ends = asyncio.get_running_loop().time() + ROUND_TIME
         self._fetch_calls = 0
         self._graph: Graph | None = None
+        self.achieved = False
+        """Whether leads came in or a reading went on: then an error on the way is no reason to wait longer each time."""
 
     @property
     def calls(self) -> int:
@@ -143,11 +146,13 @@ class _Round:
             self._facebook, self._page, self._access, pacer=self._pacer, has_time=self._has_time
         )
         self._fetch_calls += fetched.calls
+        self.achieved = self.achieved or fetched.leads > 0
         if fetched.stopped_by is not None:
             raise fetched.stopped_by
 
     async def _between(self) -> bool:
         """Between two calls of a reading: leads that were pushed meanwhile. False when the round has to end."""
+        self.achieved = True
         await self._pacer.turn()
         await self._fetch()
         return self._has_time()

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from services.leads.driver import Connection
 from services.leads.facebook.context import Facebook
-from services.leads.facebook.form import FormLead, FormRules, read_lead
+from services.leads.facebook.form import FormLead, FormMap, FormRules, read_lead
 from services.leads.facebook.graph import GraphError
 from services.leads.facebook.pages import Page
 from services.leads.facebook.updates import Announcement
@@ -68,10 +68,23 @@ UPDATE facebook_leads l SET attempts = l.attempts + 1, reason = f.reason,
 FROM unnest($1::text[], $2::text[]) AS f (id, reason)
 WHERE l.leadgen_id = f.id AND l.page_id = $3 AND l.state = 'pending'
 """
+_MAPS: Final = """
+SELECT l.item_id, f.field_map::text AS field_map, coalesce(nullif(f.product, ''), s.product, '') AS product
+FROM facebook_leads l JOIN facebook_pages p ON p.id = l.page_id
+JOIN facebook_forms f ON (f.page_id, f.form_id) = (l.page_id, l.form_id)
+LEFT JOIN sources s ON s.id = coalesce(f.source_id, p.form_source_id)
+WHERE l.item_id = ANY($1::uuid[])
+"""
 _FORMS: Final = """
 SELECT form_id, source_id, product, marketer, consent_text, field_map::text AS field_map FROM facebook_forms
 WHERE page_id = $1 AND form_id = ANY($2::text[])
 """
+
+
+async def maps_of(connection: Connection, items: Sequence[UUID]) -> dict[UUID, FormMap]:
+    """How the forms of raw items are read today."""
+    rows = await connection.fetch(_MAPS, items)
+    return {row["item_id"]: FormMap(orjson.loads(row["field_map"]), row["product"]) for row in rows}
 
 
 async def announce(

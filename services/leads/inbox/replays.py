@@ -15,6 +15,7 @@ import asyncpg
 import orjson
 
 from services.leads.driver import Connection
+from services.leads.facebook.taking import maps_of
 from services.leads.inbox import store
 from services.leads.inbox.reread import RawItem, reread
 from services.leads.inbox.store import Settlement
@@ -183,9 +184,10 @@ class Replayer:
         locked = await store.lock(connection, [row["id"] for row in rows], imports=imports)
         raws = [raw for raw in locked if raw.verdict == "rejected"]
         pages = await self._pages(raws)
+        forms = await maps_of(connection, [raw.id for raw in raws if raw.channel == "facebook_form"])
         read, unread = [], []
         for raw in sorted(raws, key=lambda raw: (raw.received_at, raw.id)):
-            found = reread(raw, pages.get(raw.source_id))
+            found = reread(raw, pages.get(raw.source_id), forms.get(raw.id))
             if found is None or (isinstance(found[1], Rejection) and found[1].code == raw.reason):
                 unread.append(Verdict(raw.id, "rejected", rejection=Rejection(raw.reason, "", "")))
             else:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.leads.facebook.form import FormMap, read_again
 from services.leads.intake.items import Candidate, Channel, Item, Origin, Rejection, read_candidate
 from services.leads.intake.raw import origin_of
 from services.leads.landing import read_submission
@@ -55,12 +56,15 @@ def corrected(raw: RawItem, changes: Mapping[str, str]) -> Candidate | Rejection
     return read_candidate(**{**(raw.fields or {}), **changes})
 
 
-def reread(raw: RawItem, page: KnownSource | None) -> tuple[Origin, Candidate | Rejection] | None:
+def reread(
+    raw: RawItem, page: KnownSource | None, form: FormMap | None = None
+) -> tuple[Origin, Candidate | Rejection] | None:
     """Reads an item again: a form by today's map and UTM rules of its page, everything by today's rules for numbers.
     Whom the source credits by itself stays as it was at arrival.
 
     Args:
         page: the landing page it came through, if it did and the page is still in use.
+        form: how its Facebook form is read today, if it came by one.
 
     Returns:
         None when nothing readable was kept of it.
@@ -77,6 +81,8 @@ def reread(raw: RawItem, page: KnownSource | None) -> tuple[Origin, Candidate | 
         )
         submission = read_submission(raw.body, content_type=raw.content_type, page=then)
         return submission.origin, submission.content
+    if form is not None:
+        return origin, read_again(raw.body, form)
     if raw.fields is None:
         return None
     content = corrected(raw, {})

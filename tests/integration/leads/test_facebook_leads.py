@@ -10,6 +10,8 @@ import orjson
 import pytest
 
 from deploy.local.facebook import Faults, Lead
+from services.leads.inbox.replays import Replayer
+from services.leads.state import parts_of
 from tests.integration.leads.facebook_support import Shop
 
 
@@ -248,3 +250,25 @@ async def test_a_form_of_its_own_has_its_own_source_product_and_questions(page: 
     (event,) = await page.leads.outbox("leads.lead.accepted.v1")
     assert event["payload"]["consent_text"] == "nhận_tin: đồng ý"
     assert event["payload"]["source"]["channel"] == "facebook_form"
+
+
+async def test_leads_that_a_form_s_map_was_missing_for_come_in_when_they_are_replayed(page: Shop) -> None:
+    page.world.submit(page.form, fields={"số_zalo_của_mình": "0912000001", "màu": "đỏ"})
+    page.world.submit(page.form, fields={"số_zalo_của_mình": "không có"})
+    await page.round()
+    path = f"/v1/facebook/pages/{page.id}/forms/{page.form.id}"
+    rules = {"product": "SERUM-30", "field_map": {"số_zalo_của_mình": "phone"}}
+    assert (await page.client.put(path, json=rules, headers={"If-Match": '"1"'})).status_code == 200
+    now = datetime.now(UTC)
+    wanted = {
+        "since": (now - timedelta(hours=1)).isoformat(),
+        "until": (now + timedelta(hours=1)).isoformat(),
+        "dry_run": False,
+    }
+    assert (await page.client.post("/v1/raw-items/replays", json=wanted)).status_code == 201
+    parts = parts_of(page.leads.runtime)
+    while await Replayer(page.leads.db, sources=parts.sources, window=page.context.window).step():
+        pass
+    (lead,) = (await page.client.get("/v1/leads")).json()["items"]
+    assert (lead["product"], lead["note"]) == ("SERUM-30", "màu: đỏ")
+    assert sorted(seen["verdict"] for seen in await page.leads_seen()) == ["lead", "rejected"]

@@ -63,7 +63,7 @@ async def page(databases: Databases, nats: Nats, temporal_server: Temporal, temp
 
 
 async def fetcher(page: Shop, temporal_server: Temporal) -> Process:
-    """The role that asks Facebook, as in production."""
+    """The role that asks Facebook, as in production; what it says stands beside the engine's log."""
     environment = {
         "CHOT_DATABASE_URL": page.leads.url,
         "CHOT_CREDENTIALS_KEY": KEY,
@@ -73,16 +73,17 @@ async def fetcher(page: Shop, temporal_server: Temporal) -> Process:
         "TEMPORAL_ADDRESS": temporal_server.url,
         "TEMPORAL_CONFIG_FILE": os.devnull,
     }
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.leads",
-        "activities",
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    with temporal_server.log_path.with_name("fetcher.log").open("ab") as log:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.leads",
+            "activities",
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=log,
+        )
 
 
 async def customers(page: Shop, forms: list[Form], *, count: int, every: float) -> None:

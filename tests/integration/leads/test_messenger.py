@@ -156,3 +156,13 @@ async def test_many_messages_at_once_of_many_customers_are_settled_in_their_orde
         per_order.setdefault(each["order_id"], []).append(each["text"])
     assert {frozenset(texts) for texts in per_order.values()} == {frozenset({"còn hàng không?", "gọi em nhé"})}
     assert all(datetime.fromisoformat(each["at"]) <= datetime.now(UTC) for each in messages)
+
+
+async def test_a_conversation_follows_its_lead_into_the_one_that_it_was_merged_with(page: Shop) -> None:
+    await talk(page, "0912345678", psid="1")
+    await talk(page, "0987654321", psid="2")
+    older, younger = sorted(str(row.id) for row in await page.leads.rows("SELECT id FROM leads"))
+    merged = await page.client.post(f"/v1/leads/{older}/merge", json={"other_id": younger, "reason": "cùng một khách"})
+    assert merged.status_code < 300, merged.text
+    await talk(page, "gọi em nhé", psid="2")
+    assert [each["order_id"] for each in await told(page)] == [older]

@@ -45,7 +45,7 @@ COMMENT ON COLUMN facebook_pages.credentials IS 'app secret and page access toke
 COMMENT ON COLUMN facebook_pages.hook_secret_hash IS 'SHA-256 of the secret in the webhook''s address';
 COMMENT ON COLUMN facebook_pages.form_source_id IS 'source of leads of forms that have none of their own';
 COMMENT ON COLUMN facebook_pages.round IS 'which workflow follows the page: facebook/…, facebook/…/2, …';
-COMMENT ON COLUMN facebook_pages.failures IS 'rounds in a row that ended in a problem: the pause grows with them';
+COMMENT ON COLUMN facebook_pages.failures IS 'rounds in a row that failed and achieved nothing: the pause grows with them';
 COMMENT ON COLUMN facebook_pages.reads IS 'calls since reads_since, a day at most: Facebook bounds them by the leads of 90 days';
 
 CREATE TABLE facebook_forms (
