@@ -58,6 +58,7 @@ UPDATE customers SET do_not_call_at = CAST(:before AS timestamptz),
 WHERE id = :id AND do_not_call_at = :refused_at
 """
 )
+_LIFT: Final = text("UPDATE customers SET do_not_call_at = NULL, do_not_call_reason = '' WHERE id = :id")
 _ADDRESS: Final = text(
     """
 INSERT INTO customer_addresses (id, customer_id, province, district, ward, detail, used_at)
@@ -100,6 +101,11 @@ async def allow_calls(session: Session, customer_id: UUID, *, refused_at: dateti
         before: when the customer had refused before that, or None.
     """
     await session.execute(_ALLOW, {"id": customer_id, "refused_at": refused_at, "before": before})
+
+
+async def lift_refusal(session: Session, customer_id: UUID) -> None:
+    """Somebody took responsibility, with a reason, for calling a customer again who had refused."""
+    await session.execute(_LIFT, {"id": customer_id})
 
 
 async def remember(

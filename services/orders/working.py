@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import text
 
+from services.orders import customers
 from services.orders.access import Carer, lock_visible
 from services.orders.actors import staff
 from services.orders.care import service as care_service
@@ -31,7 +32,7 @@ from services.orders.reading.one import TaskView, open_tasks
 from services.orders.record import Order
 from shared.auth import Principal, require
 from shared.contracts.base import Dong
-from shared.contracts.levels import CLEAN, CLOSED, main_level
+from shared.contracts.levels import CLEAN, CLOSED, REFUSES_CONTACT, main_level
 from shared.contracts.permissions import ORDERS_CANCEL, ORDERS_CARE, ORDERS_POST, ORDERS_READ
 from shared.db import Session
 from shared.errors import Forbidden
@@ -196,6 +197,8 @@ async def change_level(
         move = Move(change.to, at=now, recorded_at=now, cause="operator", reason=change.reason, note=change.note)
         back = order.level == CLOSED and main_level(change.to) == CLEAN
         moved = await (reopen if back else move_level)(session, order, move, staff(who))
+        if order.level == REFUSES_CONTACT and moved.level != order.level:
+            await customers.lift_refusal(session, order.customer_id)  # or care would end again at once
         if moved.level != order.level and moved.main == CLEAN:
             await care_service.wake(session, order_id)
         moved = await _follow(session, processes, moved, now=now)

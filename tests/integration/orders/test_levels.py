@@ -46,6 +46,18 @@ async def test_a_person_may_leave_not_buying_with_a_reason_only_and_care_goes_on
     assert (await shop.service.outbox("CareWorkflow"))[-1]["subject"] == f"care/{order_id}/2"
 
 
+async def test_a_person_who_takes_a_refusal_back_with_a_reason_may_have_the_number_called_again(shop: Shop) -> None:
+    order_id = await shop.number()
+    await shop.call(order_id, "refuses_contact")
+    assert (await shop.order(order_id))["customer"]["do_not_call_at"] is not None
+    path = f"/v1/orders/{order_id}/level"
+    assert (await shop.sale.client.post(path, json={"to": "L1.2"})).json()["title"] == "reason-required"
+    moved = await shop.sale.client.post(path, json={"to": "L1.2", "reason": "khách gọi lại, muốn nghe tư vấn"})
+    assert (moved.status_code, moved.json()["level"]) == (200, "L1.2"), moved.text
+    assert moved.json()["care"]["is_open"] is True
+    assert (await shop.order(order_id))["customer"]["do_not_call_at"] is None
+
+
 async def test_wrong_number_needs_a_logged_call(shop: Shop) -> None:
     order_id = await shop.number()
     refused = await shop.sale.client.post(f"/v1/orders/{order_id}/level", json={"to": "L1.1", "reason": "x"})
