@@ -28,6 +28,8 @@ from tests.harness import eventually
 PATIENCE: Final = 240.0
 """Seconds at most until a sender has an answer on a machine that is busy with something else."""
 RETRY: Final = 0.2
+LUNCH: Final = (0.35, 0.5)
+"""Shares of the leads between which whoever goes off duty stays away; nobody is on duty for longer than a tenth."""
 LOOK: Final = 0.1
 """Seconds between two looks at who is shown on duty."""
 
@@ -128,8 +130,13 @@ class Floor:
                 break
             since = datetime.now(UTC)
             await self.reach(len(self.answered) + chance.randrange(1, pace))
+            if len(self.answered) >= self.leads * LUNCH[0]:
+                # By then everybody is away for a while, so that leads wait.
+                await self.reach(int(self.leads * LUNCH[1]))
             self.absences.append(Absence(person, since, datetime.now(UTC)))
             await self._switch(person, on_duty=True)
+            # Seen before the next switch, or the screen's last word could be that of the switch before.
+            await self._shows(person, on_duty=True)
             await self.reach(len(self.answered) + chance.randrange(1, 2 * pace))
         await self._switch(person, on_duty=True)
 
