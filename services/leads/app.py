@@ -16,6 +16,7 @@ from services.leads.api import (
     do_not_call,
     do_not_call_lists,
     duplicate_settings,
+    exports,
     facebook,
     facebook_forms,
     facebook_hook,
@@ -43,6 +44,7 @@ from services.leads.api import (
 from services.leads.consent.list_work import ListWorker
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
+from services.leads.exports.work import ExportWorker
 from services.leads.facebook.applying import Applier
 from services.leads.facebook.context import facebook_of
 from services.leads.inbox.replays import Replayer
@@ -69,6 +71,11 @@ def _transfers(runtime: Runtime[Any]) -> Part:
 def _upkeep(runtime: Runtime[Any]) -> Part:
     upkeep = Upkeep(runtime.db, runtime.settings, parts_of(runtime).hours)
     return lambda: keep_running("upkeep", upkeep.run)
+
+
+def _exports(runtime: Runtime[Any]) -> Part:
+    exporting = ExportWorker(runtime.db, arrived=parts_of(runtime).exported, zone=runtime.settings.timezone)
+    return lambda: keep_running("exports", exporting.run)
 
 
 def _lists(runtime: Runtime[Any]) -> Part:
@@ -99,6 +106,7 @@ SERVICE = Service(
         waiting.router,  # before the leads: their path takes any word for an id
         reveal.router,
         bulk.router,
+        exports.router,
         lookup.router,
         listing.router,
         reassign.router,
@@ -132,7 +140,7 @@ SERVICE = Service(
     activities=activities,
     background={
         "consumer": {"distributor": _distributor, "upkeep": _upkeep, "transfers": _transfers, "pushes": _pushes},
-        "activities": {"raw_replays": _replays, "do_not_call_lists": _lists},
+        "activities": {"raw_replays": _replays, "do_not_call_lists": _lists, "exports": _exports},
     },
     uploads=("/v1/imports", "/v1/do-not-call/imports", facebook_hook.PREFIX),
     reconcile=reconcile,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, text, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from services.leads.errors import ListTooSlow
@@ -24,7 +24,7 @@ WITHIN: Final = 5
 
 # A plan made for any value would walk all leads for a value that few have.
 _PLAN_EACH: Final = text(
-    f"SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('statement_timeout', '{WITHIN}s', true)"
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('statement_timeout', :within, true)"
 )
 _KEYS: Final[dict[Order, ColumnElement[Any]]] = {
     "newest": LEADS.c.received_at,
@@ -34,18 +34,28 @@ _KEYS: Final[dict[Order, ColumnElement[Any]]] = {
 
 
 async def page(
-    session: ReadSession, viewer: Viewer, filters: LeadFilters, *, order: Order, after: Place | None, limit: int
+    session: ReadSession,
+    viewer: Viewer,
+    filters: LeadFilters,
+    *,
+    order: Order,
+    after: Place | None,
+    limit: int,
+    columns: Select[Any] = SHOWN,
+    within: int = WITHIN,
 ) -> Sequence[Any]:
     """Leads that the viewer may see.
 
     Args:
         after: the last lead of the page before.
+        columns: what is read of each.
+        within: seconds that it may take.
 
     Raises:
-        ListTooSlow: nothing found within `WITHIN` seconds.
+        ListTooSlow: it took longer.
     """
     key = _KEYS[order]
-    statement = SHOWN.where(viewer.may_see(), *filters.conditions())
+    statement = columns.where(viewer.may_see(), *filters.conditions())
     if order == "oldest":
         if after is not None:
             statement = statement.where(tuple_(key, LEADS.c.id) > tuple_(after.at, after.id))
@@ -54,8 +64,9 @@ async def page(
         if after is not None:
             statement = statement.where(tuple_(key, LEADS.c.id) < tuple_(after.at, after.id))
         statement = statement.order_by(key.desc(), LEADS.c.id.desc())
-    async with _bounded(session):
-        return (await session.execute(statement.limit(limit))).all()
+    async with _bounded(session, within):
+        found: Sequence[Any] = (await session.execute(statement.limit(limit))).all()
+    return found
 
 
 def place_of(row: Any, order: Order) -> Place:
@@ -66,7 +77,7 @@ def place_of(row: Any, order: Order) -> Place:
 async def count(session: ReadSession, viewer: Viewer, filters: LeadFilters, *, most: int = MAX_COUNT) -> int:
     """How many leads there are; `most` + 1 when there are more than `most`."""
     some = select(LEADS.c.id).where(viewer.may_see(), *filters.conditions()).limit(most + 1).subquery()
-    async with _bounded(session):
+    async with _bounded(session, WITHIN):
         return (await session.execute(select(func.count()).select_from(some))).scalar_one()
 
 
@@ -78,16 +89,16 @@ async def ids(session: ReadSession, viewer: Viewer, filters: LeadFilters, *, mos
         .order_by(LEADS.c.received_at, LEADS.c.id)
         .limit(most + 1)
     )
-    async with _bounded(session):
+    async with _bounded(session, WITHIN):
         return list((await session.execute(statement)).scalars())
 
 
 @asynccontextmanager
-async def _bounded(session: ReadSession) -> AsyncIterator[None]:
-    await session.execute(_PLAN_EACH)
+async def _bounded(session: ReadSession, within: int) -> AsyncIterator[None]:
+    await session.execute(_PLAN_EACH, {"within": f"{within}s"})
     try:
         yield
     except DBAPIError as error:
         if error.orig is not None and isinstance(error.orig.__cause__, asyncpg.QueryCanceledError):
-            raise ListTooSlow(seconds=WITHIN) from error
+            raise ListTooSlow(seconds=within) from error
         raise

@@ -100,13 +100,15 @@ EVERYTHING: Final = Viewer(everything=True, unassigned=True, people=(), codes=()
 
 async def viewer_of(session: ReadSession, who: Principal) -> Viewer:
     """What a principal may see."""
-    below = (await session.execute(_BELOW, {"viewer": who.account_id})).all()
-    return Viewer(
-        everything=who.sees_all,
-        unassigned=who.may(LEADS_DISTRIBUTE),
-        people=tuple({who.account_id, *(row.account_id for row in below)}),
-        codes=tuple({who.code, *(row.code for row in below)} - {""}),
-    )
+    people, codes = await people_below(session, who.account_id, who.code)
+    return Viewer(everything=who.sees_all, unassigned=who.may(LEADS_DISTRIBUTE), people=people, codes=codes)
+
+
+async def people_below(session: ReadSession, account_id: UUID, code: str) -> tuple[tuple[UUID, ...], tuple[str, ...]]:
+    """Somebody and everybody below them: their accounts and staff codes."""
+    below = (await session.execute(_BELOW, {"viewer": account_id})).all()
+    people = {account_id, *(row.account_id for row in below)}
+    return tuple(people), tuple({code, *(row.code for row in below)} - {""})
 
 
 _TAGS: Final = """(
