@@ -23,7 +23,6 @@ from services.leads.text import masked, national
 from services.leads.why import Considered, Sentence
 from shared.auth import Principal
 from shared.contracts import levels
-from shared.contracts.permissions import PHONES_REVEAL
 from shared.db import ReadSession, Session
 from shared.directory import member
 from shared.errors import NotFound, language_of
@@ -55,7 +54,7 @@ class LeadOut(BaseModel):
     verdict: Literal["lead", "duplicate"]
     level: str
     anchor_id: UUID | None
-    phone: str = Field(description="masked unless it is yours and open, or you may reveal numbers")
+    phone: str = Field(description="masked unless it is yours and open; `POST …/reveal-phone` shows it with a reason")
     other_phones: list[str]
     name: str
     product: str
@@ -218,9 +217,12 @@ def _held(row: Any) -> Held:
 
 
 def shown_phone(row: Any, who: Principal) -> Callable[[str], str]:
-    """How somebody sees the numbers of a lead: whole if it is theirs and open, or they may reveal numbers (rule D26)."""
+    """How somebody sees the numbers of a lead: whole only if it is theirs and open (rule D26).
+
+    Whoever may reveal numbers asks for each (`api.reveal`), because each number shown is an event.
+    """
     is_own = row.owner_id == who.account_id and row.level not in levels.SEED_FINAL
-    return national if is_own or who.may(PHONES_REVEAL) else masked
+    return national if is_own else masked
 
 
 def lead_out(row: Any, who: Principal) -> LeadOut:

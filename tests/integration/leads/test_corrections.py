@@ -48,7 +48,7 @@ async def test_a_corrected_number_is_kept_canonical_and_as_typed_and_told(leads:
 
     now = await corrected(client, lead, phone="0168 234 5678", name=" Lan Anh ", reason="Khách đọc lại số")
 
-    assert (now["phone"], now["name"], now["version"]) == ("0382345678", "Lan Anh", 2)
+    assert (now["phone"], now["name"], now["version"]) == ("0382***678", "Lan Anh", 2)
     (row,) = await leads.rows("SELECT phone, phone_typed FROM leads")
     assert (row.phone, row.phone_typed) == ("+84382345678", "0168 234 5678")
     (event,) = await leads.outbox("leads.lead.corrected.v1")
@@ -64,7 +64,7 @@ async def test_only_what_is_sent_is_changed_and_the_same_again_changes_nothing(l
     now = await corrected(client, lead, note="gọi sáng")
     again = await corrected(client, lead, note="gọi sáng")
 
-    assert (now["name"], now["note"], now["other_phones"]) == ("Lan", "gọi sáng", ["0987654321"])
+    assert (now["name"], now["note"], now["other_phones"]) == ("Lan", "gọi sáng", ["0987***321"])
     assert (now["version"], again["version"]) == (2, 2)
     assert len(await leads.outbox("leads.lead.corrected.v1")) == 1
 
@@ -149,7 +149,7 @@ async def test_a_lead_past_care_does_not_become_a_duplicate_and_the_other_lead_i
 
     assert (answer.status_code, answer.json()["title"]) == (409, "number-taken")
     assert answer.json()["anchor_id"] == anchor["id"]
-    assert (await client.get(f"/v1/leads/{lead['id']}")).json()["phone"] == "0912345678"
+    assert (await client.get(f"/v1/leads/{lead['id']}")).json()["phone"] == "0912***678"
 
 
 async def test_a_closed_order_that_is_not_sent_may_get_a_free_number_and_a_sent_one_not(leads: Running) -> None:

@@ -32,7 +32,7 @@ async def test_the_older_stays_with_the_numbers_of_both_whichever_is_named_first
     assert answer.status_code == 200, answer.text
     survivor = answer.json()["lead"]
     assert (survivor["id"], answer.json()["duplicate_id"]) == (older["id"], younger["id"])
-    assert (survivor["phone"], survivor["other_phones"]) == ("0912345678", ["0987654321"])
+    assert (survivor["phone"], survivor["other_phones"]) == ("0912***678", ["0987***321"])
     assert (survivor["name"], survivor["note"]) == ("Lan", "gọi tối")
     gone = (await client.get(f"/v1/leads/{younger['id']}")).json()
     assert (gone["verdict"], gone["level"], gone["anchor_id"], gone["owner"]) == (
