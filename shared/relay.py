@@ -23,7 +23,7 @@ from shared import bus, telemetry
 from shared.contracts.commands import NUDGE, WorkflowCommand
 from shared.contracts.events import STREAM_OF
 from shared.db import OUTBOX_CHANNEL, keep_state
-from shared.retention import OUTBOX_AGE
+from shared.retention import IDEMPOTENCY_KEY_AGE, OUTBOX_AGE
 from shared.telemetry import correlated, logger
 
 if TYPE_CHECKING:
@@ -336,6 +336,9 @@ class Relay:
         while True:
             await pool.execute(
                 "DELETE FROM outbox WHERE status = 'sent' AND created_at < now() - $1::interval", OUTBOX_AGE
+            )
+            await pool.execute(
+                "DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval", IDEMPOTENCY_KEY_AGE
             )
             for destination in ("event", "command"):
                 pending = await pool.fetchval(

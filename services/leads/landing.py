@@ -74,11 +74,11 @@ def read_submission(body: bytes, *, content_type: str, page: KnownSource) -> Sub
         return Submission(page.origin(), UNREADABLE)
     values = _map(fields, page.field_map)
     link = values.get("link", "")[:MAX_LINK]
-    utm = {**_utm_of(_query_of(link)), **_utm_of(fields)}
+    utm = utm_of(fields, link=link)
     origin = replace(
         page.origin(),
         campaign=cell(utm.get("utm_campaign", ""), MAX_CAMPAIGN) or page.campaign,
-        marketer=_marketer(page.utm_rules, utm) or page.marketer,
+        marketer=rule.marketer if (rule := fitting_rule(page.utm_rules, utm)) else page.marketer,
         consent_page=cell(link, MAX_LINK),
     )
     if "phone" not in values and "other_phone" not in values:
@@ -144,17 +144,33 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return fields
 
 
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A field of a form and what it was taken for: by the page's own map, by its name, or for nothing (None)."""
+
+    key: str
+    text: str
+    meaning: str | None
+    by_map: bool
+
+
+def trace(fields: Mapping[str, str], field_map: Mapping[str, str]) -> list[Traced]:
+    """What each field of a form means. The page's own map comes before the names that everybody uses."""
+    return [
+        Traced(key, text, field_map.get(key) or _BY_ALIAS.get(plain(key)), by_map=key in field_map)
+        for key, text in fields.items()
+    ]
+
+
 def _map(fields: Mapping[str, str], field_map: Mapping[str, str]) -> dict[str, str]:
-    """Field of a lead → text. The page's own map comes before the names that everybody uses; several fields for one
-    meaning are joined, so that nothing a customer wrote is lost."""
+    """Field of a lead → text. Several fields for one meaning are joined, so that nothing a customer wrote is lost."""
     found: dict[str, list[str]] = {}
-    for key, value in fields.items():
-        meaning = field_map.get(key) or _BY_ALIAS.get(plain(key))
-        if meaning is None or meaning == "ignore":
+    for one in trace(fields, field_map):
+        if one.meaning is None or one.meaning == "ignore":
             continue
-        texts = found.setdefault(meaning, [])
-        if value.strip() and value not in texts:
-            texts.append(value)
+        texts = found.setdefault(one.meaning, [])
+        if one.text.strip() and one.text not in texts:
+            texts.append(one.text)
     joints = {"phone": " / ", "other_phone": " / ", "note": "\n"}
     return {meaning: joints.get(meaning, ", ").join(texts) for meaning, texts in found.items()}
 
@@ -166,9 +182,15 @@ def _query_of(link: str) -> dict[str, str]:
         return {}
 
 
-def _utm_of(fields: Mapping[str, str]) -> dict[str, str]:
+def _named(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name in UTM if (text := fields.get(name, "").strip())}
 
 
-def _marketer(rules: Iterable[UtmRule], utm: Mapping[str, str]) -> str:
-    return next((rule.marketer for rule in rules if utm.get(rule.parameter) == rule.value), "")
+def utm_of(fields: Mapping[str, str], *, link: str) -> dict[str, str]:
+    """The UTM parameters of a form: those of the page's address, and before them those that the form has as fields."""
+    return {**_named(_query_of(link)), **_named(fields)}
+
+
+def fitting_rule(rules: Iterable[UtmRule], utm: Mapping[str, str]) -> UtmRule | None:
+    """The first rule that fits: its marketer is credited instead of the page's."""
+    return next((rule for rule in rules if utm.get(rule.parameter) == rule.value), None)

@@ -15,6 +15,8 @@ class PhoneKind(StrEnum):
 class PhoneRule(StrEnum):
     """Why the canonical number differs from what was typed."""
 
+    AREA_2017 = "area_2017"
+    """The area code of a landline was replaced by the one of 2017."""
     COUNTRY_CODE = "country_code"
     """+84, 84, 0084 (also 084 and 840) stood before the number."""
     DOUBLE_ZERO = "double_zero"

@@ -54,6 +54,40 @@ PREFIXES_2018: Final = {
 """Old → new mobile prefix, the last seven digits kept (Decision 798/QĐ-BTTTT, 2018)."""
 
 
+AREAS_2017: Final = {
+    "4": "24",  # Hà Nội
+    "53": "233",  # Quảng Trị
+    "54": "234",  # Thừa Thiên Huế
+    "55": "255",  # Quảng Ngãi
+    "57": "257",  # Phú Yên
+    "60": "260",  # Kon Tum
+    "61": "251",  # Đồng Nai
+    "62": "252",  # Bình Thuận
+    "63": "263",  # Lâm Đồng
+    "64": "254",  # Bà Rịa – Vũng Tàu
+    "66": "276",  # Tây Ninh
+    "67": "277",  # Đồng Tháp
+    "68": "259",  # Ninh Thuận
+    "72": "272",  # Long An
+    "73": "273",  # Tiền Giang
+    "74": "294",  # Trà Vinh
+    "75": "275",  # Bến Tre
+    "500": "262",  # Đắk Lắk
+    "501": "261",  # Đắk Nông
+    "510": "235",  # Quảng Nam
+    "511": "236",  # Đà Nẵng
+    "650": "274",  # Bình Dương
+    "651": "271",  # Bình Phước
+    "710": "292",  # Cần Thơ
+    "711": "293",  # Hậu Giang
+}
+"""Old → new area code (Decision 2036/QĐ-BTTTT, 2016; in force from June 2017), the subscriber's digits kept. Only those
+whose old form is nothing else today: 08 of Ho Chi Minh City, 033, 038, 077 … are mobile prefixes now, 020 to 029 the
+beginnings of new area codes, and 030, 031 of tax codes."""
+_OLD_SUBSCRIBERS: Final = ("3", "6")
+"""First digits of nearly all landlines of that time. Tax codes of the same length go on with 0, what is made up with 1 or 2."""
+
+
 def _heads(*prefixes: str) -> frozenset[str]:
     """Every three-digit head that begins with one of the prefixes."""
     return frozenset(
@@ -109,7 +143,7 @@ def resolve(digits: str, *, plus: bool = False) -> Number | PhoneProblem:
     if digits.startswith("0" + COUNTRY_CODE) and len(digits) >= len("084") + MOBILE_LENGTH:
         return _after_country_code(digits[3:])
     if digits[0] == "0":
-        return _national(digits[1:]) or _problem_of(digits[1:])
+        return _national(digits[1:]) or _old_landline(digits[1:]) or _problem_of(digits[1:])
     if digits.startswith(COUNTRY_CODE) and len(digits) > MOBILE_LENGTH:
         return _after_country_code(digits[2:])
     return _without_zero(digits)
@@ -134,12 +168,28 @@ def _national(national: str, *rules: PhoneRule) -> Number | None:
     return None
 
 
+def _old_landline(national: str, *rules: PhoneRule) -> Number | None:
+    """A landline as it was written until 2017; only with its 0 or its country code, because without it would be a guess
+    upon a guess."""
+    for length in (1, 2, 3):
+        area, subscriber = AREAS_2017.get(national[:length]), national[length:]
+        if area is None or not subscriber.startswith(_OLD_SUBSCRIBERS):
+            continue
+        if len(area + subscriber) == LONG_LENGTH and _is_landline(area + subscriber):
+            return Number(f"+{COUNTRY_CODE}{area}{subscriber}", PhoneKind.LANDLINE, (*rules, PhoneRule.AREA_2017))
+    return None
+
+
 def _after_country_code(rest: str) -> Number | PhoneProblem:
     national = rest.removeprefix("0")
     if national.startswith(COUNTRY_CODE) and len(national) > LONG_LENGTH:
         # A form that puts +84 in front of what already had it.
         national = national[2:].removeprefix("0")
-    return _national(national, PhoneRule.COUNTRY_CODE) or _problem_of(national)
+    return (
+        _national(national, PhoneRule.COUNTRY_CODE)
+        or _old_landline(national, PhoneRule.COUNTRY_CODE)
+        or _problem_of(national)
+    )
 
 
 def _double_zero(digits: str) -> Number | PhoneProblem:

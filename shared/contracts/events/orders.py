@@ -22,7 +22,7 @@ class LevelChanged(Contract):
     """Event time."""
     recorded_at: Instant
     cause: str
-    """accepted, call_result, care, carrier, operator, cancel, closed, undo, came_again."""
+    """accepted, manual, hotline, call_result, care, carrier, operator, cancel, closed, undo, came_again."""
     actor: str = ""
     """Staff code; empty for the system."""
     owner_id: UUID | None = None
