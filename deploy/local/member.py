@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local.process import Process
 
 # A member is ready within seconds on a quiet machine; one busy with other work may need many times that. Seconds.
-START_TIMEOUT = 60.0
+START_TIMEOUT = 180.0
 
 
 class Member(ABC):
