@@ -101,13 +101,14 @@ class Handlers:
             self.by_type[name].extend(handlers)
 
     async def handle(self, session: Session, events: Sequence[Event[Any]]) -> None:
-        """Applies events; within a batch grouped by type, types in the order of their first event."""
+        """Applies events; within a batch grouped by type, types in the order in which their handlers were registered, so
+        that a service has one order of locks for all batches."""
         grouped: dict[str, list[Event[Any]]] = {}
         for event in events:
             grouped.setdefault(event.type, []).append(event)
-        for name, group in grouped.items():
-            for handler in self.by_type[name]:
-                await handler(session, group)
+        for name, registered in self.by_type.items():
+            for handler in registered if name in grouped else ():
+                await handler(session, grouped[name])
 
     @property
     def streams(self) -> dict[str, list[str]]:

@@ -11,20 +11,29 @@ from services.orders import delivery, intake, messages
 from services.orders.care import service as care
 from services.orders.causes import Causes
 from services.orders.intake import Assignment, Birth
+from services.orders.leads import corrected, duplicates, spam
 from shared.consumer import Event, Handlers
 from shared.contracts.events.leads import (
+    DUPLICATE_FOUND,
+    DUPLICATE_RELEASED,
     LEAD_ACCEPTED,
     LEAD_ASSIGNED,
+    LEAD_CORRECTED,
     LEAD_DUPLICATED,
     LEAD_RELEASED,
     LEAD_UNASSIGNED,
     MESSAGE_RECEIVED,
+    SPAM_MARKED,
+    DuplicateFound,
+    DuplicateReleased,
     LeadAccepted,
     LeadAssigned,
+    LeadCorrected,
     LeadDuplicated,
     LeadReleased,
     LeadUnassigned,
     MessageReceived,
+    SpamMarked,
 )
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodSettled, ShipmentChanged
 from shared.contracts.levels import CLEAN
@@ -64,7 +73,30 @@ def _birth(lead: LeadAccepted) -> Birth:
         asked_to_be_called=lead.asked_to_be_called,
         consent_text=lead.consent_text,
         consent_page=lead.consent_page,
+        flag=lead.flag,
     )
+
+
+@handlers.each(DUPLICATE_RELEASED)
+async def on_duplicate_released(session: Session, event: Event[DuplicateReleased]) -> None:
+    """'Bỏ đánh trùng': the lead is an order, with the owner that leads may have told already."""
+    made = await duplicates.released(session, event.data)
+    await _follow_owners(session, made or [event.data.lead_id], Causes([(event.data.lead_id, event)]))
+
+
+@handlers.each(LEAD_CORRECTED)
+async def on_lead_corrected(session: Session, event: Event[LeadCorrected]) -> None:
+    await corrected.corrected(session, event.data)
+
+
+@handlers.each(DUPLICATE_FOUND)
+async def on_duplicate_found(session: Session, event: Event[DuplicateFound]) -> None:
+    await duplicates.found(session, event.data)
+
+
+@handlers.each(SPAM_MARKED)
+async def on_spam_marked(session: Session, event: Event[SpamMarked]) -> None:
+    await spam.marked(session, event.data)
 
 
 @handlers.batch(LEAD_ASSIGNED)

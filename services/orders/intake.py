@@ -49,6 +49,12 @@ class Birth:
     asked_to_be_called: bool = True
     consent_text: str = ""
     consent_page: str = ""
+    flag: str = ""
+    """The number had been marked as a competitor's or a test before it came."""
+    from_level: str = NEW
+    at: datetime | None = None
+    """When it became clean; at its arrival if left out."""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,19 +75,21 @@ _INSERT: Final = text(
     f"""
 INSERT INTO orders (id, code, customer_id, phone, name, lead_address, lead_note, product, channel, campaign,
     landing_page, marketer, cohort_at, returning_customer, asked_to_be_called, consent_text, consent_page,
-    level, level_since, sequence, marks, search)
+    level, level_since, sequence, marks, search, judged_at)
 SELECT id, code, customer_id, phone, name, lead_address, lead_note, product, channel, campaign,
     landing_page, marketer, cohort_at, returning_customer, asked_to_be_called, consent_text, consent_page,
-    '{CLEAN}', cohort_at, 1, CASE WHEN returning_customer THEN ARRAY['returning_customer'] ELSE '{{}}' END,
-    to_tsvector('simple', search)
+    '{CLEAN}', level_since, 1, CASE WHEN returning_customer THEN ARRAY['returning_customer'] ELSE '{{}}' END
+        || CASE WHEN flag <> '' THEN ARRAY['flag_' || flag] ELSE '{{}}' END,
+    to_tsvector('simple', search), level_since
 FROM unnest(
     CAST(:id AS uuid[]), CAST(:code AS text[]), CAST(:customer_id AS uuid[]), CAST(:phone AS text[]),
     CAST(:name AS text[]), CAST(:lead_address AS text[]), CAST(:lead_note AS text[]), CAST(:product AS text[]),
     CAST(:channel AS text[]), CAST(:campaign AS text[]), CAST(:landing_page AS text[]), CAST(:marketer AS text[]),
     CAST(:cohort_at AS timestamptz[]), CAST(:returning_customer AS boolean[]), CAST(:asked_to_be_called AS boolean[]),
-    CAST(:consent_text AS text[]), CAST(:consent_page AS text[]), CAST(:search AS text[])
+    CAST(:consent_text AS text[]), CAST(:consent_page AS text[]), CAST(:search AS text[]),
+    CAST(:flag AS text[]), CAST(:level_since AS timestamptz[])
 ) AS t (id, code, customer_id, phone, name, lead_address, lead_note, product, channel, campaign, landing_page, marketer,
-    cohort_at, returning_customer, asked_to_be_called, consent_text, consent_page, search)
+    cohort_at, returning_customer, asked_to_be_called, consent_text, consent_page, search, flag, level_since)
 ON CONFLICT (id) DO NOTHING
 RETURNING {record.COLUMNS}
 """
@@ -130,13 +138,18 @@ async def bear(
     await record_transitions(
         session,
         [
-            (NEW, order, Move(CLEAN, at=order.cohort_at, recorded_at=recorded_at, cause=wanted[order_id].cause))
+            (wanted[order_id].from_level, order, _clean(wanted[order_id], recorded_at=recorded_at))
             for order_id, order in made.items()
         ],
         actor,
         causes=causes,
     )
     return made
+
+
+def _clean(birth: Birth, *, recorded_at: datetime) -> Move:
+    """To L1, where every order begins."""
+    return Move(CLEAN, at=birth.at or birth.cohort_at, recorded_at=recorded_at, cause=birth.cause, reason=birth.reason)
 
 
 def _row(birth: Birth, customer_id: UUID, number: int) -> dict[str, Any]:
@@ -159,6 +172,8 @@ def _row(birth: Birth, customer_id: UUID, number: int) -> dict[str, Any]:
         "consent_text": birth.consent_text,
         "consent_page": birth.consent_page,
         "search": " ".join(words(birth.name)),
+        "flag": birth.flag,
+        "level_since": birth.at or birth.cohort_at,
     }
 
 
@@ -252,15 +267,18 @@ def _held(order: Order, fact: Assignment) -> Order:
 
 _ARRIVAL: Final = text(
     """
-INSERT INTO arrivals (lead_id, order_id, at, product, channel, landing_page, note, asked_again)
-VALUES (:lead_id, :anchor_id, :received_at, :product, :channel, :landing_page, :note, :anchor_asked_again)
-ON CONFLICT (lead_id) DO NOTHING RETURNING lead_id
+INSERT INTO arrivals (lead_id, order_id, at, product, channel, landing_page, note, asked_again, flag, released_at)
+VALUES (:lead_id, :anchor_id, :received_at, :product, :channel, :landing_page, :note, :anchor_asked_again, :flag,
+    (SELECT judged_at FROM orders WHERE id = :lead_id))
+ON CONFLICT (lead_id) DO NOTHING RETURNING released_at
 """
 )
 
 
 async def came_again(session: Session, lead: LeadDuplicated) -> None:
     """Puts a duplicate on the timeline of its anchor; if the customer asked again, care takes it up, also ended care.
+
+    One that was released before this was heard has an order of its own, and concerns the anchor no more.
 
     Raises:
         NotYet: the anchor has not arrived here.
@@ -271,10 +289,11 @@ async def came_again(session: Session, lead: LeadDuplicated) -> None:
     order = await record.lock(session, lead.anchor_id)
     if order is None:
         raise NotYet(f"order {lead.anchor_id}")
-    fields = {"anchor_id", "lead_id", "received_at", "product", "note", "anchor_asked_again"}
+    fields = {"anchor_id", "lead_id", "received_at", "product", "note", "anchor_asked_again", "flag"}
     source = {"channel": lead.source.channel, "landing_page": lead.source.landing_page}
     arrived = await session.execute(_ARRIVAL, {**lead.model_dump(include=fields), **source})
-    if arrived.first() is not None and lead.anchor_asked_again and order.main == CLEAN:
+    new = arrived.first()
+    if new is not None and new.released_at is None and lead.anchor_asked_again and order.main == CLEAN:
         await care.wake(session, order.id)
 
 

@@ -171,7 +171,8 @@ def reached(order: OrderFacts) -> dict[str, int]:
     l8 = order.l8_at is not None
     l7 = l8 or (order.l7_at is not None and not unsent)
     l5 = l7 or order.l5_at is not None or order.l7_at is not None
-    l1 = l5 or order.l1_at is not None
+    # One that was found to be a duplicate later is counted as one, as if it had come as one (rule D8).
+    l1 = l5 or (order.l1_at is not None and order.level != levels.DUPLICATE)
     reopened = order.level is not None and levels.main_level(order.level) == levels.CLEAN
     return {
         "c3": 1,

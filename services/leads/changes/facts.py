@@ -56,6 +56,7 @@ def released(
         by_id=by.account_id,
         by=by.code,
         reason=by.reason,
+        had_order=lead.assignment > 0,
     )
     return event_row(DUPLICATE_RELEASED, data, subject=lead.id)
 

@@ -75,6 +75,7 @@ async def close(
     closed = await move_level(session, closed, move, actor)
     await contents.write(session, closed, agreed, actor, at=now)
     address = closing.address.model_dump()
+    await customers.confirm(session, order.customer_id, at=now, by=actor.code, interaction_id=None)
     await customers.remember(session, order.customer_id, name=closing.recipient, at=now, **address)
     waits_for = await stock.reserve(session, order.id, at=now)
     if waits_for and not allow_waiting:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from services.orders import customers
 from services.orders.actors import Actor
 from services.orders.care import service as care_service
 from services.orders.care.facts import StepState
@@ -22,7 +23,7 @@ from services.orders.care.transition import UnknownResult, allowed_results, tran
 from services.orders.care.writing import Cause
 from services.orders.interactions import ledger, undo
 from services.orders.record import Order
-from shared.contracts.levels import CLEAN
+from shared.contracts.levels import CLEAN, WRONG_NUMBER
 from shared.db import Session
 from shared.errors import Problem
 
@@ -174,7 +175,14 @@ async def log(
     except UnknownResult as error:  # time had moved the order on before the call was made
         raise _unknown(error) from error
     await undo.remember(session, interaction_id, before=order, advanced=advanced)
+    if _spoke_with_customer(process, made, advanced.order):
+        await customers.confirm(session, order.customer_id, at=at, by=actor.code, interaction_id=interaction_id)
     return interaction_id, advanced
+
+
+def _spoke_with_customer(process: CareProcess, made: NewInteraction, order: Order) -> bool:
+    """Whether the customer is a contact now: somebody was reached, and it was not a wrong number."""
+    return bool(made.result) and process.results[made.result].reached and order.level != WRONG_NUMBER
 
 
 def _check_result(process: CareProcess, care: Care, order: Order, made: NewInteraction, *, at: datetime) -> None:

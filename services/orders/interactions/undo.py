@@ -152,6 +152,7 @@ async def undo(
         await customers.allow_calls(
             session, order.customer_id, refused_at=point.refused_at, before=point.do_not_call_at
         )
+    await customers.unconfirm(session, order.customer_id, interaction_id=interaction_id)
     keys, void = await restoring.restore(session, order, point, now=now)
     await session.execute(_UNDONE, {"id": interaction_id, "now": now})
     await emit(

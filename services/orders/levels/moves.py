@@ -55,7 +55,8 @@ class Move:
     Args:
         at: when it happened (a carrier's time, the time of the call).
         recorded_at: when we learnt of it.
-        cause: accepted, call_result, care, carrier, operator, cancel, closed, undo, came_again.
+        cause: accepted, call_result, care, carrier, operator, cancel, closed, undo, came_again, released, corrected,
+            merged, spam.
         given: which of the table's requirements the caller has seen to, of 'call' and 'order'.
     """
 

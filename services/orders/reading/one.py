@@ -31,6 +31,8 @@ class CustomerView(BaseModel):
     id: UUID
     name: str
     phones: list[str] = Field(description="masked unless they are yours")
+    confirmed_at: datetime | None = Field(description="first conversation; null: nobody ever spoke with them")
+    confirmed_by: str = Field(description="staff code of whoever spoke with them first")
     do_not_call_at: datetime | None
     orders: int = Field(description="how many orders this customer has, this one included")
     delivered: int
@@ -154,7 +156,9 @@ WHERE o.id = :id AND {VISIBLE}
 )
 _CUSTOMER: Final = text(
     """
-SELECT c.id, c.name, c.do_not_call_at,
+SELECT c.id, c.do_not_call_at, c.confirmed_at, c.confirmed_by,
+    CASE WHEN c.name <> '' THEN c.name ELSE coalesce((
+        SELECT o.name FROM orders o WHERE o.customer_id = c.id AND o.name <> '' ORDER BY o.id LIMIT 1), '') END AS name,
     (SELECT array_agg(phone ORDER BY added_at, phone) FROM customer_phones p WHERE p.customer_id = c.id) AS phones,
     (SELECT count(*) FROM orders o WHERE o.customer_id = c.id) AS orders,
     (SELECT count(*) FROM orders o WHERE o.customer_id = c.id AND o.level = 'L8') AS delivered,
@@ -225,6 +229,8 @@ async def read_order(
             id=customer.id,
             name=customer.name,
             phones=[shown(phone) for phone in customer.phones],
+            confirmed_at=customer.confirmed_at,
+            confirmed_by=customer.confirmed_by,
             do_not_call_at=customer.do_not_call_at,
             orders=customer.orders,
             delivered=customer.delivered,

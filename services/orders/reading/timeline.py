@@ -17,7 +17,9 @@ Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}~[a-z_]+~[0-9a-z
 class Entry(BaseModel):
     """One line of the timeline."""
 
-    kind: str = Field(description="level, interaction, undo, came_again, owner, promise, notice, shipment, money")
+    kind: str = Field(
+        description="level, interaction, undo, came_again, correction, owner, promise, notice, shipment, money"
+    )
     key: str = Field(description="identifies the entry within its kind")
     at: datetime = Field(description="when it happened")
     what: str = Field(description="new level, result, owner code, outcome, status: by kind", examples=["L1.4"])
@@ -49,8 +51,13 @@ SELECT kind, key, at, what, before, by, reason, note, seconds, amount FROM (
         staff_code, '', '', 0, 0
     FROM undo_points u JOIN interactions i ON i.id = u.interaction_id WHERE u.order_id = :id AND undone_at IS NOT NULL
     UNION ALL
-    SELECT 'came_again', CAST(lead_id AS text), at, product, '', channel, '', note, 0, 0
+    SELECT 'came_again', CAST(lead_id AS text), at, product, cause, channel,
+        CASE WHEN released_at IS NOT NULL THEN 'released' WHEN flag <> '' THEN flag ELSE landing_page END, note, 0, 0
     FROM arrivals WHERE order_id = :id
+    UNION ALL
+    SELECT 'correction', CAST(revision AS text), at, CASE WHEN number_changed THEN 'phone' ELSE 'data' END, '', by_code,
+        reason, '', 0, 0
+    FROM corrections WHERE order_id = :id
     UNION ALL
     SELECT 'owner', CAST(assignment AS text), at, owner_code, '', '', cause, '', 0, 0
     FROM assignments WHERE order_id = :id

@@ -80,6 +80,8 @@ class DuplicateReleased(LeadAccepted):
     by: str = ""
     """Staff code; empty for the system."""
     reason: str
+    had_order: bool = False
+    """It was clean before it became a duplicate, so there is an order, at C3.1."""
 
 
 class DuplicateFound(Contract):

@@ -22,7 +22,8 @@ class LevelChanged(Contract):
     """Event time."""
     recorded_at: Instant
     cause: str
-    """accepted, manual, hotline, call_result, care, carrier, operator, cancel, closed, undo, came_again."""
+    """accepted, manual, hotline, call_result, care, carrier, operator, cancel, closed, undo, came_again, released,
+    corrected, merged, spam."""
     actor: str = ""
     """Staff code; empty for the system."""
     owner_id: UUID | None = None
