@@ -18,8 +18,16 @@ from bench.machine import machine
 from bench.result import Result
 from shared.telemetry import configure_logging
 
-SIZES = {"intake": 6000, "callbacks": 6000, "events": 2000, "care": 450, "distribution": 10_000, "memory": 1}
-"""Job → how many requests, events, orders, leads or processes: long enough that start-up does not show."""
+SIZES = {
+    "intake": 6000,
+    "callbacks": 6000,
+    "events": 2000,
+    "care": 450,
+    "distribution": 10_000,
+    "imports": 100_000,
+    "memory": 1,
+}
+"""Job → how many requests, events, orders, leads, rows or processes: long enough that start-up does not show."""
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -98,7 +98,7 @@ IMPORT_ADVANCE: Final = ActivityRef(
     Advance,
     queue="leads",
     start_to_close=timedelta(minutes=5),
-    heartbeat=timedelta(seconds=10),
+    heartbeat=timedelta(seconds=5),
 )
 """Gives the next rows of a workbook their verdicts; done when all have one, or somebody cancelled it."""
 

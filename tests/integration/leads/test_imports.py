@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,10 @@ from structlog.testing import capture_logs
 
 from services.leads.imports import store
 from tests.harness import Running, eventually
+from tests.integration.leads.company import hire
 from tests.integration.leads.imports_support import all_rows, numbers, upload, work, workbook
+from tests.unit.test_workbook_check import a_bomb, compound_file
+from tests.unit.workbook_support import parts, text_cell, write_parts
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
@@ -207,8 +211,6 @@ async def test_the_workbook_of_verdicts_says_what_became_of_each_row(leads: Runn
 
 
 async def test_only_the_uploader_and_those_above_see_an_import(leads: Running) -> None:
-    from tests.integration.leads.company import hire
-
     (leader,) = await hire(leads, "TN001", on_duty=False)
     (person, other) = await hire(leads, "NV001", "NV002", superior=leader, on_duty=False)
 
@@ -229,25 +231,113 @@ async def test_only_the_uploader_and_those_above_see_an_import(leads: Running) -
     assert (await (await client_of(other)).get("/v1/imports")).json()["items"] == []
 
 
+def a_renamed_csv(_: Path) -> bytes:
+    return "SĐT,Tên\n0912345678,Lan\n".encode()
+
+
+def half_a_zip(_: Path) -> bytes:
+    return b"PK\x03\x04 not a zip"
+
+
+def a_picture(_: Path) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + bytes(64)
+
+
+def an_encrypted_one(_: Path) -> bytes:
+    return compound_file("EncryptionInfo", "EncryptedPackage")
+
+
+def an_old_one(_: Path) -> bytes:
+    return compound_file("Workbook\0")
+
+
+def a_zip_bomb(path: Path) -> bytes:
+    return a_bomb(path).read_bytes()
+
+
+def a_sparse_one(path: Path) -> bytes:
+    """1.6 KB: something in the first cell and something in the last."""
+    data = f'<row r="1">{text_cell("A1", "SĐT")}</row><row r="1048576">{text_cell("XFD1048576", "x")}</row>'
+    return write_parts(path, parts(data)).read_bytes()
+
+
+def without_phones(_: Path) -> bytes:
+    return workbook([("Lan",)], header=("Tên",))
+
+
+def without_rows(_: Path) -> bytes:
+    return workbook([])
+
+
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("make", "problem"),
     [
-        (b"", "workbook-empty"),
-        (b"phone,name\n0912345678,Lan\n", "workbook-is-text"),
-        (b"PK\x03\x04 not a zip", "workbook-damaged"),
-        (workbook([("Lan",)], header=("Tên",)), "workbook-phone-column-missing"),
-        (workbook([]), "workbook-has-no-rows"),
+        (lambda _: b"", "workbook-empty"),
+        (a_renamed_csv, "workbook-is-text"),
+        (half_a_zip, "workbook-damaged"),
+        (a_picture, "workbook-unknown-file"),
+        (an_encrypted_one, "workbook-encrypted"),
+        (an_old_one, "workbook-old-excel"),
+        (a_zip_bomb, "workbook-suspicious"),
+        (a_sparse_one, "workbook-area-too-large"),
+        (without_phones, "workbook-phone-column-missing"),
+        (without_rows, "workbook-has-no-rows"),
     ],
-    ids=["empty", "csv", "damaged", "without phones", "without rows"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_file_that_cannot_be_imported_is_refused_by_name(leads: Running, content: bytes, problem: str) -> None:
+async def test_a_file_that_cannot_be_imported_is_refused_by_name(
+    leads: Running, tmp_path: Path, make: Callable[[Path], bytes], problem: str
+) -> None:
     client = await leads.client()
+    content = make(tmp_path / "upload.xlsx")
 
     answer = await upload(client, content)
 
     assert 400 <= answer.status_code < 500
     assert answer.json()["title"] == problem
+    assert answer.json()["detail"]
     assert await leads.rows("SELECT 1 FROM imports") == []
+    assert (await upload(client, numbers(1))).status_code == 201, "the service works on"
+
+
+async def test_two_numbers_in_a_cell_are_one_lead_and_a_row_without_a_number_says_where(leads: Running) -> None:
+    client = await leads.client()
+    rows = [("0912345678 / 0987654321", "Lan"), ("", "Hoa"), ("@SUM(A1:A9)", "+84 912 345 670")]
+    made = (await upload(client, workbook(rows))).json()
+    await work(leads, made["id"])
+    first, second, third = await all_rows(client, made["id"])
+    lead = (await client.get(f"/v1/leads/{first['lead_id']}")).json()
+    assert len(lead["other_phones"]) == 1
+    assert second["verdict"] == "rejected"
+    assert second["message"].startswith("Dòng 3, cột “Số điện thoại”: ")
+    assert third["cells"][0] == "@SUM(A1:A9)"
+    content = (await client.get(f"/v1/imports/{made['id']}/verdicts.xlsx")).content
+    sheet = load_workbook(io.BytesIO(content)).worksheets[0]
+    assert (sheet["D4"].data_type, sheet["D4"].value) == ("s", "@SUM(A1:A9)")
+
+
+async def test_the_template_offers_sources_products_and_colleagues_and_is_read_by_its_headings(leads: Running) -> None:
+    client = await leads.client()
+    await client.post("/v1/sources", json={"name": "Hội chợ", "channel": "event", "product": "SERUM-30"})
+    await hire(leads, "NV101", "NV102")
+    template = await client.get("/v1/imports/template.xlsx")
+    book = load_workbook(io.BytesIO(template.content))
+    sheet, choices = book.worksheets[0], book["Danh mục"]
+    offered = {cell.value for row in choices.iter_rows() for cell in row if cell.value}
+    assert {"Hội chợ", "SERUM-30"} <= offered
+    assert {text.split()[0] for text in offered if text.startswith("NV")} == {"NV101", "NV102"}
+    validated = {str(one.sqref).split(":")[0][:1] for one in sheet.data_validations.dataValidation}
+    headings = {str(cell.value): cell.column_letter for cell in sheet[1]}
+    assert validated == {headings["Sản phẩm"], headings["Nguồn"], headings["Giao cho"]}
+    assert [cell.value for cell in book["Ví dụ"][2]][headings_index(headings, "Nguồn")] == "Hội chợ"
+    assert sheet[f"{headings['Số điện thoại (*)']}1"].comment is not None
+    marketer = await leads.client("leads.import")
+    other = load_workbook(io.BytesIO((await marketer.get("/v1/imports/template.xlsx")).content))
+    assert not any(str(cell.value).startswith("NV") for row in other["Danh mục"].iter_rows() for cell in row)
+
+
+def headings_index(headings: dict[str, str], name: str) -> int:
+    return list(headings).index(name)
 
 
 async def test_the_template_can_be_filled_in_and_imported(leads: Running) -> None:
