@@ -143,11 +143,11 @@ def _of_segment(segment: Segment) -> list[_Finding]:
         return [_Finding(words, problems.TOO_MANY_NUMBERS)]
     if segment.before_letters and len(words) > 1 and len(words[-1].digits) <= _MAX_STRAY_DIGITS:
         # '0912345678 2 hộp': the 2 counts boxes, unless the number is not complete without it.
-        if found := _numbers(words[:-1]):
+        if found := _numbers(words[:-1], segment):
             return found
         if len(words[-2].digits) > 4:
             words = words[:-1]
-    if found := _numbers(words):
+    if found := _numbers(words, segment):
         return found
     return [
         finding
@@ -158,10 +158,10 @@ def _of_segment(segment: Segment) -> list[_Finding]:
 
 def _of_chunk(words: Sequence[Word], segment: Segment) -> list[_Finding]:
     """Words with nothing but spaces, dots and dashes between, which are not numbers to the last word."""
-    if found := _numbers(words):
+    if found := _numbers(words, segment):
         return found
     parts = _split(words, lambda before, word: is_complete_mobile(before.digits) or is_complete_mobile(word.digits))
-    found = [finding for part in parts for finding in _numbers(part) or [_Finding(part, _joined(part))]]
+    found = [finding for part in parts for finding in _numbers(part, segment) or [_Finding(part, _joined(part))]]
     if any(_is_stray(part, parts, segment) for part in parts):
         return [_Finding(words, _joined(words))]
     return found
@@ -188,14 +188,18 @@ def _joined(words: Sequence[Word]) -> PhoneProblem:
     return result if isinstance(result, PhoneProblem) else problems.UNCLEAR
 
 
-def _numbers(words: Sequence[Word]) -> list[_Finding]:
-    """The words as numbers with nothing left over, with the fewest guesses; empty when that is impossible."""
+def _numbers(words: Sequence[Word], segment: Segment) -> list[_Finding]:
+    """The words as numbers with nothing left over, with the fewest guesses; empty when that is impossible. What stands
+    before a currency and would be a number only with a 0 at the front is a price."""
+    price = segment.words[-1] if segment.before_currency else None
     best: list[tuple[int, list[_Finding]] | None] = [None] * len(words)
     best.append((0, []))
     for first in reversed(range(len(words))):
         for group in _groups(words, first):
             rest = best[first + len(group)]
             if rest is None or not (number := _number(group)):
+                continue
+            if group[-1] is price and PhoneRule.MISSING_ZERO in number.rules:
                 continue
             guesses = rest[0] + (not _GUESSES.isdisjoint(number.rules))
             known = best[first]

@@ -27,6 +27,7 @@ _WORD: Final = re.compile(
 )
 _LETTERS: Final = str.maketrans("oOlI", "0011")
 _CONJUNCTIONS: Final = frozenset({"hoặc", "hoac", "hay", "và", "va", "or", "and"})
+_CURRENCIES: Final = frozenset({"đ", "vnd", "vnđ", "đồng", "dong", "k", "tr", "triệu", "trieu", "nghìn", "ngàn"})
 _PLUS_BEFORE: Final = re.compile(r"\+[\s(]*\Z")
 
 
@@ -64,6 +65,8 @@ class Segment:
     """Whether the first word stands close behind letters, as the 30 of '17h30'."""
     before_letters: bool = False
     """Whether a word follows with no more than spaces between, as in '2 hộp'; 'hoặc' does not count."""
+    before_currency: bool = False
+    """Whether that word is a currency, as in '343.000.000 đ'."""
 
 
 def clean(text: str) -> CleanText:
@@ -119,6 +122,7 @@ def segments(cleaned: CleanText) -> list[Segment]:
             current.words += _words(match, gap, cleaned)
         elif current.words:
             current.before_letters = not gap.strip(" ") and match[0].casefold() not in _CONJUNCTIONS
+            current.before_currency = current.before_letters and match[0].casefold() in _CURRENCIES
             found.append(current)
             current = Segment()
         close_to_letters = not match["digits"]
