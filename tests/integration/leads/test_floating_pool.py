@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from uuid_utils.compat import uuid7
 
 from services.leads.app import SERVICE
@@ -155,9 +156,10 @@ async def test_of_fifty_who_claim_one_number_at_once_one_gets_it(leads: Running)
     assert await owner_of(await leads.client(), {"id": lead_id}) == winner.code
 
 
-async def test_many_claims_at_once_keep_every_bound(databases: Databases) -> None:
+@pytest.mark.parametrize("bound", ["claims_per_day", "claims_uncalled"])
+async def test_many_claims_at_once_keep_every_bound(databases: Databases, bound: str) -> None:
     """64 claims at a time over 20 numbers by 8 people who may take two each."""
-    async with running(SERVICE, databases, claims_per_day=2) as leads:
+    async with running(SERVICE, databases, **{bound: 2}) as leads:
         holder, *people = await hire(leads, "NV000", *(f"NV{place:03}" for place in range(1, 9)))
         ids = await floated(leads, holder, *phones(20))
         clients = [await seller(leads, person) for person in people]
@@ -169,10 +171,49 @@ async def test_many_claims_at_once_keep_every_bound(databases: Databases) -> Non
         claimed = await leads.rows("SELECT lead_id, account_id FROM claims")
         assert len(claimed) == len({row.lead_id for row in claimed}) == sum(row.held for row in owners) == 16
         titles = Counter(answer.json().get("title", "claimed") for answer in answers)
-        assert titles["claims-of-day-used"] > 0
-        assert set(titles) <= {"claimed", "claims-of-day-used", "number-taken"}
+        refused = {"claims_per_day": "claims-of-day-used", "claims_uncalled": "claims-uncalled"}[bound]
+        assert titles[refused] > 0
+        assert set(titles) <= {"claimed", refused, "number-taken"}
         events = await leads.outbox("leads.lead.assigned.v1")
         assert len([event for event in events if event["payload"]["cause"] == "claim"]) == 16
+
+
+async def test_claims_releases_and_gifts_of_the_same_numbers_at_once_leave_one_story(leads: Running) -> None:
+    """People claim, a manager gives and releases, over the same ten numbers for a while."""
+    holder, *people = await hire(leads, "NV000", *(f"NV{place:03}" for place in range(1, 9)))
+    ids = await floated(leads, holder, *phones(10))
+    manager = await leads.client(code="QL001")
+    clients = [await seller(leads, person) for person in people]
+
+    async def claims(place: int) -> None:
+        for lead_id in ids[place:] + ids[:place]:
+            await claim(clients[place], lead_id)
+
+    async def moves(place: int) -> None:
+        for lead_id in ids[place * 3 :] + ids[: place * 3]:
+            to = {"to": "floating_pool"} if place else {"to": "person", "owner_id": str(holder.id)}
+            answer = await manager.post("/v1/leads/reassign", json={"lead_ids": [lead_id], "reason": "điều phối", **to})
+            assert answer.status_code == 200, answer.text
+
+    await asyncio.gather(*(claims(place) for place in range(8)), *(moves(place) for place in range(3)))
+
+    rows = await leads.rows(
+        """
+SELECT l.id, l.owner_id, l.floating_since, l.assignment, array_agg(a.assignment ORDER BY a.assignment) AS numbers,
+    (array_agg(a.owner_id ORDER BY a.assignment DESC))[1] AS last_owner,
+    array_agg(a.owner_id ORDER BY a.assignment) AS owners, array_agg(a.previous_owner_id ORDER BY a.assignment) AS previous
+FROM leads l JOIN assignments a ON a.lead_id = l.id GROUP BY l.id
+"""
+    )
+    for row in rows:
+        assert row.numbers == [*range(1, row.assignment + 1)]
+        assert row.last_owner == row.owner_id
+        assert (row.floating_since is None) == (row.owner_id is not None)
+        assert row.previous[1:] == row.owners[:-1], "whoever loses a number is who held it"
+    told = await leads.outbox("leads.lead.assigned.v1", "leads.lead.released.v1")
+    steps = Counter((event["subject"], event["payload"]["assignment"]) for event in told)
+    assert set(steps.values()) == {1}
+    assert len(steps) == sum(row.assignment for row in rows)
 
 
 async def test_somebody_who_used_the_days_claims_hears_how_many_and_when_again(databases: Databases) -> None:

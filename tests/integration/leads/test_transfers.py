@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections import Counter
 from typing import Any
 
@@ -243,6 +244,46 @@ async def test_leads_dealt_out_by_hand_while_they_are_distributed_have_one_owner
     assert results.get("given", 0) <= owners[by_hand[0].id] + owners[by_hand[1].id]
     replay = (await manager.get(f"/v1/pools/{made['id']}/replay", params={"limit": 2000})).json()
     assert replay["differing"] == []
+
+
+@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.soak)])
+async def test_dealing_out_by_hand_costs_a_bounded_multiple_of_writing_the_decisions(
+    leads: Running, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Budget: 0.05 of `INSERT … unnest` of the same decisions, measured in the same run."""
+    monkeypatch.setattr("services.leads.api.transfers.WITHIN", 60.0)
+    manager = await leads.client(code="QL001")
+    holder, *people = await hire(leads, *(f"NV{place:03}" for place in range(51)))
+    await hold_numbers(leads, holder, count)
+
+    started = time.perf_counter()
+    plan = await preview(manager, people, filter={"owner_id": str(holder.id)})
+    planned = time.perf_counter()
+    done = (await manager.post(f"/v1/distributions/{plan['id']}/confirm", json=REASON)).json()
+    ours = time.perf_counter() - started
+    bare = await _bare_insert(leads, count)
+
+    assert (done["state"], done["results"]) == ("done", {"given": count})
+    shares = {one["leads"] for one in done["people"]}
+    assert max(shares) - min(shares) <= 1
+    print(
+        f"{count} leads: plan {planned - started:.2f} s, all {ours:.2f} s, bare {bare:.3f} s, ratio {bare / ours:.3f}"
+    )
+    # A thousand are too few for the budget, their requests weigh more; a query a lead would cost ten times this bound.
+    assert bare / ours >= (0.05 if count >= 10_000 else 0.005)
+
+
+async def _bare_insert(leads: Running, count: int) -> float:
+    """Seconds for writing as many assignments with the driver alone."""
+    pool = await leads.db.driver()
+    ids = [row["id"] for row in await pool.fetch("SELECT id FROM leads LIMIT $1", count)]
+    started = time.perf_counter()
+    await pool.execute(
+        "INSERT INTO assignments (lead_id, assignment, owner_id, cause, at, by, reason) "
+        "SELECT id, 99, id, 'manual', now(), 'QL001', 'chia' FROM unnest($1::uuid[]) AS r (id)",
+        ids,
+    )
+    return time.perf_counter() - started
 
 
 # --- reassignment -----------------------------------------------------------------------------------------------------
