@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from deploy.local.facebook.model import Form, Lead, Page, facebook_time
 from deploy.local.facebook.world import World
@@ -127,9 +127,14 @@ def _answer(
             world.stats.rate_limited += 1
             code = _RATE_CODES[int(world.dice.fraction("rate_code", key=key) * len(_RATE_CODES))]
             raise GraphFailure(code, f"(#{code}) Application request limit reached")
-        return JSONResponse(work(world, caller))
+        return _json(work(world, caller))
     except GraphFailure as failure:
-        return JSONResponse({"error": failure.error}, status_code=400)
+        return _json({"error": failure.error}, status=400)
+
+
+def _json(content: dict[str, Any], *, status: int = 200) -> Response:
+    """Everything that is not ASCII is escaped, as Facebook does."""
+    return Response(json.dumps(content), status_code=status, media_type="application/json; charset=UTF-8")
 
 
 def _caller(request: Request, world: World) -> Page:

@@ -16,6 +16,7 @@ from services.leads.facebook.graph import Access, Away, GraphError, RateLimited
 from services.leads.facebook.hooks import callback_secret, verify_token
 from services.leads.facebook.problems import (
     CredentialsKeyMissing,
+    CredentialsLost,
     FacebookAway,
     FacebookPageTaken,
     FacebookRefused,
@@ -29,7 +30,7 @@ from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
 from shared.idempotency import OnceDep
 from shared.outbox import send
-from shared.vault import Vault, secret_hash
+from shared.vault import CredentialsUnreadable, Vault, secret_hash
 
 router = APIRouter(prefix="/v1/facebook/pages", tags=["facebook"])
 
@@ -51,7 +52,9 @@ class PageSettings(BaseModel):
         default=None, description="source of leads whose form has none of its own; channel facebook_form"
     )
     chat_source_id: UUID | None = Field(default=None, description="source of conversations; channel facebook_chat")
-    active: bool = Field(default=True, description="false: pushes are refused and nothing is fetched")
+    active: bool = Field(
+        default=True, description="false: what is pushed about this page is ignored and nothing is fetched"
+    )
 
     @field_validator("app_secret", "access_token")
     @classmethod
@@ -312,7 +315,11 @@ async def _access(facebook: Facebook, vault: Vault, before: PageOut, body: PageS
     }
     if not all(given.values()):
         async with facebook.db.read() as session:
-            stored = vault.open(await rows.credentials(session, before.id), owner_id=before.id)
+            sealed = await rows.credentials(session, before.id)
+        try:
+            stored = vault.open(sealed, owner_id=before.id)
+        except CredentialsUnreadable:
+            raise CredentialsLost from None
         given = {name: value or stored[name] for name, value in given.items()}
     return Access(before.page_id, body.app_id, given["app_secret"], given["token"])
 

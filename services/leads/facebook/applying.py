@@ -22,7 +22,7 @@ from shared.telemetry import logger
 
 log = logger(__name__)
 
-BATCH: Final = 50
+BATCH: Final = 20
 """Pushes applied in one transaction; each has a thousand updates at most."""
 PAUSE: Final = 0.5
 """Seconds between looks for pushes that another process accepted."""
@@ -107,27 +107,28 @@ class Applier:
             wanted = {page_id for push in pushes if push.app_id == app_id for page_id in _page_ids(push.updates)}
             for page_id, page in (await pages.of_app(connection, app_id, sorted(wanted))).items():
                 known[app_id, page_id] = page
+        active = {key: page for key, page in known.items() if page.active}
         told = [
-            (known[push.app_id, lead.page_id], lead, push.received_at)
+            (active[push.app_id, lead.page_id], lead, push.received_at)
             for push in pushes
             for lead in push.updates.leads
-            if (push.app_id, lead.page_id) in known
+            if (push.app_id, lead.page_id) in active
         ]
         to_fetch = await taking.announce(connection, told)
         said = [
-            (known[push.app_id, message.page_id], message, push.received_at)
+            (active[push.app_id, message.page_id], message, push.received_at)
             for push in pushes
             for message in push.updates.messages
-            if (push.app_id, message.page_id) in known
+            if (push.app_id, message.page_id) in active
         ]
         await conversations.keep(connection, said)
         await conversations.refer(
             connection,
             [
-                (known[push.app_id, page_id], psid, ad_id)
+                (active[push.app_id, page_id], psid, ad_id)
                 for push in pushes
                 for page_id, psid, ad_id in push.updates.referrals
-                if (push.app_id, page_id) in known
+                if (push.app_id, page_id) in active
             ],
         )
         ends = [_end(push, {page_id for app_id, page_id in known if app_id == push.app_id}) for push in pushes]

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-import orjson
-
-from services.leads.intake.items import MAX_PRODUCT, Candidate, Origin, Rejection, read_candidate
+from services.leads.facebook.documents import loads
+from services.leads.intake.items import MAX_NOTE, MAX_PRODUCT, Candidate, Origin, Rejection, read_candidate
 from services.leads.sources import KnownSource
 from services.leads.text import cell, plain
 
@@ -97,7 +96,7 @@ def read_lead(answer: bytes, *, rules: FormRules, form_id: str) -> FormLead:
         answer: as Facebook sent it.
         form_id: of the push, for an answer that does not name its form.
     """
-    document = orjson.loads(answer)
+    document = loads(answer)
     ids = {name: _id(document.get(name)) for name in ("form_id", "ad_id", "adset_id", "campaign_id")}
     questions = _questions(document.get("field_data"))
     values = _map(questions, rules.field_map)
@@ -115,8 +114,8 @@ def read_lead(answer: bytes, *, rules: FormRules, form_id: str) -> FormLead:
 def read_again(answer: bytes, form: FormMap) -> Candidate | Rejection:
     """A lead that was rejected, by today's map of its form."""
     try:
-        questions = _questions(orjson.loads(answer).get("field_data"))
-    except (orjson.JSONDecodeError, AttributeError):
+        questions = _questions(loads(answer).get("field_data"))
+    except (ValueError, AttributeError):
         questions = None
     rules = FormRules(product=form.product)
     return UNREADABLE if questions is None else _content(_map(questions, form.field_map), rules)
@@ -133,7 +132,8 @@ def read_time(value: Any) -> datetime | None:
 
 def _content(values: Mapping[str, str], rules: FormRules) -> Candidate | Rejection:
     if "phone" not in values and "other_phone" not in values:
-        known = {name: text for name, text in values.items() if name in ("name", "product", "note", "address")}
+        kept = ("name", "product", "note", "address")
+        known = {name: cell(text, MAX_NOTE) for name, text in values.items() if name in kept}
         return replace(NO_PHONE_FIELD, fields=known)
     product = rules.product or (rules.source.product if rules.source else "")
     return read_candidate(

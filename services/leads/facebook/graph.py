@@ -16,6 +16,8 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from services.leads.facebook.documents import loads
+
 PAGE_SIZE: Final = 100
 """Leads or forms of an answer at most; Facebook gives no more."""
 LEAD_FIELDS: Final = (
@@ -199,8 +201,8 @@ class Graph:
         except httpx.HTTPError as error:
             raise Away(type(error).__name__) from None
         try:
-            answer = orjson.loads(response.content)
-        except orjson.JSONDecodeError:
+            answer = loads(response.content)
+        except ValueError:
             answer = None
         if not isinstance(answer, dict):
             raise Away(f"HTTP {response.status_code} without JSON")

@@ -25,7 +25,7 @@ PAUSE: Final = 0.5
 CALLBACK: Final = "facebook callback"
 VERIFICATION: Final = "facebook verification"
 
-_SECRETS: Final = "SELECT id, credentials, hook_secret_hash, hook_secret_number FROM facebook_pages WHERE active"
+_SECRETS: Final = "SELECT id, credentials, hook_secret_hash, hook_secret_number FROM facebook_pages"
 _KEEP: Final = "INSERT INTO facebook_hooks (id, page_id, received_at, body) VALUES ($1, $2, $3, $4)"
 _WRONG: Final = """
 UPDATE facebook_pages SET wrong_signatures = wrong_signatures + 1, wrong_signature_at = $2 WHERE id = $1

@@ -84,7 +84,7 @@ async def load(pool: Pool, page: UUID) -> Page | None:
 
 
 async def of_app(connection: Connection | Pool, app_id: str, page_ids: list[str]) -> dict[str, Page]:
-    """Connected pages of an app by Facebook's ids."""
+    """Connected pages of an app by Facebook's ids, also those that are switched off."""
     rows = await connection.fetch(_FIELDS + "WHERE app_id = $1 AND page_id = ANY($2::text[])", app_id, page_ids)
     return {row["page_id"]: _page(row) for row in rows}
 

@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
-import orjson
 
 from services.leads.driver import Connection
 from services.leads.facebook import taking
 from services.leads.facebook.context import Facebook
+from services.leads.facebook.documents import dumps
 from services.leads.facebook.form import read_time
 from services.leads.facebook.graph import Graph, Listing, PageError, Refused
 from services.leads.facebook.pages import Page
@@ -184,7 +184,7 @@ class _Shown:
 
     @classmethod
     def of(cls, listing: Listing) -> _Shown:
-        answers = {str(item["id"]): orjson.dumps(item) for item in listing.items if item.get("id")}
+        answers = {str(item["id"]): dumps(item) for item in listing.items if item.get("id")}
         times = [at for item in listing.items if (at := read_time(item.get("created_time")))]
         return cls(answers, max(times, default=None))
 

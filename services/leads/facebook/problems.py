@@ -52,3 +52,10 @@ class SourceOfOtherChannel(Problem):
     status = 422
     vi = "Nguồn số của '{field}' phải thuộc kênh '{channel}'. Chọn nguồn khác hoặc tạo nguồn mới."
     en = "The source of '{field}' must be of channel '{channel}'. Choose another or make one."
+
+
+class CredentialsLost(Problem):
+    type = "credentials-lost"
+    status = 422
+    vi = "Khóa mã hóa của máy chủ đã đổi nên không đọc được thông tin cũ. Nhập lại cả app_secret và access_token."
+    en = "The server's key changed, so what is stored cannot be read. Give both app_secret and access_token again."

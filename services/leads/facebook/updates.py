@@ -6,14 +6,12 @@ entries and changes in one push, leads and messages mixed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import orjson
-
+from services.leads.facebook.documents import dumps, loads
 from services.leads.text import cell
 
 MAX_ID: Final = 200
@@ -71,7 +69,10 @@ def read_updates(body: bytes, *, received_at: datetime) -> Updates:
     Raises:
         Unreadable: nothing of it can be understood.
     """
-    document = _document(body)
+    try:
+        document = loads(body)
+    except ValueError:
+        raise Unreadable("not JSON") from None
     if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
         raise Unreadable("no JSON object with a list 'entry'")
     if document.get("object") != "page":
@@ -89,18 +90,6 @@ def read_updates(body: bytes, *, received_at: datetime) -> Updates:
     return Updates(updates.leads, updates.messages, updates.referrals, unread)
 
 
-def _document(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        # Half an emoji, cut off by a sender, is an escape that only the lenient reader takes.
-        return json.loads(body.decode())
-    except (ValueError, RecursionError):
-        raise Unreadable("not JSON") from None
-
-
 def _read_change(change: Any, page_id: str, updates: Updates) -> bool:
     """False when it should have been understood."""
     if not isinstance(change, dict):
@@ -112,7 +101,7 @@ def _read_change(change: Any, page_id: str, updates: Updates) -> bool:
         return False
     leadgen_id, form_id = _id(value.get("leadgen_id")), _id(value.get("form_id"))
     page_id = _id(value.get("page_id")) or page_id
-    if not (leadgen_id and form_id and page_id):
+    if not (leadgen_id.isdecimal() and form_id.isdecimal() and page_id):  # they become parts of addresses
         return False
     created = value.get("created_time")
     created_time = _moment(created) if isinstance(created, int) else None
@@ -148,7 +137,7 @@ def _read_event(event: Any, page_id: str, updates: Updates, received_at: datetim
             text=cell(text, MAX_TEXT) if isinstance(text, str) else "",
             attachments=tuple(_kinds(said)),
             ad_id=_id(referral.get("ad_id")),
-            body=_bytes(event),
+            body=dumps(event),
         )
     )
     return True
@@ -195,10 +184,3 @@ def _id(value: Any) -> str:
 def _list(holder: Mapping[str, Any], name: str) -> Sequence[Any]:
     value = holder.get(name)
     return value if isinstance(value, list) else ()
-
-
-def _bytes(event: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(event)
-    except (orjson.JSONEncodeError, TypeError):  # the half emoji
-        return json.dumps(event).encode()

@@ -272,3 +272,18 @@ async def test_leads_that_a_form_s_map_was_missing_for_come_in_when_they_are_rep
     (lead,) = (await page.client.get("/v1/leads")).json()["items"]
     assert (lead["product"], lead["note"]) == ("SERUM-30", "màu: đỏ")
     assert sorted(seen["verdict"] for seen in await page.leads_seen()) == ["lead", "rejected"]
+
+
+async def test_half_an_emoji_in_an_answer_keeps_nobody_out(page: Shop) -> None:
+    await page.listen()
+    await page.round()
+    page.world.submit(page.form, phone="0912000001", name="Lan \ud83d")
+    await page.world.sender.drain()
+    await page.apply()
+    page.page.subscribed_fields = ()
+    page.world.submit(page.form, phone="0912000002", name="Hoa \ud83d")
+    page.world.submit(page.form, phone="0912000003")
+    await page.read_again()
+    assert {seen["verdict"] for seen in await page.leads_seen()} == {"lead"}
+    names = {lead["name"] for lead in (await page.client.get("/v1/leads")).json()["items"]}
+    assert names == {"Lan ?", "Hoa ?", "Nguyễn Thị Lan"}

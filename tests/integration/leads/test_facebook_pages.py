@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from uuid import UUID
 
 import httpx
 import pytest
 
 from deploy.local.facebook import FacebookSimulator, Faults
+from deploy.local.facebook.pushes import sign
 from services.leads.app import SERVICE
 from shared.contracts.permissions import LEADS_READ, LEADS_SOURCES
+from shared.vault import Vault
 from tests.harness import Databases, running
 from tests.integration.leads.facebook_support import Shop, connection
 
@@ -81,7 +84,26 @@ async def test_an_edit_starts_from_the_version_that_was_seen(page: Shop) -> None
     calls = dict(page.world.stats.calls)
     assert (await page.round()).next_due is None
     assert page.world.stats.calls == calls, "a page that is switched off is left alone"
-    assert (await page.push(b"{}", signature="x")).status_code == 404
+    lead = {"leadgen_id": 1, "form_id": page.form.id, "page_id": page.page.id}
+    entry = {"id": page.page.id, "time": 1, "changes": [{"field": "leadgen", "value": lead}]}
+    content = json.dumps({"object": "page", "entry": [entry]}).encode()
+    signature = sign(content, page.world.settings.app_secret)
+    assert (await page.push(content, signature=signature)).status_code == 200, "the address serves other pages as well"
+    await page.apply()
+    assert await page.leads_seen() == []
+    assert (await page.client.get("/v1/facebook/pushes")).json()["items"] == []
+
+
+async def test_with_another_key_both_secrets_are_asked_for(page: Shop) -> None:
+    page.context.vault = Vault(bytes(range(1, 33)), service="leads")
+    assert (await page.round()).problem == "credentials"
+    path, etag = f"/v1/facebook/pages/{page.id}", {"If-Match": '"1"'}
+    body = {"app_id": page.world.settings.app_id, "access_token": page.page.token}
+    answer = await page.client.put(path, json=body, headers=etag)
+    assert (answer.status_code, answer.json()["title"]) == (422, "credentials-lost")
+    body["app_secret"] = page.world.settings.app_secret
+    assert (await page.client.put(path, json=body, headers=etag)).status_code == 200
+    assert (await page.round()).problem == ""
 
 
 async def test_a_new_address_replaces_the_former(page: Shop) -> None:
