@@ -27,12 +27,15 @@ ROUND_TIME: Final = 300.0
 """Seconds of a round: below the time-out of its activity. What is left is done by the next."""
 READS_A_LEAD: Final = 200 * 24
 """Calls a day that Facebook allows for each lead of the last 90 days."""
+CROWD: Final = 200
+"""Leads to be fetched from which on forms are read first: a call that reads brings a hundred, one that fetches one."""
 POLLING_SHARE: Final = 0.8
 """Of the day's calls; the rest is for leads that are pushed."""
 
 _LEADS_90_DAYS: Final = """
 SELECT count(*) FROM facebook_leads WHERE page_id = $1 AND received_at > $2::timestamptz - interval '90 days'
 """
+_PENDING: Final = "SELECT count(*) FROM facebook_leads WHERE page_id = $1 AND state = 'pending'"
 _POLLED: Final = "UPDATE facebook_pages SET poll_at = $2 WHERE id = $1"
 _SUBSCRIPTION: Final = """
 UPDATE facebook_pages SET subscribed = true, subscription_at = $2, resubscribed = resubscribed + $3,
@@ -117,6 +120,7 @@ class _Round:
         self._ends = asyncio.get_running_loop().time() + ROUND_TIME
         self._fetch_calls = 0
         self._graph: Graph | None = None
+        self._crowded = False
         self.achieved = False
         """Whether leads came in or a reading went on: then an error on the way is no reason to wait longer each time."""
 
@@ -129,17 +133,21 @@ class _Round:
         Raises:
             PageError: Facebook cannot be asked now. What was done before counts.
         """
-        await self._fetch()
         now = self._facebook.now()
+        self._crowded = await self._pool.fetchval(_PENDING, self._page.id) > CROWD
+        if not self._crowded:
+            await self._fetch()
         async with self._facebook.graph(self._access) as graph:
             self._graph = graph
             if self._page.subscription_at <= now:
                 await self._stay_subscribed(graph)
-            if self._page.poll_at <= now and await self._may_poll():
+            if (self._page.poll_at <= now or self._crowded) and await self._may_poll():
                 await polling.list_forms(self._facebook, graph, self._page)
                 await polling.read_forms(self._facebook, graph, self._page, between=self._between)
                 pause = POLL_EVERY if self._has_time() else timedelta()
                 await self._pool.execute(_POLLED, self._page.id, self._facebook.now() + pause * self._facebook.pace)
+        if self._crowded:
+            await self._fetch()
 
     async def _fetch(self) -> None:
         fetched = await fetch_pending(
@@ -154,7 +162,8 @@ class _Round:
         """Between two calls of a reading: leads that were pushed meanwhile. False when the round has to end."""
         self.achieved = True
         await self._pacer.turn()
-        await self._fetch()
+        if not self._crowded:
+            await self._fetch()
         return self._has_time()
 
     def _has_time(self) -> bool:

@@ -287,3 +287,18 @@ async def test_half_an_emoji_in_an_answer_keeps_nobody_out(page: Shop) -> None:
     assert {seen["verdict"] for seen in await page.leads_seen()} == {"lead"}
     names = {lead["name"] for lead in (await page.client.get("/v1/leads")).json()["items"]}
     assert names == {"Lan ?", "Hoa ?", "Nguyễn Thị Lan"}
+
+
+async def test_a_crowd_of_announced_leads_is_read_a_hundred_at_a_time(page: Shop) -> None:
+    await page.listen()
+    await page.round()
+    for number in range(250):
+        page.world.submit(page.form, phone=f"09{number:08d}")
+    await page.world.sender.drain()
+    await page.apply()
+    calls = page.world.stats.calls["leads"]
+    assert (await page.round()).pending == 0
+    assert page.world.stats.calls["leads"] == calls + 3
+    assert page.world.stats.calls["object"] == 1, "the live test of the connection alone"
+    figures = await page.figures()
+    assert (figures["pushed"], figures["polled_only"], figures["fetched"]) == (250, 0, 250)
