@@ -141,7 +141,14 @@ class Floor:
         await self._switch(person, on_duty=True)
 
     async def _switch(self, person: str, *, on_duty: bool) -> None:
-        await self.admin.ask("staff", "PUT", f"/v1/accounts/{person}/duty", on_duty=on_duty)
+        async def switched() -> bool:
+            try:
+                await self.admin.ask("staff", "PUT", f"/v1/accounts/{person}/duty", on_duty=on_duty)
+            except httpx.TransportError:
+                return False  # an idle connection that the server was just closing
+            return True
+
+        await eventually(switched, within=PATIENCE, every=RETRY)
 
     async def _shows(self, person: str, *, on_duty: bool) -> bool:
         """Waits until the pool's screen shows somebody so; False when the day is over before."""
