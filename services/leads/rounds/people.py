@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
@@ -95,15 +95,6 @@ async def people_of(
     rosters = await _rosters(connection, {row["plan_id"] for row in rows} - {None})
     skill_sets = await skills_of(connection, {row["skill_set_id"] for row in rows} - {None})
     presences = {plan_id: roster.at(at) for plan_id, roster in rosters.items() if roster is not None}
-    standings = {
-        (row["pool_id"], row["account_id"]): _standing(row, presences.get(row["plan_id"]), at=at) for row in rows
-    }
-    bounded = {
-        row["account_id"]
-        for row in rows
-        if row["capacity"] is not None and standings[row["pool_id"], row["account_id"]] is Standing.ON_DUTY
-    }
-    loads = {row["owner_id"]: row["load"] for row in await connection.fetch(_LOADS, sorted(bounded))} if bounded else {}
     today = at.astimezone(ZoneInfo(zone)).date()
     people = People(
         at,
@@ -111,28 +102,46 @@ async def people_of(
         pauses=[row["paused_until"] for row in rows if row["paused_until"] is not None and row["paused_until"] > at],
     )
     for row in rows:
-        account_id = row["account_id"]
+        account_id, presence = row["account_id"], presences.get(row["plan_id"])
         people.names[account_id] = row["code"], row["team"]
-        use = people.uses.get(account_id)
-        if use is None:
-            use = people.uses[account_id] = _use(row, presences.get(row["plan_id"]), today=today)
-        people.members[row["pool_id"]].append(
-            Member(
-                account_id,
-                weight=row["weight"],
-                credit=row["credit"],
-                standing=standings[row["pool_id"], account_id],
-                load=loads.get(account_id, 0),
-                capacity=row["capacity"],
-                today=use.given,
-                day_quota=row["day_quota"],
-                in_shift=use.in_shift,
-                shift_quota=row["shift_quota"],
-                skill_set=row["skill_set_id"],
-                skills=skill_sets.get(row["skill_set_id"]),
-            )
-        )
+        people.uses.setdefault(account_id, _use(row, presence, today=today))
+        standing = _standing(row, presence, at=at)
+        skills = skill_sets.get(row["skill_set_id"])
+        people.members[row["pool_id"]].append(_member(row, people.uses[account_id], standing=standing, skills=skills))
+    await _count_loads(connection, people)
     return people
+
+
+async def _count_loads(connection: Connection, people: People) -> None:
+    """Counts the leads in care of those whose capacity is limited. A statement behind the locks, so that it sees what
+    those before gave."""
+    bounded = {
+        member.account_id
+        for members in people.members.values()
+        for member in members
+        if member.capacity is not None and member.standing is Standing.ON_DUTY
+    }
+    if not bounded:
+        return
+    loads = {row["owner_id"]: row["load"] for row in await connection.fetch(_LOADS, sorted(bounded))}
+    for pool_id, members in people.members.items():
+        people.members[pool_id] = [replace(member, load=loads.get(member.account_id, 0)) for member in members]
+
+
+def _member(row: asyncpg.Record, use: Use, *, standing: Standing, skills: Skills | None) -> Member:
+    return Member(
+        row["account_id"],
+        weight=row["weight"],
+        credit=row["credit"],
+        standing=standing,
+        capacity=row["capacity"],
+        today=use.given,
+        day_quota=row["day_quota"],
+        in_shift=use.in_shift,
+        shift_quota=row["shift_quota"],
+        skill_set=row["skill_set_id"],
+        skills=skills,
+    )
 
 
 async def skills_of(connection: Connection, ids: Iterable[int]) -> dict[int, Skills]:
