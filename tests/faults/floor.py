@@ -28,8 +28,8 @@ from tests.harness import eventually
 PATIENCE: Final = 240.0
 """Seconds at most until a sender has an answer on a machine that is busy with something else."""
 RETRY: Final = 0.2
-LUNCH: Final = (0.35, 0.5)
-"""Shares of the leads between which whoever goes off duty stays away; nobody is on duty for longer than a tenth."""
+LUNCH: Final = (0.35, 0.4, 0.5)
+"""Shares of the leads: at the first everybody goes off duty, those from the second to the third find nobody."""
 LOOK: Final = 0.1
 """Seconds between two looks at who is shown on duty."""
 
@@ -67,6 +67,7 @@ class Floor:
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
     _shown: dict[str, bool] = field(default_factory=dict)
     _looked: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _everybody_away: bool = False
     _over: bool = False
 
     async def work(self, *, senders: int, kills: tuple[str, ...]) -> None:
@@ -97,6 +98,7 @@ class Floor:
         """A sender that does not give up: it repeats a lead under one key until it is answered."""
         async with httpx.AsyncClient(base_url=self.stack.url("leads"), headers=self._signed, timeout=30) as client:
             for number in numbers:
+                await self._lunch()
                 phone, key = f"09{number:08}", str(uuid4())
                 deadline = time.monotonic() + PATIENCE
                 while True:
@@ -130,15 +132,28 @@ class Floor:
                 break
             since = datetime.now(UTC)
             await self.reach(len(self.answered) + chance.randrange(1, pace))
-            if len(self.answered) >= self.leads * LUNCH[0]:
-                # By then everybody is away for a while, so that leads wait.
-                await self.reach(int(self.leads * LUNCH[1]))
+            if len(self.answered) >= self._noon:
+                await self.reach(int(self.leads * LUNCH[2]))
             self.absences.append(Absence(person, since, datetime.now(UTC)))
             await self._switch(person, on_duty=True)
             # Seen before the next switch, or the screen's last word could be that of the switch before.
             await self._shows(person, on_duty=True)
-            await self.reach(len(self.answered) + chance.randrange(1, 2 * pace))
+            there_until = len(self.answered) + chance.randrange(1, 2 * pace)
+            before_lunch = len(self.answered) < self.leads * LUNCH[2]
+            await self.reach(min(there_until, self._noon) if before_lunch else there_until)
         await self._switch(person, on_duty=True)
+
+    @property
+    def _noon(self) -> int:
+        return int(self.leads * LUNCH[0])
+
+    async def _lunch(self) -> None:
+        """Holds senders up until nobody is shown on duty."""
+        if self._everybody_away or len(self.answered) < self.leads * LUNCH[1]:
+            return
+        async with self._looked:
+            await self._looked.wait_for(lambda: not any(self._shown.values()))
+        self._everybody_away = True
 
     async def _switch(self, person: str, *, on_duty: bool) -> None:
         async def switched() -> bool:

@@ -28,4 +28,4 @@ async def test_leads_have_one_owner_each_who_is_there_in_order_and_fairly_while_
         figures = await floor.audit()
     print(f"{leads} leads, {floor.repeated} repeated requests, {figures}")
     assert figures["absences"] >= people
-    assert figures["waited"] > 0
+    assert figures["waited"] >= leads * 0.05, "while nobody was there"
