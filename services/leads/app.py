@@ -45,6 +45,7 @@ from services.leads.api import (
     tags,
     waiting,
 )
+from services.leads.changes.overtaken import OvertakenReleaser
 from services.leads.consent.list_work import ListWorker
 from services.leads.consumers import handlers
 from services.leads.distributor import Distributor
@@ -85,6 +86,11 @@ def _exports(runtime: Runtime[Any]) -> Part:
 def _lists(runtime: Runtime[Any]) -> Part:
     lists = ListWorker(runtime.db, arrived=parts_of(runtime).listed)
     return lambda: keep_running("do_not_call_lists", lists.run)
+
+
+def _overtaken(runtime: Runtime[Any]) -> Part:
+    releaser = OvertakenReleaser(runtime.db, window=runtime.settings.duplicate_window)
+    return lambda: keep_running("overtaken_duplicates", releaser.run)
 
 
 def _replays(runtime: Runtime[Any]) -> Part:
@@ -147,7 +153,13 @@ SERVICE = Service(
     resources=resources,
     activities=activities,
     background={
-        "consumer": {"distributor": _distributor, "upkeep": _upkeep, "transfers": _transfers, "pushes": _pushes},
+        "consumer": {
+            "distributor": _distributor,
+            "upkeep": _upkeep,
+            "transfers": _transfers,
+            "pushes": _pushes,
+            "overtaken": _overtaken,
+        },
         "activities": {"raw_replays": _replays, "do_not_call_lists": _lists, "exports": _exports},
     },
     uploads=("/v1/imports", "/v1/do-not-call/imports", facebook_hook.PREFIX),

@@ -8,6 +8,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.leads import history, shifts
+from services.leads.changes import overtaken
+from services.leads.changes.overtaken import OVERTAKEN
 from services.leads.consent import refusals
 from services.leads.distributor import DISTRIBUTOR, serve
 from services.leads.driver import Connection, connection_of, mark_outbox_written, write_outbox
@@ -98,6 +100,8 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         [is_in_care(change.to_level, final=change.final) for change in latest.values()],
         [change.at if levels.is_final(change.to_level, change.final) else None for change in latest.values()],
     )
+    if await overtaken.note(connection, [change.data for change in changes]):
+        wake_after_commit(session, OVERTAKEN)
     won = [order_id for order_id, change in latest.items() if is_closed(change.to_level)]
     if won:
         rows = await connection.fetch(_WON, won)

@@ -50,5 +50,11 @@ COMMENT ON COLUMN leads.version IS 'grows with each correction; the ETag of the 
 COMMENT ON COLUMN leads.spam IS 'what it turned out to be; counts against its source';
 COMMENT ON COLUMN leads.flag IS 'its number had been marked as spam before it came';
 COMMENT ON COLUMN leads.released_at IS 'it was a false duplicate until then';
+
+CREATE TABLE overtaken_duplicates (
+    lead_id uuid PRIMARY KEY CONSTRAINT overtaken_duplicates_lead_id_fkey REFERENCES leads
+);
+COMMENT ON TABLE overtaken_duplicates IS
+    'duplicates that came after their anchor was sent or had ended, before that was known here, until they are released';
 """
     )
