@@ -21,6 +21,7 @@ from shared.telemetry import configure_logging
 SIZES = {
     "intake": 6000,
     "callbacks": 6000,
+    "applied": 20_000,
     "events": 2000,
     "care": 450,
     "distribution": 10_000,

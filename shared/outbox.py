@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -71,7 +70,7 @@ def command_row(command: WorkflowCommand) -> Row:
         "command",
         command.workflow,
         command.workflow_id,
-        orjson.dumps(command.model_dump(mode="json")).decode(),
+        command.model_dump_json(),
         correlation_id(),
         causation_id(),
     )

@@ -262,7 +262,9 @@ WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
 _ENTRIES: Final = """
 SELECT id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason, status, provisional,
     settles, partial, collected, fee
-FROM timeline_entries WHERE shipment_id = ANY($1::uuid[])
+FROM unnest($1::uuid[]) AS s(wanted) CROSS JOIN LATERAL (
+    SELECT * FROM timeline_entries e WHERE e.shipment_id = s.wanted OFFSET 0  -- by index, whatever the statistics say
+) AS e
 """
 _ADD: Final = """
 INSERT INTO timeline_entries (id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 from uuid import UUID
 
 from shared.contracts import ids
@@ -29,17 +29,17 @@ class WorkflowRef(Generic[InputT]):
     def nudge(self, workflow_id: str, arg: InputT, *, summary: str = "", details: str = "") -> WorkflowCommand:
         return self._command("nudge", workflow_id, arg, summary, details)
 
-    def _command(self, kind: str, workflow_id: str, arg: InputT, summary: str, details: str) -> WorkflowCommand:
-        return WorkflowCommand.model_validate(
-            {
-                "kind": kind,
-                "workflow": self.name,
-                "workflow_id": workflow_id,
-                "task_queue": self.task_queue,
-                "input": arg.model_dump(mode="json"),
-                "summary": summary,
-                "details": details,
-            }
+    def _command(
+        self, kind: Literal["start", "nudge"], workflow_id: str, arg: InputT, summary: str, details: str
+    ) -> WorkflowCommand:
+        return WorkflowCommand(
+            kind=kind,
+            workflow=self.name,
+            workflow_id=workflow_id,
+            task_queue=self.task_queue,
+            input=arg.model_dump(mode="json"),
+            summary=summary,
+            details=details,
         )
 
 

@@ -25,6 +25,7 @@ from shared.telemetry import logger
 log = logger(__name__)
 
 BATCH: Final = 500
+LANES: Final = 2
 POLL: Final = 1.0
 """Seconds between looks when nothing woke us: the safety net for a lost wake-up."""
 KEEP: Final = timedelta(days=90)
@@ -90,10 +91,21 @@ class CallbackProcessor:
                         "DELETE FROM callbacks_raw WHERE state = 'applied' AND received_at < now() - $1::interval", KEEP
                     )
                     purge_at = loop.time() + PURGE_EVERY
-                if await self.apply_batch() == BATCH:
-                    continue
+                await self.drain()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL)
+
+    async def drain(self) -> None:
+        """Applies everything that waits. Two batches at a time: one is read and reckoned while the database writes the
+        other. A parcel that is in both is locked by one after the other, and its state comes of all its entries."""
+
+        async def lane() -> None:
+            while await self.apply_batch() == BATCH:
+                pass
+
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(LANES):
+                lanes.create_task(lane())
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:

@@ -17,9 +17,11 @@ LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 def text_of(value: Any) -> str:
     """A short text; numbers become text, anything else is empty. NUL is not storable and goes."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return ""
-    return str(value).replace("\0", "").strip()[:MAX_TEXT]
+    if not isinstance(value, str):  # asked first: nearly everything is text, and this is asked of every field
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return ""
+        return str(value)[:MAX_TEXT]
+    return value.replace("\0", "").strip()[:MAX_TEXT]
 
 
 def integer_of(value: Any) -> int:
