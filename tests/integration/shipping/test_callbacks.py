@@ -218,6 +218,22 @@ async def test_two_processors_apply_every_callback_once(shop: Shop) -> None:
         assert events[-1]["status"] == "out_for_delivery"
 
 
+async def test_everything_that_waits_is_drained_by_lanes_that_meet_at_the_same_parcels(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "BATCH", 7)
+    await shop.ship_many(10)
+    for status in (6, 3, 5, 4, 5):
+        for shipment in shop.ghtk.shipments:
+            await shop.call_back(body(shipment.label, status, at=f"2030-01-0{status}T08:00:00+07:00"))
+    await callback_processor(shop.running.runtime).drain()
+    assert set((await shop.states()).values()) == {"delivered"}
+    assert await shop.running.rows("SELECT 1 FROM callbacks_raw WHERE state <> 'applied'") == []
+    assert len(await shop.events(SETTLED)) == 10
+    for events in moves(await shop.events(CHANGED)).values():
+        assert events[-1]["status"] == "delivered"
+
+
 async def test_lost_repeated_and_shuffled_callbacks_end_in_the_carrier_s_own_states(databases: Databases) -> None:
     settings = SimulatorSettings(
         outcomes=OutcomeRates(delivered=0.5, redelivered=0.15, returned=0.2, pick_up_failed=0.1, lost=0.05),
