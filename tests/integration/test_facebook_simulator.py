@@ -144,3 +144,24 @@ async def test_lost_pushes_are_lost_alike_in_every_run(facebook: FacebookSimulat
             lost.append(again.world.stats.dropped)
     assert lost[0] == lost[1]
     assert 25 <= lost[0] <= 55
+
+
+async def test_people_drive_it_by_its_control_api(facebook: FacebookSimulator) -> None:
+    base = facebook.graph_url.rsplit("/", 1)[0] + "/_simulator"
+    async with receiving() as receiver, httpx.AsyncClient(base_url=base, trust_env=False) as client:
+        page = (await client.post("/pages", json={"name": "Shop Hạ Long"})).json()
+        form = (await client.post("/forms", json={"page_id": page["page_id"]})).json()
+        callback = {"url": receiver.url, "verify_token": "token"}
+        assert (await client.post("/callback", json=callback)).status_code == 204
+        facebook.world.pages[page["page_id"]].subscribed_fields = ("leadgen", "messages")
+        lead = await client.post("/leads", json={"form_id": form["form_id"], "phone": "0912345678"})
+        told = await client.post("/messages", json={"page_id": page["page_id"], "psid": "77", "text": "0912345678"})
+        assert (lead.status_code, told.status_code) == (201, 201)
+        await facebook.world.sender.drain()
+        assert len(receiver.bodies) == 2
+        assert (await client.put("/faults", json={"drop_push": 1})).json()["drop_push"] == 1
+        assert (await client.put("/faults", json={"no_such_fault": 1})).status_code == 422
+        assert (await client.post(f"/pages/{page['page_id']}/expire-token")).status_code == 204
+        assert (await client.post(f"/pages/{page['page_id']}/drop-subscription")).status_code == 204
+        assert (await client.post("/forms", json={"page_id": "1"})).status_code == 404
+        assert (await client.get("/stats")).json()["updates"] == 2

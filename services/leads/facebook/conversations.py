@@ -25,7 +25,11 @@ from services.leads.intake.keeping import accept_each
 from services.leads.sources import KnownSource
 from services.leads.text import cell
 from shared.contracts.events.leads import MESSAGE_RECEIVED, MessageReceived
+from shared.db import is_unavailable
 from shared.outbox import Row, event_row
+from shared.telemetry import logger
+
+log = logger(__name__)
 
 BATCH: Final = 200
 """Messages that a transaction begins with; the others of their conversations come along."""
@@ -70,7 +74,11 @@ UPDATE facebook_conversations c SET order_id = l.order_id
 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS l (page_id, psid, order_id)
 WHERE c.page_id = l.page_id AND c.psid = l.psid
 """
-_SETTLE: Final = """
+_PUT_ASIDE: Final = """
+UPDATE facebook_messages m SET state = 'rejected' FROM unnest($1::uuid[], $2::text[]) AS f (page_id, psid)
+WHERE m.page_id = f.page_id AND m.psid = f.psid AND m.state = 'received'
+"""
+_SETTLED: Final = """
 UPDATE facebook_messages m SET state = s.state, order_id = s.order_id
 FROM unnest($1::text[], $2::text[], $3::uuid[]) AS s (mid, state, order_id) WHERE m.mid = s.mid
 """
@@ -124,42 +132,58 @@ class _Talk:
         return self.row["page_id"], self.row["psid"]
 
 
-async def go_on(facebook: Facebook) -> bool:
-    """Settles messages that came: as a lead, with the lead of their conversation, or waiting for one. One transaction.
+async def go_on(facebook: Facebook, *, messages: int = BATCH) -> bool:
+    """Settles messages that came: as a lead, with the lead of their conversation, or waiting for one. One transaction; if
+    it fails, a conversation at a time, and the messages of one that fails alone are put aside.
 
     Returns:
         False when there was nothing to do.
     """
     pool = await facebook.db.driver()
-    async with pool.acquire() as connection, connection.transaction():
-        rows = await connection.fetch(_LOCK, BATCH, facebook.now())
-        talks = {(row["page_id"], row["psid"]): _Talk(row, order_id=row["order_id"]) for row in rows}
-        if not talks:
-            return False
-        for message in await connection.fetch(_MESSAGES, *_columns(list(talks))):
-            talks[message["page_id"], message["psid"]].messages.append(message)
-        items = [item for talk in talks.values() if (item := await _lead_of(facebook, talk))]
-        verdicts = {each.id: each for each in await accept_each(connection, items, window=facebook.window)}
-        settled, told = [], []
-        for talk in talks.values():
-            led_to = _order_of(talk, verdicts)
-            for message in talk.messages:
-                if talk.made_by is not None and message["mid"] == talk.made_by["mid"]:
-                    was_rejected = verdicts[message["id"]].verdict == "rejected"
-                    settled.append((message["mid"], *(("rejected", None) if was_rejected else ("lead", led_to))))
-                elif led_to is not None:
-                    settled.append((message["mid"], "attached", led_to))
-                    told.append(_told(message, led_to))
-                else:
-                    settled.append((message["mid"], "waiting", None))
-            talk.order_id = led_to
-        await connection.execute(_SETTLE, *_columns(settled))
-        changed = [(*talk.party, talk.order_id) for talk in talks.values() if talk.order_id != talk.row["known_id"]]
-        if changed:
-            await connection.execute(_LED_TO, *_columns(changed))
-        await write_outbox(connection, told)
-    facebook.db.wake_relay()
-    return True
+    talks: dict[tuple[UUID, str], _Talk] = {}
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_LOCK, messages, facebook.now())
+            talks = {(row["page_id"], row["psid"]): _Talk(row, order_id=row["order_id"]) for row in rows}
+            if talks:
+                await _settle(facebook, connection, talks)
+    except Exception as error:
+        if is_unavailable(error) or not talks:
+            raise
+        if messages > 1:
+            return await go_on(facebook, messages=1)
+        log.exception("conversation could not go on")
+        await pool.execute(_PUT_ASIDE, *_columns(list(talks)))
+        return True
+    if talks:
+        facebook.db.wake_relay()
+    return bool(talks)
+
+
+async def _settle(facebook: Facebook, connection: Connection, talks: dict[tuple[UUID, str], _Talk]) -> None:
+    for message in await connection.fetch(_MESSAGES, *_columns(list(talks))):
+        talks[message["page_id"], message["psid"]].messages.append(message)
+    items = [item for talk in talks.values() if (item := await _lead_of(facebook, talk))]
+    verdicts = {each.id: each for each in await accept_each(connection, items, window=facebook.window)}
+    settled, told = [], []
+    for talk in talks.values():
+        led_to = _order_of(talk, verdicts)
+        for message in talk.messages:
+            if talk.made_by is not None and message["mid"] == talk.made_by["mid"]:
+                was_rejected = verdicts[message["id"]].verdict == "rejected"
+                settled.append((message["mid"], *(("rejected", None) if was_rejected else ("lead", led_to))))
+            elif led_to is not None:
+                settled.append((message["mid"], "attached", led_to))
+                told.append(_told(message, led_to))
+            else:
+                settled.append((message["mid"], "waiting", None))
+        talk.order_id = led_to
+    if settled:  # none is left where another process was faster
+        await connection.execute(_SETTLED, *_columns(settled))
+    changed = [(*talk.party, talk.order_id) for talk in talks.values() if talk.order_id != talk.row["known_id"]]
+    if changed:
+        await connection.execute(_LED_TO, *_columns(changed))
+    await write_outbox(connection, told)
 
 
 async def _lead_of(facebook: Facebook, talk: _Talk) -> Item | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+import pytest
 
 from deploy.local.facebook import Faults
+from services.leads.facebook import conversations
+from services.leads.facebook.chat import phones_in
+from services.leads.phone import Phone
 from tests.integration.leads.facebook_support import Shop
 
 LAN = "24680135790000001"
@@ -147,7 +152,7 @@ async def test_many_messages_at_once_of_many_customers_are_settled_in_their_orde
         for text in ("còn hàng không?", f"số em 09120{customer:05d}", "gọi em nhé"):
             page.world.write(page.page, psid, text)
     await page.world.sender.drain()
-    await page.apply()
+    await asyncio.gather(*(page.apply() for _ in range(3)))
     assert len(await page.leads.rows("SELECT 1 FROM leads WHERE verdict = 'lead'")) == 40
     messages = await told(page)
     assert len(messages) == 80
@@ -166,3 +171,23 @@ async def test_a_conversation_follows_its_lead_into_the_one_that_it_was_merged_w
     assert merged.status_code < 300, merged.text
     await talk(page, "gọi em nhé", psid="2")
     assert [each["order_id"] for each in await told(page)] == [older]
+
+
+async def test_a_conversation_that_we_fail_at_keeps_no_other_waiting(
+    page: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(text: str) -> tuple[Phone, ...]:
+        if "hỏng" in text:
+            raise ValueError(text)
+        return phones_in(text)
+
+    monkeypatch.setattr(conversations, "phones_in", failing)
+    await page.listen()
+    await page.round()
+    page.world.write(page.page, "1", "hỏng 0912345678")
+    page.world.write(page.page, "2", "0987654321")
+    await page.world.sender.drain()
+    await page.apply()
+    assert [row.phone for row in await page.leads.rows("SELECT phone FROM leads")] == ["+84987654321"]
+    (aside,) = await page.leads.rows("SELECT psid, body FROM facebook_messages WHERE state = 'rejected'")
+    assert aside.psid == "1"

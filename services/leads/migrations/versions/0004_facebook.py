@@ -154,7 +154,7 @@ CREATE TABLE facebook_messages (
 );
 COMMENT ON COLUMN facebook_messages.id IS 'of the interaction; of raw item and lead, if the number came with this message';
 COMMENT ON COLUMN facebook_messages.state IS
-    'waiting: for a number to come in the conversation; rejected: kept in the raw inbox, a mistake of ours stood in the way';
+    'waiting: for a number to come in the conversation; rejected: kept, a mistake of ours stood in the way';
 CREATE INDEX facebook_messages_received_idx ON facebook_messages (id) WHERE state = 'received';
 CREATE INDEX facebook_messages_waiting_idx ON facebook_messages (page_id, psid) WHERE state = 'waiting';
 """
