@@ -60,8 +60,13 @@ RETURNING hook_secret_number
 """
 )
 _SET_HASH: Final = text("UPDATE facebook_pages SET hook_secret_hash = :hash WHERE id = :id")
+# A person who asks for it has mended something; but what Facebook limits is not to be asked for earlier by anybody.
 _READ_NOW: Final = text(
-    "UPDATE facebook_pages SET poll_at = 'epoch', subscription_at = 'epoch' WHERE id = :id RETURNING round"
+    """
+UPDATE facebook_pages SET poll_at = 'epoch', subscription_at = 'epoch',
+    paused_until = CASE WHEN problem = 'rate_limited' THEN paused_until ELSE 'epoch' END
+WHERE id = :id RETURNING round
+"""
 )
 _RETRY: Final = text(
     """

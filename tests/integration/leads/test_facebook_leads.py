@@ -302,3 +302,11 @@ async def test_a_crowd_of_announced_leads_is_read_a_hundred_at_a_time(page: Shop
     assert page.world.stats.calls["object"] == 1, "the live test of the connection alone"
     figures = await page.figures()
     assert (figures["pushed"], figures["polled_only"], figures["fetched"]) == (250, 0, 250)
+
+
+@pytest.mark.parametrize(("fault", "problem"), [("server_error", ""), ("rate_limit", "rate_limited")])
+async def test_whoever_mended_something_need_not_wait_but_limits_are_kept(page: Shop, fault: str, problem: str) -> None:
+    page.world.set_faults(Faults.model_validate({fault: 1}))
+    assert (await page.round()).problem
+    page.world.set_faults(Faults())
+    assert (await page.read_again()).problem == problem
