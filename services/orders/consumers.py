@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from services.orders import delivery, intake, messages
+from services.orders import delivery, intake, listed, messages
 from services.orders.care import service as care
 from services.orders.causes import Causes
 from services.orders.intake import Assignment, Birth
@@ -35,6 +35,14 @@ from shared.contracts.events.leads import (
     MessageReceived,
     SpamMarked,
 )
+from shared.contracts.events.leads_everyday import (
+    DO_NOT_CALL_CHANGED,
+    LEAD_TAGGED,
+    TAG_CHANGED,
+    DoNotCallChanged,
+    LeadTagged,
+    TagChanged,
+)
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodSettled, ShipmentChanged
 from shared.contracts.levels import CLEAN
 from shared.db import Session
@@ -49,6 +57,7 @@ _TYPED: Final = frozenset({"manual", "hotline"})
 async def on_leads_accepted(session: Session, events: Sequence[Event[LeadAccepted]]) -> None:
     """A clean number becomes an order at L1 (rule D7), with the owner that leads may have told already."""
     causes = Causes([(event.data.lead_id, event) for event in events])
+    await listed.listed_at_arrival(session, [event.data for event in events])
     made = await intake.bear(
         session, [_birth(event.data) for event in events], recorded_at=datetime.now(UTC), causes=causes
     )
@@ -80,12 +89,14 @@ def _birth(lead: LeadAccepted) -> Birth:
 @handlers.each(DUPLICATE_RELEASED)
 async def on_duplicate_released(session: Session, event: Event[DuplicateReleased]) -> None:
     """'Bỏ đánh trùng': the lead is an order, with the owner that leads may have told already."""
+    await listed.listed_at_arrival(session, [event.data])
     made = await duplicates.released(session, event.data)
     await _follow_owners(session, made or [event.data.lead_id], Causes([(event.data.lead_id, event)]))
 
 
 @handlers.each(LEAD_CORRECTED)
 async def on_lead_corrected(session: Session, event: Event[LeadCorrected]) -> None:
+    await listed.listed_at_arrival(session, [event.data])
     await corrected.corrected(session, event.data)
 
 
@@ -97,6 +108,23 @@ async def on_duplicate_found(session: Session, event: Event[DuplicateFound]) -> 
 @handlers.each(SPAM_MARKED)
 async def on_spam_marked(session: Session, event: Event[SpamMarked]) -> None:
     await spam.marked(session, event.data)
+
+
+@handlers.batch(DO_NOT_CALL_CHANGED)
+async def on_do_not_call_changed(session: Session, events: Sequence[Event[DoNotCallChanged]]) -> None:
+    """Leads keeps the list; care looks at the open orders of these numbers again (rule D38)."""
+    await care.touch(session, await listed.list_changed(session, [event.data for event in events]))
+
+
+@handlers.batch(TAG_CHANGED)
+async def on_tags_changed(session: Session, events: Sequence[Event[TagChanged]]) -> None:
+    await listed.tags_changed(session, [event.data for event in events])
+
+
+@handlers.batch(LEAD_TAGGED)
+async def on_leads_tagged(session: Session, events: Sequence[Event[LeadTagged]]) -> None:
+    """A lead and its order have the same tags (rule D45)."""
+    await listed.leads_tagged(session, [event.data for event in events])
 
 
 @handlers.batch(LEAD_ASSIGNED)

@@ -6,7 +6,8 @@ the same time one always learns of the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -29,7 +30,8 @@ from shared.outbox import Row, event_row
 
 _PRESENT: Final = "(until IS NULL OR until > now())"
 _ENTRIES: Final = f"""
-SELECT phone, jsonb_agg(jsonb_build_object('source', source, 'kind', kind, 'since', since, 'until', until) ORDER BY source)
+SELECT phone, jsonb_agg(jsonb_build_object('source', source, 'kind', kind, 'since', since, 'until', until,
+    'refusal', lead_id IS NOT NULL) ORDER BY source)
     ::text AS entries
 FROM do_not_call WHERE phone = ANY($1::text[]) AND {_PRESENT} GROUP BY phone
 """
@@ -60,12 +62,12 @@ FROM put LEFT JOIN was USING (phone, source)
 _REMOVE: Final = """
 WITH gone AS (
     DELETE FROM do_not_call d USING unnest($1::text[], $2::text[]) AS g (phone, source)
-    WHERE (d.phone, d.source) = (g.phone, g.source) RETURNING d.phone, d.source, d.kind, d.until
+    WHERE (d.phone, d.source) = (g.phone, g.source) RETURNING d.phone, d.source, d.kind, d.since, d.until, d.lead_id
 ), kept AS (
     INSERT INTO do_not_call_changes (id, phone, source, act, kind, until, at, reason, by_id, by)
     SELECT uuidv7(), phone, source, 'removed', kind, until, $3, $4, $5::uuid, $6 FROM gone
 )
-SELECT phone FROM gone
+SELECT phone, source, kind, since, until, lead_id IS NOT NULL AS refusal FROM gone
 """
 _OF_PHONES: Final = """
 SELECT id FROM leads WHERE phone = ANY($1::text[])
@@ -80,7 +82,8 @@ WHERE l.id IN ({_OF_PHONES}) AND l.do_not_call <> EXISTS (
 # The other services know the numbers that came as leads; of the rest they hear when they come.
 _TELL: Final = f"""
 SELECT p.phone, nextval('do_not_call_versions') AS version, coalesce((
-    SELECT jsonb_agg(jsonb_build_object('source', source, 'kind', kind, 'since', since, 'until', until) ORDER BY source)
+    SELECT jsonb_agg(jsonb_build_object('source', source, 'kind', kind, 'since', since, 'until', until,
+    'refusal', lead_id IS NOT NULL) ORDER BY source)
     FROM do_not_call d WHERE d.phone = p.phone AND {_PRESENT}), '[]')::text AS entries
 FROM unnest($1::text[]) AS p (phone)
 WHERE EXISTS (SELECT 1 FROM leads l WHERE l.phone = p.phone)
@@ -187,11 +190,24 @@ async def remove(
     """Frees numbers, which must be locked, of entries given as (number, source). Returns outbox rows."""
     phones, sources = [entry[0] for entry in entries], [entry[1] for entry in entries]
     gone = await connection.fetch(_REMOVE, phones, sources, at, reason, by.id, by.code)
-    return await tell(connection, [row["phone"] for row in gone], at=at)
+    removed: dict[str, list[DoNotCallEntry]] = defaultdict(list)
+    for row in gone:
+        removed[row["phone"]].append(DoNotCallEntry.model_validate(dict(row)))
+    return await tell(connection, list(removed), at=at, removed=removed)
 
 
-async def tell(connection: Connection, phones: Sequence[str], *, at: datetime) -> list[Row]:
-    """Marks the leads of locked numbers, and makes the facts about them for those services that know them."""
+async def tell(
+    connection: Connection,
+    phones: Sequence[str],
+    *,
+    at: datetime,
+    removed: Mapping[str, Sequence[DoNotCallEntry]] | None = None,
+) -> list[Row]:
+    """Marks the leads of locked numbers, and makes the facts about them for those services that know them.
+
+    Args:
+        removed: what this change took back, by number.
+    """
     if not phones:
         return []
     changed = sorted(set(phones))
@@ -200,7 +216,13 @@ async def tell(connection: Connection, phones: Sequence[str], *, at: datetime) -
     return [
         event_row(
             DO_NOT_CALL_CHANGED,
-            DoNotCallChanged(phone=row["phone"], version=row["version"], at=at, entries=_entries(row["entries"])),
+            DoNotCallChanged(
+                phone=row["phone"],
+                version=row["version"],
+                at=at,
+                entries=_entries(row["entries"]),
+                removed=tuple((removed or {}).get(row["phone"], ())),
+            ),
             subject=uuid7(),  # the number itself stays out of the headers of messages
         )
         for row in await connection.fetch(_TELL, changed)

@@ -1,12 +1,14 @@
 """What levels say of consent: at L1.3 a person has refused contact, so consent ends and the numbers must not be called
-(rules D13, D38). A refusal that was undone was none."""
+(rules D13, D38). Once the order leaves L1.3 again, by whatever cause, the refusal is over."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
+
+import asyncpg
 
 from services.leads.consent import do_not_call
 from services.leads.consent.do_not_call import By, NewEntry
@@ -16,7 +18,10 @@ from shared.contracts.events.orders import LevelChanged
 from shared.outbox import Row
 
 REASON: Final = "Khách từ chối tiếp xúc (L1.3)"
-_UNDO: Final = "undo"
+OVER: Final = "Không còn ở mức từ chối tiếp xúc (L1.3)"
+
+_BY_LIST: Final = "care"
+"""Cause of a transition to L1.3 that care makes because the number is listed: nobody has refused anything then."""
 
 _KEEP: Final = """
 INSERT INTO lead_levels (lead_id, sequence, from_level, to_level, at, cause, actor)
@@ -24,15 +29,21 @@ SELECT c.* FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::ti
     AS c (lead_id, sequence, from_level, to_level, at, cause, actor) JOIN leads l ON l.id = c.lead_id
 ON CONFLICT (lead_id, sequence) DO NOTHING RETURNING lead_id
 """
-# Facts come in any order, so the refusals of a lead are judged from all that is known of it.
+# Facts come in any order, so the last word of a lead is taken from all that is known of it: it refused, or has left the
+# refusal again, because it was undone, somebody took responsibility for calling, or the customer came again.
 _REFUSALS: Final = """
-SELECT l.id, l.phone, l.other_phones, r.at, r.actor
-FROM leads l LEFT JOIN LATERAL (
-    SELECT v.at, v.actor FROM lead_levels v WHERE v.lead_id = l.id AND v.to_level = $2 AND NOT EXISTS (
-        SELECT 1 FROM lead_levels u WHERE u.lead_id = v.lead_id AND u.sequence = v.sequence + 1 AND u.cause = $3)
+SELECT l.id, l.phone, l.other_phones, r.to_level = $2 AS refuses, r.at, r.actor, r.cause
+FROM leads l CROSS JOIN LATERAL (
+    SELECT * FROM lead_levels v WHERE v.lead_id = l.id AND (v.from_level = $2 OR (v.to_level = $2 AND v.cause <> $3))
     ORDER BY v.sequence DESC LIMIT 1
-) r ON true
+) r
 WHERE l.id = ANY($1::uuid[])
+"""
+_GIVE_BACK: Final = """
+INSERT INTO consents (id, phone, purpose, act, at, how, reason, lead_id, by)
+SELECT uuidv7(), phone, 'requested_call', 'given', at, 'refusal_over', cause, lead_id, by
+FROM unnest($1::text[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[]) AS r (phone, at, lead_id, by, cause)
+WHERE EXISTS (SELECT 1 FROM consents c WHERE c.phone = r.phone AND c.lead_id = r.lead_id AND c.act = 'withdrawn')
 """
 _OTHERS: Final = """
 WITH numbers AS (
@@ -73,25 +84,32 @@ async def record(connection: Connection, changes: Sequence[LevelChanged], *, con
     fresh = {row["lead_id"] for row in rows} & concerned
     if not fresh:
         return []
-    now = datetime.now(UTC)
-    refusals, taken_back = [], []
-    for lead in await connection.fetch(_REFUSALS, list(fresh), levels.REFUSES_CONTACT, _UNDO):
-        if lead["at"] is None:
-            taken_back.append(lead["id"])
-        else:
-            refusals += [
-                (NewEntry(phone, "customer", "all", REASON, lead["at"], lead_id=lead["id"]), lead["actor"])
-                for phone in (lead["phone"], *lead["other_phones"])
-            ]
-    told = await do_not_call.add(connection, [entry for entry, _ in refusals], by=By(), at=now) if refusals else []
-    await connection.execute(
-        _WITHDRAW,
-        [entry.phone for entry, _ in refusals],
-        [entry.since for entry, _ in refusals],
-        [entry.lead_id for entry, _ in refusals],
-        [actor for _, actor in refusals],
-        REASON,
-    )
-    listed = await connection.fetch(_LISTED_BY, taken_back) if taken_back else []
+    rows = await connection.fetch(_REFUSALS, list(fresh), levels.REFUSES_CONTACT, _BY_LIST)
+    refused = [(phone, row) for row in rows if row["refuses"] for phone in (row["phone"], *row["other_phones"])]
+    over = [(phone, row) for row in rows if not row["refuses"] for phone in (row["phone"], *row["other_phones"])]
+    return await _list(connection, refused) + await _free(connection, over)
+
+
+Said = Sequence[tuple[str, asyncpg.Record]]
+"""Numbers, and the last that is known of their leads' refusals."""
+
+
+async def _list(connection: Connection, refused: Said) -> list[Row]:
+    if not refused:
+        return []
+    entries = [NewEntry(phone, "customer", "all", REASON, row["at"], lead_id=row["id"]) for phone, row in refused]
+    await connection.execute(_WITHDRAW, *_columns(refused, "at", "id", "actor"), REASON)
+    return await do_not_call.add(connection, entries, by=By(), at=datetime.now(UTC))
+
+
+async def _free(connection: Connection, over: Said) -> list[Row]:
+    if not over:
+        return []
+    await connection.execute(_GIVE_BACK, *_columns(over, "at", "id", "actor", "cause"))
+    listed = await connection.fetch(_LISTED_BY, list({row["id"] for _, row in over}))
     entries = [(row["phone"], "customer") for row in listed]
-    return told + await do_not_call.remove(connection, entries, reason="Hoàn tác L1.3", by=By(), at=now)
+    return await do_not_call.remove(connection, entries, reason=OVER, by=By(), at=datetime.now(UTC))
+
+
+def _columns(said: Said, *names: str) -> list[list[Any]]:
+    return [[phone for phone, _ in said], *([row[name] for _, row in said] for name in names)]

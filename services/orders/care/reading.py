@@ -11,6 +11,7 @@ from sqlalchemy import TextClause, text
 
 from services.orders.care.facts import Facts, Interaction, Owner, StepState, Task, load_state
 from services.orders.interactions.ledger import CLOSED
+from services.orders.listed import SINCE
 from services.orders.record import Order
 from shared.db import ReadSession, Session
 
@@ -42,8 +43,8 @@ FROM care WHERE order_id = :id
 _READ_CARE: Final = text(_CARE)
 _LOCK_CARE: Final = text(f"{_CARE} FOR UPDATE")
 _ABOUT: Final = text(
-    """
-SELECT c.do_not_call_at,
+    f"""
+SELECT (SELECT greatest(c.do_not_call_at, {SINCE}) FROM orders o WHERE o.id = :id) AS do_not_call_at,
     (SELECT max(at) FROM arrivals WHERE order_id = :id AND asked_again) AS came_again_at,
     (SELECT cause FROM assignments WHERE order_id = :id AND assignment = :assignment) AS assignment_cause,
     (SELECT superior_id FROM staff_members WHERE account_id = :owner_id AND version > 0) AS manager_id
@@ -95,7 +96,13 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
     about = (
         await session.execute(
             _ABOUT,
-            {**own, "owner_id": order.owner_id, "customer_id": order.customer_id, "assignment": order.assignment},
+            {
+                **own,
+                "owner_id": order.owner_id,
+                "customer_id": order.customer_id,
+                "assignment": order.assignment,
+                "now": now,
+            },
         )
     ).one()
     interactions = (await session.execute(_INTERACTIONS, own)).all()

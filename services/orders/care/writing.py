@@ -114,6 +114,9 @@ VALUES (:id, :order_id, :key, :account_id, :kind, :task_key, :at)
 _MARK: Final = text("UPDATE orders SET marks = array_append(marks, :mark) WHERE id = :id AND NOT marks @> ARRAY[:mark]")
 _ARCHIVE: Final = text("UPDATE care SET archived_at = :at WHERE order_id = :id")
 
+LISTED: Final = "do_not_call"
+"""Cause with which care ends because the number is on the do-not-call list."""
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -194,6 +197,8 @@ class _Writer:
                 await self._ask_for_owner(effect, "floating_pool")
             case AddMark():
                 await self._session.execute(_MARK, {"id": self.order.id, "mark": effect.mark})
+            case PutOnDoNotCallList() if effect.cause == LISTED:
+                pass  # the list has it already, and it alone may take it off again
             case PutOnDoNotCallList():
                 await customers.refuse_calls(self._session, self.order.customer_id, at=effect.at, reason=effect.cause)
             case Archive():

@@ -11,18 +11,21 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.orders.access import VISIBLE, shown_phone, viewer
+from services.orders.listed import TAGS
+from services.orders.reading.one import TagView
 from services.orders.text import read_code, read_phone, words
 from shared.auth import Principal
 from shared.contracts.base import Dong
 from shared.db import ReadSession
 
-_PAGE: Final = """
+_PAGE: Final = f"""
 SELECT o.id, o.code, o.name, o.recipient, o.phone, o.level, o.level_since, l.kind = 'open' AS is_open, o.owner_id,
     o.owner_code, o.team, o.closer_id, o.closer_code, o.product, o.channel, o.marketer, o.cohort_at, o.marks, o.total,
+    {TAGS} AS tags,
     o.cod, o.closed_at, o.waybill, o.shipment_status, c.next_due, c.step, r.state AS stock, f.phase AS fulfilment
 FROM orders o JOIN levels l ON l.code = o.level LEFT JOIN care c ON c.order_id = o.id
 LEFT JOIN reservations r ON r.order_id = o.id LEFT JOIN fulfilments f ON f.order_id = o.id
-WHERE {conditions} ORDER BY o.id DESC LIMIT :limit
+WHERE {{conditions}} ORDER BY o.id DESC LIMIT :limit
 """
 
 
@@ -44,6 +47,7 @@ class OrderItem(BaseModel):
     marketer: str
     cohort_at: datetime = Field(description="arrival of the number")
     marks: list[str]
+    tags: list[TagView] = []
     total: Dong
     cod: Dong
     closed_at: datetime | None

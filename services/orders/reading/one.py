@@ -14,6 +14,7 @@ from services.orders.care.processes import Processes
 from services.orders.care.reading import read_care
 from services.orders.care.views import CareView, care_view
 from services.orders.levels.moves import allowed_for_staff
+from services.orders.listed import SINCE, TAGS
 from shared.auth import Principal
 from shared.contracts.base import Dong
 from shared.db import ReadSession
@@ -25,6 +26,12 @@ class LevelView(BaseModel):
     en: str
     kind: str = Field(description="open or final")
     since: datetime
+
+
+class TagView(BaseModel):
+    id: UUID
+    name: str
+    colour: str = Field(description="#rrggbb")
 
 
 class CustomerView(BaseModel):
@@ -136,6 +143,7 @@ class OrderView(BaseModel):
     team: str
     assigned_at: datetime | None
     marks: list[str]
+    tags: list[TagView] = Field(default=[], description="those of the lead; leads keeps them")
     lead: LeadView
     customer: CustomerView
     contents: ContentsView | None
@@ -148,17 +156,18 @@ class OrderView(BaseModel):
 _ORDER: Final = text(
     f"""
 SELECT o.*, l.vi AS level_vi, l.en AS level_en, l.kind AS level_kind, r.state AS stock, f.phase AS fulfilment,
-    coalesce(f.posted_by, '') AS posted_by
+    coalesce(f.posted_by, '') AS posted_by, {TAGS} AS tags
 FROM orders o JOIN levels l ON l.code = o.level
 LEFT JOIN reservations r ON r.order_id = o.id LEFT JOIN fulfilments f ON f.order_id = o.id
 WHERE o.id = :id AND {VISIBLE}
 """
 )
 _CUSTOMER: Final = text(
-    """
-SELECT c.id, c.do_not_call_at, c.confirmed_at, c.confirmed_by,
+    f"""
+SELECT c.id, c.confirmed_at, c.confirmed_by,
     CASE WHEN c.name <> '' THEN c.name ELSE coalesce((
         SELECT o.name FROM orders o WHERE o.customer_id = c.id AND o.name <> '' ORDER BY o.id LIMIT 1), '') END AS name,
+    (SELECT greatest(c.do_not_call_at, {SINCE}) FROM orders o WHERE o.id = :order_id) AS do_not_call_at,
     (SELECT array_agg(phone ORDER BY added_at, phone) FROM customer_phones p WHERE p.customer_id = c.id) AS phones,
     (SELECT count(*) FROM orders o WHERE o.customer_id = c.id) AS orders,
     (SELECT count(*) FROM orders o WHERE o.customer_id = c.id AND o.level = 'L8') AS delivered,
@@ -187,7 +196,7 @@ async def read_order(
     order = (await session.execute(_ORDER, {"id": order_id, **viewer(who)})).one_or_none()
     if order is None:
         raise OrderNotFound
-    customer = (await session.execute(_CUSTOMER, {"id": order.customer_id})).one()
+    customer = (await session.execute(_CUSTOMER, {"id": order.customer_id, "order_id": order_id, "now": now})).one()
     tasks = await open_tasks(session, order_id)
     to_team = any(task.to_team for task in tasks)
 
@@ -213,6 +222,7 @@ async def read_order(
         team=order.team,
         assigned_at=order.assigned_at,
         marks=order.marks,
+        tags=[TagView.model_validate(tag) for tag in order.tags],
         lead=LeadView(
             name=order.name,
             address=order.lead_address,

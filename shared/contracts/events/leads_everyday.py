@@ -20,6 +20,8 @@ class DoNotCallEntry(Contract):
     kind: DoNotCallKind
     since: Instant
     until: Instant | None = None
+    refusal: bool = False
+    """The number was refused in a call (L1.3), which orders knew before the list."""
 
 
 class DoNotCallChanged(Contract):
@@ -30,6 +32,8 @@ class DoNotCallChanged(Contract):
     """Grows with each change of a number; a reader keeps the highest."""
     at: Instant
     entries: tuple[DoNotCallEntry, ...] = ()
+    removed: tuple[DoNotCallEntry, ...] = ()
+    """What this change took back."""
 
 
 class LeadTagged(Contract):

@@ -126,6 +126,16 @@ async def test_refusal_ends_consent_and_lists_every_number_and_undoing_it_takes_
     assert last["version"] > max(one["version"] for one in told)
 
 
+async def test_an_order_that_care_ended_because_of_the_list_is_no_refusal(leads: Running) -> None:
+    client = await leads.client()
+    lead = await post(client, "0912345678")
+
+    await move(leads, lead, 2, "L1.3", cause="care")
+
+    kept = await consents(client, "0912345678")
+    assert (kept["do_not_call"], kept["standing"][0]["state"]) == ([], "given")
+
+
 async def test_an_undo_that_is_told_before_its_refusal_leaves_nothing_listed(leads: Running) -> None:
     client = await leads.client()
     lead = await post(client, "0912345678")
