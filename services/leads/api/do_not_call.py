@@ -18,7 +18,7 @@ from services.leads.driver import connection_of, mark_outbox_written, write_outb
 from services.leads.errors import CursorUnreadable, PhoneFilterUnreadable
 from services.leads.phone import read_phones
 from services.leads.state import RuntimeDep
-from services.leads.text import national
+from services.leads.text import masked
 from shared.contracts.events.leads_everyday import DoNotCallKind, DoNotCallSource
 from shared.db import Session
 from shared.errors import Invalid
@@ -113,14 +113,14 @@ async def list_entries(
     kind: DoNotCallKind | None = None,
     phone: Annotated[str | None, Query(max_length=200, description="in any spelling")] = None,
 ) -> EntryPage:
-    """The list, newest entry first."""
+    """The list, newest entry first, with masked numbers; one number is looked up with `phone` or under `/v1/consents`."""
     place = _read_cursor(after) if after is not None else None
     number = one_phone(phone) if phone is not None else None
     async with runtime.db.read() as session:
         rows = await do_not_call.page(session, after=place, limit=limit, source=source, kind=kind, phone=number)
     more = len(rows) == limit
     return EntryPage(
-        items=[EntryOut.of(row._mapping, show=national) for row in rows],
+        items=[EntryOut.of(row._mapping, show=masked) for row in rows],
         next=f"{rows[-1].since.isoformat()}~{rows[-1].phone}~{rows[-1].source}" if more else None,
     )
 

@@ -41,6 +41,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (file_hash, source, kind, mode) DO NOTHING RETURNING id
 """
 _SAME: Final = "SELECT id FROM do_not_call_imports WHERE file_hash = $1 AND source = $2 AND kind = $3 AND mode = $4"
+_REVIVE: Final = """
+UPDATE do_not_call_imports SET state = 'running', problem_vi = '', problem_en = '', finished_at = NULL
+WHERE id = $1 AND state = 'failed' RETURNING id
+"""
 _KEEP: Final = (
     "INSERT INTO do_not_call_files (import_id, number, rows) SELECT $1, * FROM unnest($2::integer[], $3::text[])"
 )
@@ -161,7 +165,8 @@ async def add(connection: Connection, upload: Upload, chunks: Sequence[str]) -> 
     """Keeps an upload, in the caller's transaction.
 
     Returns:
-        Its import, and whether it is a new one; the same file for the same purpose is imported once.
+        Its import, and whether there is something to do: the same file for the same purpose is imported once, but one
+        that failed goes on.
     """
     added = await connection.fetchval(
         _INSERT,
@@ -179,7 +184,7 @@ async def add(connection: Connection, upload: Upload, chunks: Sequence[str]) -> 
     )
     if added is None:
         known = await connection.fetchval(_SAME, upload.file_hash, upload.source, upload.kind, upload.mode)
-        return known, False
+        return known, await connection.fetchval(_REVIVE, known) is not None
     for start in range(0, len(chunks), 20):
         some = chunks[start : start + 20]
         await connection.execute(_KEEP, upload.id, list(range(start, start + len(some))), list(some))

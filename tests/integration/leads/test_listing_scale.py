@@ -1,0 +1,141 @@
+"""Each filter of the list reads an index, whatever the number of leads: by the plan, and by the buffers that are read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
+
+from services.leads.app import SERVICE
+from services.leads.listing import query
+from services.leads.listing.filters import LeadFilters
+from services.leads.repository.leads import LEADS, SHOWN, Viewer
+from tests.harness import Databases, Running, running
+
+EVERYTHING: Final = Viewer(everything=True, unassigned=True, people=(), codes=())
+RARE: Final = UUID(int=7)
+
+# The rare values are all among the oldest leads, as those of a campaign that ended long ago.
+_FILL: Final = """
+WITH made AS (
+    INSERT INTO raw_items (id, channel, received_at, content_type, body, verdict)
+    SELECT uuidv7(), 'manual', now() - n * interval '1 minute', '', '', 'lead' FROM generate_series(1, :count) AS n
+    RETURNING id, received_at
+), n AS (SELECT id, received_at, row_number() OVER (ORDER BY received_at, id) AS n FROM made)
+INSERT INTO leads (id, verdict, phone, other_phones, phone_typed, name, product, note, address, source_id, channel, campaign,
+    landing_page, marketer, received_at, returning_customer, level, in_care, owner_id, assignment, spam, do_not_call)
+SELECT id, 'lead', '+849' || lpad(n::text, 8, '0'), CASE WHEN n = 9 THEN ARRAY['+84380000009'] ELSE '{}' END, '',
+    CASE WHEN n <= 20 THEN 'Quách Hiếm' ELSE (ARRAY['Nguyễn', 'Trần', 'Lê'])[1 + n % 3] || ' ' || n END,
+    CASE WHEN n <= 20 THEN 'HIEM' ELSE 'P' || n % 50 END, 'Gọi sau ' || n % 24 || 'h', n || ' Lê Lợi, Phường Bến Thành', NULL,
+    CASE WHEN n <= 20 THEN 'event' ELSE 'landing_page' END, CASE WHEN n <= 20 THEN 'hiem' ELSE 'C' || n % 200 END,
+    CASE WHEN n <= 20 THEN 'hiem' ELSE 'LP' || n % 100 END, CASE WHEN n <= 20 THEN 'MKTX' ELSE 'MKT' || n % 30 END, received_at,
+    n <= 20, CASE WHEN n <= 20 THEN 'L1.3' ELSE 'L1' END, true,
+    CASE WHEN n <= 20 THEN CAST(:rare AS uuid) ELSE lpad(to_hex(n % 100), 32, '1')::uuid END, 1,
+    CASE WHEN n <= 20 THEN 'fake' ELSE '' END, n <= 20
+FROM n
+"""
+
+CASES: Final[dict[str, dict[str, Any]]] = {
+    "level": {"level": ["L1.3"]},
+    "levels": {"level": ["L1.3", "L1.5"]},
+    "owner": {"owner_id": [RARE]},
+    "channel": {"channel": ["event"]},
+    "campaign": {"campaign": ["hiem"]},
+    "landing_page": {"landing_page": ["hiem"]},
+    "marketer": {"marketer": ["MKTX"]},
+    "product": {"product": ["HIEM"]},
+    "returning_customer": {"returning_customer": True},
+    "spam": {"spam": True},
+    "do_not_call": {"do_not_call": True},
+    "phone": {"phone": "0900000009"},
+    "second phone": {"phone": "0380000009"},
+    "end of a phone": {"phone": "00000009"},
+    "words": {"q": "quach hiem"},
+    "received": {"received_to": "2000-01-01T00:00:00Z"},
+    "assigned": {"assigned_to": "2000-01-01T00:00:00Z"},
+    "tag": {"tag_any": [RARE]},
+    "note": {"has_note": True},
+    "waiting": {"waiting": True},
+    "unassigned": {"unassigned": True},
+    "two that fit few": {"campaign": ["hiem"], "level": ["L1.3"]},
+}
+
+
+async def fill(leads: Running, count: int) -> None:
+    async with leads.db.transaction() as session:
+        await session.execute(text(_FILL), {"count": count, "rare": RARE})
+    pool = await leads.db.driver()
+    await pool.execute("ANALYZE")
+
+
+async def buffers(leads: Running, **filters: Any) -> tuple[int, str]:
+    """Pages of 8 KiB that the first page of a list reads, and its plan."""
+    asked = LeadFilters.model_validate(filters)
+    statement = (
+        SHOWN.where(EVERYTHING.may_see(), *asked.conditions())
+        .order_by(LEADS.c.received_at.desc(), LEADS.c.id.desc())
+        .limit(50)
+    )
+    compiled = statement.compile(dialect=postgresql.asyncpg.dialect(), compile_kwargs={"literal_binds": True})
+    pool = await leads.db.driver()
+    (plan,) = await pool.fetchrow(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled}")  # type: ignore[misc]  # one row
+    top = orjson.loads(plan)[0]["Plan"]
+    return top["Shared Hit Blocks"] + top["Shared Read Blocks"], plan
+
+
+@pytest.fixture(scope="module")
+async def many(databases: Databases) -> AsyncIterator[Running]:
+    async with running(SERVICE, databases) as instance:
+        await fill(instance, 20_000)
+        yield instance
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_filter_that_few_old_leads_fit_reads_few_pages(many: Running, name: str) -> None:
+    pool = await many.db.driver()
+    table = await pool.fetchval("SELECT pg_relation_size('leads') / 8192")
+
+    read, plan = await buffers(many, **CASES[name])
+
+    assert '"Seq Scan"' not in plan or '"Relation Name": "leads"' not in plan.split('"Seq Scan"', 1)[1][:200], plan
+    assert read < table / 3, (read, table)
+
+
+@pytest.mark.soak
+async def test_lists_of_a_million_leads_answer_like_lists_of_a_thousand(leads: Running) -> None:
+    await fill(leads, 1_000_000)
+    client = await leads.client()
+    took: dict[str, float] = {}
+    asked: dict[str, dict[str, Any]] = {
+        **CASES,
+        "nothing": {},
+        "common level": {"main_level": ["L1"]},
+        "common word": {"q": "nguyen"},
+        "three digits": {"phone": "123"},
+        "tags none": {"tag_none": [RARE]},
+    }
+    for name, filters in asked.items():
+        shown = {
+            key: [str(one) for one in value] if isinstance(value, list) else value for key, value in filters.items()
+        }
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            answer = await client.get("/v1/leads", params=shown)
+            times.append(time.perf_counter() - started)
+            assert answer.status_code == 200, (name, answer.text)
+        took[name] = min(times) * 1000
+    counted = time.perf_counter()
+    assert (await client.get("/v1/leads/count", params={"main_level": "L1"})).json()["more"] is True
+    took["count"] = (time.perf_counter() - counted) * 1000
+    print({name: round(value) for name, value in sorted(took.items(), key=lambda item: -item[1])})
+    read, _ = await buffers(leads, campaign=["hiem"])
+    assert read < 2_000
+    async with leads.db.read() as session:
+        assert await query.count(session, EVERYTHING, LeadFilters.model_validate({"q": "quach"})) == 20
