@@ -37,6 +37,8 @@ OLD_PREFIXES = {"38": "168", "39": "169", "35": "165", "70": "120", "79": "121",
 """New → old mobile prefix (2018), for the numbers that the example writes in the old way."""
 PREFIXES = (*OLD_PREFIXES, "32", "33", "34", "86", "88", "90", "91", "93", "94", "96", "97", "98")
 AREAS = (("24", "3825"), ("28", "3822"), ("236", "382"), ("225", "384"), ("292", "383"))
+OLD_AREAS = {"225": "31"}
+"""Hải Phòng as old lists still write it: area codes changed in 2017."""
 
 PRODUCTS = (
     "Máy lọc không khí mini",
@@ -197,7 +199,8 @@ class Maker:
         for area, block in AREAS:
             self._serial += 1
             local = f"{block}{self._serial:04}"
-            lines.append(Line(f"(0{area}) {local}", [f"+84{area}{local}"]))
+            written = OLD_AREAS.get(area, area)
+            lines.append(Line(f"(0{written}) {local}", [f"+84{area}{local}"]))
         return lines
 
     def foreign_leads(self) -> list[Line]:
@@ -236,7 +239,7 @@ class Maker:
             (whole[7] + " 5", "extra_digits"),
             *((text, "no_digits") for text in ("không cho số", "ib Zalo nhé", "chưa có", "...")),
             *((text, "hotline") for text in ("1900 1234", "18001090", "1900.6868.68")),
-            *(("04" + number[2:], "unknown_prefix") for number in whole[8:9]),
+            *(("010" + number[3:], "unknown_prefix") for number in whole[8:9]),
             ("0123456789", "unknown_prefix"),
             ("9.12E+08", "rounded_by_excel"),
             ("113", "short_code"),

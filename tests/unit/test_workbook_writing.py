@@ -48,7 +48,15 @@ def test_results_are_also_told_in_english(tmp_path: Path) -> None:
     rows = list(load_workbook(path).worksheets[0].values)
 
     assert rows[0] == ("Row", "Result", "Reason")
-    assert [row[1] for row in rows[1:]] == ["Accepted", "Duplicate", "Rejected"]
+    assert [row[1] for row in rows[1:]] == [
+        "Accepted",
+        "Duplicate",
+        "Rejected",
+        "Imported before",
+        "Not taken in",
+        "Undone",
+        "Kept",
+    ]
 
 
 @pytest.mark.parametrize(
