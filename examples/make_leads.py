@@ -37,8 +37,8 @@ OLD_PREFIXES = {"38": "168", "39": "169", "35": "165", "70": "120", "79": "121",
 """New → old mobile prefix (2018), for the numbers that the example writes in the old way."""
 PREFIXES = (*OLD_PREFIXES, "32", "33", "34", "86", "88", "90", "91", "93", "94", "96", "97", "98")
 AREAS = (("24", "3825"), ("28", "3822"), ("236", "382"), ("225", "384"), ("292", "383"))
-OLD_AREAS = {"225": "31"}
-"""Hải Phòng as old lists still write it: area codes changed in 2017."""
+OLD_AREAS = {"236": "511"}
+"""Đà Nẵng as old lists still write it: area codes changed in 2017."""
 
 PRODUCTS = (
     "Máy lọc không khí mini",
