@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from services.leads.floating.upkeep import archive
+from services.leads.floating.upkeep import archive, forget_locks
 from services.leads.settings import LeadsSettings
 from services.leads.transfers.store import forget_previews
 from services.leads.waiting.alarm import raise_late
@@ -18,6 +18,11 @@ from shared.public_holidays import vietnam
 
 PAUSE: Final = 10.0
 """Seconds between looks: by so much an alarm may be late."""
+
+BATCH: Final = 500
+"""Numbers archived, and numbers raised, in one transaction."""
+KEPT: Final = timedelta(days=1)
+"""Previews that nobody confirmed and viewing locks that are over stay for so long, to be looked at when somebody asks."""
 
 
 class BusinessHours:
@@ -63,9 +68,11 @@ class Upkeep:
         pool = await self._db.driver()
         hours = await self._hours.at(now)
         async with pool.acquire() as connection, connection.transaction():
-            more = await archive(connection, stay=self._settings.floating_limits.stay, now=now)
+            archived = await archive(connection, stay=self._settings.floating_limits.stay, now=now, limit=BATCH)
         async with pool.acquire() as connection, connection.transaction():
-            late = await raise_late(connection, hours, after=self._settings.unassigned_alarm, now=now)
-        await forget_previews(pool, before=now - timedelta(days=1))
-        self._db.wake_relay()
-        return more or late
+            raised = await raise_late(connection, hours, after=self._settings.unassigned_alarm, now=now, limit=BATCH)
+        await forget_previews(pool, before=now - KEPT)
+        await forget_locks(pool, before=now - KEPT)
+        if archived or raised:
+            self._db.wake_relay()
+        return BATCH in (archived, raised)

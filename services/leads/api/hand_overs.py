@@ -14,10 +14,8 @@ from services.leads.api.dependencies import Distributor, Limit
 from services.leads.api.transfers import ConfirmIn, PeopleIn, TransferOut, TransferPage, TransferRowPage
 from services.leads.driver import connection_of
 from services.leads.errors import HandOverToSelf, NothingToTransfer
-from services.leads.moves import people
 from services.leads.state import RuntimeDep
 from services.leads.transfers import plan, store
-from shared.contracts.permissions import LEADS_DISTRIBUTE
 from shared.db import Session
 from shared.errors import NotFound, language_of
 from shared.idempotency import OnceDep
@@ -76,10 +74,12 @@ class NeededPage(BaseModel):
 async def list_needed(
     who: Distributor, runtime: RuntimeDep, limit: Limit = 50, after: UUID | None = None
 ) -> NeededPage:
-    """Portfolios without a holder: locked accounts that still have open leads. Empty when all is handed over."""
+    """Portfolios without a holder: locked accounts, among those below you, that still have open leads.
+
+    Empty when all is handed over."""
     rows = await store.needed(
         await runtime.db.driver(),
-        everybody=who.sees_all or who.may(LEADS_DISTRIBUTE),
+        everybody=who.sees_all,
         viewer=who.account_id,
         after=after,
         limit=limit,
@@ -92,13 +92,13 @@ async def list_needed(
 async def preview_hand_over(
     body: HandOverIn, who: Distributor, once: OnceDep, runtime: RuntimeDep, request: Request
 ) -> Response:
-    """Plans a hand-over and changes nothing: how many leads each would get. Good for an hour."""
+    """Plans the hand-over of somebody below you and changes nothing: how many leads each would get. Good for an hour."""
 
     async def effect(session: Session) -> TransferOut:
         if any(share.account_id == body.from_id for share in body.people):
             raise HandOverToSelf
         connection = await connection_of(session)
-        if body.from_id not in await people(connection, [body.from_id]):
+        if not await store.may_hand_over(connection, body.from_id, everybody=who.sees_all, viewer=who.account_id):
             raise NotFound(what="colleague")
         leads = await plan.portfolio(connection, body.from_id, ended_too=body.scope == "all")
         if not leads:

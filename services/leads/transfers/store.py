@@ -56,6 +56,10 @@ WHERE m.version > 0 AND NOT m.active AND l.level <> ALL($1::text[]) AND ($2::uui
     AND ($3::boolean OR m.account_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $4))
 GROUP BY m.account_id ORDER BY m.account_id LIMIT $5
 """
+_BELOW: Final = """
+SELECT 1 FROM staff_members WHERE account_id = $1 AND version > 0
+    AND ($2::boolean OR account_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $3))
+"""
 _FORGET: Final = """
 DELETE FROM transfers WHERE id IN (
     SELECT id FROM transfers WHERE state = 'preview' AND good_until < $1 ORDER BY id LIMIT 20 FOR UPDATE SKIP LOCKED)
@@ -138,6 +142,11 @@ async def needed(
         everybody: of the whole company, not only below the viewer.
     """
     return await pool.fetch(_NEEDED, sorted(levels.SEED_FINAL), after, everybody, viewer, limit)
+
+
+async def may_hand_over(connection: Connection, holder: UUID, *, everybody: bool, viewer: UUID) -> bool:
+    """Whether the viewer may hand over what this colleague holds: they are below, or the viewer sees everybody."""
+    return await connection.fetchval(_BELOW, holder, everybody, viewer) is not None
 
 
 async def forget_previews(connection: Connection | Pool, *, before: datetime) -> None:

@@ -10,9 +10,6 @@ from services.leads.driver import Connection, write_outbox
 from services.leads.waiting.hours import waiting_since
 from shared.calendar import Calendar
 
-BATCH: Final = 500
-"""Numbers raised in one transaction."""
-
 # Only numbers that never had an owner: for the others their care tells the manager.
 _RAISE: Final = """
 UPDATE backlog b SET raised_at = $1 FROM (
@@ -22,10 +19,10 @@ UPDATE backlog b SET raised_at = $1 FROM (
 """
 
 
-async def raise_late(connection: Connection, calendar: Calendar, *, after: timedelta, now: datetime) -> bool:
-    """Raises what has waited for `after` of business time, in the caller's transaction; True when there may be more."""
+async def raise_late(connection: Connection, calendar: Calendar, *, after: timedelta, now: datetime, limit: int) -> int:
+    """Raises what has waited for `after` of business time, in the caller's transaction; returns how many."""
     threshold = waiting_since(calendar, now=now, waited=after)
-    rows = await connection.fetch(_RAISE, now, threshold, BATCH)
+    rows = await connection.fetch(_RAISE, now, threshold, limit)
     facts = [
         events.unassigned(
             row["lead_id"],
@@ -37,4 +34,4 @@ async def raise_late(connection: Connection, calendar: Calendar, *, after: timed
         for row in sorted(rows, key=lambda row: (row["received_at"], row["lead_id"]))
     ]
     await write_outbox(connection, facts)
-    return len(rows) == BATCH
+    return len(rows)

@@ -324,7 +324,7 @@ async def upkeep(leads: Running) -> None:
 
     driver = await leads.db.driver()
     async with driver.acquire() as connection, connection.transaction():
-        await archive(connection, stay=timedelta(days=30), now=(await _now(leads)))
+        await archive(connection, stay=timedelta(days=30), now=(await _now(leads)), limit=10)
 
 
 async def _now(leads: Running) -> Any:

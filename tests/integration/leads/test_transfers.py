@@ -408,6 +408,24 @@ async def test_a_locked_accounts_portfolio_is_raised_until_it_is_handed_over(lea
     await numbered_without_gap(leads)
 
 
+async def test_managers_hand_over_what_their_own_people_hold(leads: Running) -> None:
+    admin = await leads.client()
+    mine, other = await hire(leads, "QL001", "QL002", on_duty=False)
+    (leaver,) = await hire(leads, "NV001", superior=mine)
+    (receiver,) = await hire(leads, "NV002", superior=other)
+    await portfolio(leads, admin, leaver, 2)
+    await leaver.change(active=False)
+    granted = ("leads.read", "leads.distribute")
+    client = await leads.client(*granted, account_id=mine.id, code="QL001")
+    stranger = await leads.client(*granted, account_id=other.id, code="QL002")
+    body = {"from_id": str(leaver.id), "people": [{"account_id": str(receiver.id)}]}
+
+    assert (await stranger.get("/v1/hand-overs/needed")).json()["items"] == []
+    assert (await stranger.post("/v1/hand-overs", json=body)).status_code == 404
+    assert [one["code"] for one in (await client.get("/v1/hand-overs/needed")).json()["items"]] == ["NV001"]
+    assert (await client.post("/v1/hand-overs", json=body)).json()["rows"] == 2
+
+
 async def test_a_portfolio_goes_through_the_rules_of_the_pools_and_replays(leads: Running) -> None:
     manager = await leads.client(code="QL001")
     leaver, first, second = await hire(leads, "NV001", "NV002", "NV003")
