@@ -11,11 +11,15 @@ from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from services.leads.imports import store
 from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.workflows import start_import, start_import_undo
 from shared.db import Database
+
+FORGET: Final = 20_000
+"""Old rows deleted at a time: a look every two minutes gets through them."""
 
 _OPEN: Final = text(
     "SELECT id, state, CASE state WHEN 'running' THEN round ELSE undo_round END AS round "
@@ -57,10 +61,12 @@ _KINDS: Final = {
 
 async def reconcile_imports(db: Database, temporal: Client) -> int:
     """Starts the workflow of every import that is to go on and has none. They are few, so each is asked for by its id.
+    Rows of uploads that nobody wants any more are deleted on the way.
 
     Raises:
         RPCError: Temporal cannot be asked.
     """
+    await store.forget_old(await db.driver(), limit=FORGET)
     async with db.read() as session:
         rows = (await session.execute(_OPEN)).all()
         announced = await outbox.announced(session, [_id_of(row) for row in rows])

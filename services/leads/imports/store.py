@@ -99,13 +99,16 @@ UPDATE imports SET state = 'cancelled', finished_at = now() WHERE id = $1 AND st
 """
 _RESUME: Final = """
 UPDATE imports SET state = 'running', problem_vi = '', problem_en = '', finished_at = NULL, round = round + 1
-WHERE id = $1 AND state IN ('failed', 'cancelled') RETURNING round
+WHERE id = $1 AND state IN ('failed', 'cancelled')
+    AND (rows_done = row_count OR EXISTS (SELECT 1 FROM import_rows WHERE import_id = $1 AND row_no > row_cursor))
+RETURNING round
 """
 _TAKE_IN: Final = """
 UPDATE imports SET mode = 'import', state = 'running', received_at = $2, row_cursor = 0, rows_done = 0, leads = 0,
     duplicates = 0, rejected = 0, repeated = 0, finished_at = NULL, problem_vi = '', problem_en = '', round = round + 1,
     only_new = $3
 WHERE id = $1 AND mode = 'dry_run' AND state IN ('checked', 'cancelled', 'failed')
+    AND EXISTS (SELECT 1 FROM import_rows WHERE import_id = $1)
     AND NOT EXISTS (SELECT 1 FROM imports o WHERE o.file_hash = imports.file_hash AND o.mode = 'import'
                     AND NOT o.only_new AND o.state <> 'undone' AND NOT $3)
 RETURNING round
@@ -219,6 +222,22 @@ async def take_in(connection: Connection, import_id: UUID, *, at: datetime, only
     if round is not None:
         await connection.execute(_FORGET_TRIAL, import_id)
     return round
+
+
+KEPT_DAYS: Final = 30
+"""Rows of uploads that were only tried, or not taken in to their end, are somebody's numbers: so long may they be wanted."""
+_FORGET: Final = """
+DELETE FROM import_rows x USING (
+    SELECT r.import_id, r.row_no FROM imports i JOIN import_rows r ON r.import_id = i.id
+    WHERE i.finished_at < now() - $1 * interval '1 day' AND (i.mode = 'dry_run' OR r.row_no > i.row_cursor)
+    LIMIT $2
+) old WHERE (x.import_id, x.row_no) = (old.import_id, old.row_no)
+"""
+
+
+async def forget_old(pool: Pool, *, limit: int) -> None:
+    """Deletes staged rows that nobody has wanted for `KEPT_DAYS`; their imports and counts stay."""
+    await pool.execute(_FORGET, KEPT_DAYS, limit)
 
 
 _PHONE_LABELS: Final = """

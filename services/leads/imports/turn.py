@@ -84,7 +84,7 @@ class Turns:
                 try:
                     await self._go_on(row, beat)
                 except Exception as error:
-                    if is_unavailable(error):
+                    if _is_transient(error):
                         raise
                     log.exception("import failed", import_id=str(import_id))
                     ours = Problem()
@@ -171,7 +171,7 @@ class Turns:
                 accepted = await accept(connection, items, window=self._window)
                 return [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
         except Exception as error:
-            if is_unavailable(error):
+            if _is_transient(error):
                 raise
             if len(items) > 1:
                 return [(await self._accept(connection, [item]))[0] for item in items]
@@ -179,6 +179,11 @@ class Turns:
                 raise
             log.exception("row could not be taken in", item=str(items[0].id))
             return await self._accept(connection, [replace(items[0], content=INTERNAL)])
+
+
+def _is_transient(error: Exception) -> bool:
+    """Whether the same will work when it is tried again: the database is away, or another transaction was in the way."""
+    return is_unavailable(error) or isinstance(error, asyncpg.TransactionRollbackError)
 
 
 def _readable(columns: Columns, *, may_distribute: bool) -> Columns:

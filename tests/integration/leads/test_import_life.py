@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 from openpyxl import load_workbook
 
+from services.leads.imports import store
 from services.leads.imports.undo import Undo
 from shared.contracts.activities import UndoPlace
 from tests.harness import Running
@@ -280,3 +281,20 @@ async def test_only_who_may_correct_undoes_and_only_what_has_ended(leads: Runnin
     refused = await importer.post(f"/v1/imports/{made['id']}/undo", json={"reason": "nhầm tệp"})
     running = await boss.post(f"/v1/imports/{made['id']}/undo", json={"reason": "nhầm tệp"})
     assert (refused.status_code, running.status_code, running.json()["state"]) == (403, 409, "running")
+
+
+async def test_rows_that_were_only_tried_are_forgotten_after_a_month(leads: Running) -> None:
+    client = await leads.client()
+    made = (await upload(client, numbers(5), mode="dry_run")).json()
+    taken = (await upload(client, numbers(4))).json()
+    for one in (made, taken):
+        await work(leads, one["id"])
+    driver = await leads.db.driver()
+    await store.forget_old(driver, limit=100)
+    assert len(await leads.rows("SELECT 1 FROM import_rows")) == 5
+    await driver.execute("UPDATE imports SET finished_at = now() - interval '31 days'")
+    await store.forget_old(driver, limit=100)
+    assert await leads.rows("SELECT 1 FROM import_rows") == []
+    assert (await read(client, made["id"]))["leads"] == 5
+    late = await client.post(f"/v1/imports/{made['id']}/import")
+    assert (late.status_code, late.json()["title"]) == (409, "import-state")
