@@ -168,8 +168,8 @@ class BatchKeyMissing(Problem):
 class RawItemSettled(Problem):
     type = "raw-item-settled"
     status = 409
-    vi = "Nội dung này đã thành số ({verdict}). Mở số {raw_item_id} để xem hoặc sửa."
-    en = "This has become a lead already ({verdict}). Open lead {raw_item_id} to look at it or change it."
+    vi = "Nội dung này đã xử lý xong ({verdict}). Nếu đã thành số, mở số {raw_item_id} để xem hoặc sửa."
+    en = "This is settled already ({verdict}). If it is a lead, open lead {raw_item_id} to look at it or change it."
 
 
 class ReplayTooLarge(Problem):

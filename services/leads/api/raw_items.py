@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/raw-items", tags=["raw inbox"])
 MAX_SHOWN: Final = 20_000
 """Characters of a body that are shown."""
 
-InboxVerdict = Literal["lead", "duplicate", "rejected", "dismissed"]
+InboxVerdict = Literal["lead", "duplicate", "rejected", "dismissed", "undone"]
 Text = Annotated[str | None, Field(default=None, max_length=2_000)]
 
 
@@ -39,7 +39,9 @@ class RawItemOut(BaseModel):
     channel: str
     source_id: UUID | None
     received_at: datetime
-    verdict: InboxVerdict = Field(description="'dismissed': somebody said that it is no lead")
+    verdict: InboxVerdict = Field(
+        description="'dismissed': somebody said that it is no lead; 'undone': went with its import"
+    )
     reason: str = Field(description="why it was rejected, as a code")
     message: str = Field(description="the same in words, and what to do")
     fields: dict[str, str] = Field(description="of what is no lead: what was read of it; numbers masked as everywhere")

@@ -31,7 +31,7 @@ async def correct(
 
     Raises:
         NotFound: there is none that this person may see.
-        RawItemSettled: it is a lead or a duplicate already.
+        RawItemSettled: it is a lead or a duplicate already, or its import was undone.
         PhoneUnreadable: still no number; nothing was changed.
     """
     raw = await _lock(session, item_id, who)
@@ -110,6 +110,6 @@ async def _lock(session: Session, item_id: UUID, who: Principal) -> RawItem:
     imports = [seen.import_id] if seen.import_id else []
     connection = await connection_of(session)
     (raw,) = await store.lock(connection, [item_id], imports=imports)
-    if raw.verdict in ("lead", "duplicate"):
+    if raw.verdict not in ("rejected", "dismissed"):
         raise RawItemSettled(raw_item_id=str(item_id), verdict=raw.verdict)
     return raw

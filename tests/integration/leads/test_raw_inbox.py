@@ -15,6 +15,7 @@ from services.leads.inbox.replays import Replayer
 from services.leads.sources import Sources
 from tests.harness import Running
 from tests.integration.leads.company import NOW, hire, owner_of, pool
+from tests.integration.leads.imports_support import all_rows, upload, work, workbook
 
 RANGE = {"since": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z"}
 
@@ -308,3 +309,27 @@ async def test_a_cancelled_replay_stops(leads: Running) -> None:
     assert not await replayer(leads).step()
     wrong = await admin.post("/v1/raw-items/replays", json={"since": RANGE["until"], "until": RANGE["since"]})
     assert wrong.json()["title"] == "range-too-long"
+
+
+async def test_rows_of_an_import_that_are_corrected_or_read_again_move_its_counters(leads: Running) -> None:
+    admin = await leads.client()
+    rows = [("0912345678", "Lan"), ("091234567", "Hoa"), ("x", "Hùng"), ("O912.345.67", "Tú")]
+    made = (await upload(admin, workbook(rows))).json()
+    await work(leads, made["id"])
+    listed = (await admin.get("/v1/raw-items", params={"import_id": made["id"], "verdict": "rejected"})).json()["items"]
+    by_row = {one["row"]: one for one in listed}
+
+    hoa = by_row[3]["id"]
+    fresh = await admin.post(f"/v1/raw-items/{hoa}/correct", json={"phone": "0987654321", "reason": "gọi lại"})
+    tu = by_row[5]["id"]
+    again = await admin.post(f"/v1/raw-items/{tu}/correct", json={"phone": "0912345678", "reason": "thiếu số 8"})
+
+    assert [fresh.json()["verdict"], again.json()["verdict"]] == ["lead", "duplicate"]
+    done = (await admin.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["leads"], done["duplicates"], done["rejected"]) == (2, 1, 1)
+    assert by_row[4]["message"].startswith("Dòng 4, cột “Số điện thoại”: ")
+    verdicts = {row["row"]: row["verdict"] for row in await all_rows(admin, made["id"])}
+    assert verdicts == {2: "lead", 3: "lead", 4: "rejected", 5: "duplicate"}
+    replay = (await admin.post("/v1/raw-items/replays", json={**await today(leads), "dry_run": False})).json()
+    assert await replayer(leads).step()
+    assert (await admin.get(f"/v1/raw-items/replays/{replay['id']}")).json()["rejected"] == {"phone_no_digits": 1}
