@@ -204,6 +204,22 @@ async def test_events_lost_with_an_older_copy_of_the_store_are_sent_again_althou
     await eventually(all_there, within=40)
 
 
+async def test_the_relay_forgets_answers_that_nobody_may_ask_for_again(probe: Running) -> None:
+    async with probe.db.transaction() as session:
+        await session.execute(
+            text(
+                "INSERT INTO idempotency_keys (principal, route, key, request_hash, created_at) VALUES "
+                "('p', 'r', 'yesterday', '', now() - interval '25 hours'), ('p', 'r', 'today', '', now())"
+            )
+        )
+    probe.start("relay")
+
+    async def only_todays() -> bool:
+        return [row.key for row in await probe.rows("SELECT key FROM idempotency_keys")] == ["today"]
+
+    await eventually(only_todays)
+
+
 async def test_a_poisoned_event_becomes_a_dead_letter_and_delays_no_other(
     probe: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
