@@ -104,6 +104,10 @@ async def subscribe(request: Request, object_id: str) -> Response:
         fields = tuple(filter(None, request.query_params.get("subscribed_fields", "").split(",")))
         if not fields:
             raise GraphFailure(100, "(#100) The parameter subscribed_fields is required")
+        if caller.allowed_fields is not None and (missing := set(fields) - caller.allowed_fields):
+            raise GraphFailure(
+                200, f"(#200) To subscribe to the {min(missing)} field, one of these permissions is needed"
+            )
         caller.subscribed_fields = fields
         caller.failures = 0
         return {"success": True}

@@ -55,6 +55,8 @@ class Page:
     token: str
     subscribed_fields: tuple[str, ...] = ()
     """Empty: our app is not subscribed."""
+    allowed_fields: frozenset[str] | None = None
+    """What our app may subscribe to; None: everything."""
     failures: int = 0
     """Pushes given up in a row."""
 

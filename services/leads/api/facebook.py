@@ -109,7 +109,9 @@ class PageOut(BaseModel):
     read_at: datetime | None = Field(description="when the form that was read longest ago was read to its end")
     wrong_signatures: int = Field(description="pushes refused because Facebook had not signed them")
     wrong_signature_at: datetime | None
-    subscribed: bool = Field(description="our app hears of this page")
+    subscribed: bool = Field(description="our app hears of this page's leads")
+    hears_chats: bool = Field(description="our app hears of this page's messages")
+    subscription_problem: str = Field(description="why it hears less than both, as Facebook says")
     resubscribed: int = Field(description="how often it had been dropped and was subscribed again")
     resubscribed_at: datetime | None
     problem: Literal["", "token_invalid", "not_allowed", "rate_limited", "away", "credentials"] = Field(

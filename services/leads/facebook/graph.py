@@ -24,8 +24,10 @@ LEAD_FIELDS: Final = (
     "id,created_time,ad_id,ad_name,adset_id,adset_name,campaign_id,campaign_name,form_id,is_organic,platform,field_data,"
     "custom_disclaimer_responses"
 )
-SUBSCRIBED_FIELDS: Final = ("leadgen", "messages", "messaging_postbacks", "messaging_referrals")
-"""Without `message_echoes`, `message_reads` and `message_deliveries`, which tell nothing that is kept."""
+LEAD_FIELD: Final = "leadgen"
+CHAT_FIELDS: Final = ("messages", "messaging_postbacks", "messaging_referrals")
+"""Without `message_echoes`, `message_reads` and `message_deliveries`, which tell nothing that is kept. They need the
+permission `pages_messaging`, which an app for leads alone does not have."""
 TRIES: Final = 3
 """Of a call that gets no answer or a server error: one in fifty fails so on a good day."""
 TRY_AGAIN_AFTER: Final = 0.3
@@ -157,17 +159,15 @@ class Graph:
             parameters["filtering"] = orjson.dumps(wanted).decode()
         return await self._list(f"{form_id}/leads", parameters, after)
 
-    async def is_subscribed(self) -> bool:
-        """Whether our app hears of this page's leads and messages."""
+    async def subscribed_fields(self) -> frozenset[str]:
+        """What our app hears of this page."""
         listing = await self._list(f"{self._access.page_id}/subscribed_apps", {}, None)
         ours = (app for app in listing.items if str(app.get("id")) == self._access.app_id)
-        return any(set(SUBSCRIBED_FIELDS) <= set(app.get("subscribed_fields") or ()) for app in ours)
+        return frozenset(str(name) for app in ours for name in app.get("subscribed_fields") or ())
 
-    async def subscribe(self) -> None:
-        """Has Facebook push this page's leads and messages to our app."""
-        await self._call(
-            "POST", f"{self._access.page_id}/subscribed_apps", {"subscribed_fields": ",".join(SUBSCRIBED_FIELDS)}
-        )
+    async def subscribe(self, *fields: str) -> None:
+        """Has Facebook push this of the page to our app."""
+        await self._call("POST", f"{self._access.page_id}/subscribed_apps", {"subscribed_fields": ",".join(fields)})
 
     async def _list(self, path: str, parameters: Mapping[str, str], after: str | None) -> Listing:
         _, answer = await self._call(

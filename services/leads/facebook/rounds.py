@@ -12,7 +12,15 @@ from services.leads.driver import Pool
 from services.leads.facebook import pages, polling
 from services.leads.facebook.context import Facebook
 from services.leads.facebook.fetching import PER_SECOND, Pacer, fetch_pending
-from services.leads.facebook.graph import Access, Graph, PageError
+from services.leads.facebook.graph import (
+    CHAT_FIELDS,
+    LEAD_FIELD,
+    Access,
+    Graph,
+    NotAllowed,
+    PageError,
+    Refused,
+)
 from services.leads.facebook.pages import Page
 from shared.telemetry import logger
 from shared.vault import CredentialsUnreadable
@@ -38,8 +46,8 @@ SELECT count(*) FROM facebook_leads WHERE page_id = $1 AND received_at > $2::tim
 _PENDING: Final = "SELECT count(*) FROM facebook_leads WHERE page_id = $1 AND state = 'pending'"
 _POLLED: Final = "UPDATE facebook_pages SET poll_at = $2 WHERE id = $1"
 _SUBSCRIPTION: Final = """
-UPDATE facebook_pages SET subscribed = true, subscription_at = $2, resubscribed = resubscribed + $3,
-    resubscribed_at = CASE WHEN $3 > 0 THEN $4 ELSE resubscribed_at END
+UPDATE facebook_pages SET subscribed = $5, hears_chats = $6, subscription_problem = $7, subscription_at = $2,
+    resubscribed = resubscribed + $3, resubscribed_at = CASE WHEN $3 > 0 THEN $4 ELSE resubscribed_at END
 WHERE id = $1
 """
 _STANDING: Final = """
@@ -170,15 +178,24 @@ class _Round:
         return asyncio.get_running_loop().time() < self._ends
 
     async def _stay_subscribed(self, graph: Graph) -> None:
-        """Subscribes our app again when it was dropped; leads that were missed meanwhile are found by reading."""
-        subscribed = await graph.is_subscribed()
-        if not subscribed:
-            await graph.subscribe()
-            log.warning("app subscribed to Facebook page", page=self._page.page_id, again=self._page.subscribed)
+        """Subscribes our app again when it was dropped; leads that were missed meanwhile are found by reading.
+
+        That Facebook refuses it is told to administrators and stops nothing: forms can be read all the same, and an app
+        for leads alone need not hear of messages.
+        """
+        held = await graph.subscribed_fields()
+        fields, problem = held, ""
+        if not held >= {LEAD_FIELD, *CHAT_FIELDS}:
+            try:
+                fields, problem = await _subscribe(graph, held)
+            except (NotAllowed, Refused) as error:
+                problem = error.detail
+            log.info("app subscribed to Facebook page", page=self._page.page_id, fields=sorted(fields), error=problem)
         now = self._facebook.now()
-        dropped = int(not subscribed and self._page.subscribed)
+        dropped = int(LEAD_FIELD not in held and self._page.subscribed)
         due = now + SUBSCRIPTION_EVERY * self._facebook.pace
-        await self._pool.execute(_SUBSCRIPTION, self._page.id, due, dropped, now)
+        hears = (LEAD_FIELD in fields, fields >= set(CHAT_FIELDS))
+        await self._pool.execute(_SUBSCRIPTION, self._page.id, due, dropped, now, *hears, problem)
 
     async def _may_poll(self) -> bool:
         """Whether the day's calls leave some for polling."""
@@ -191,6 +208,22 @@ class _Round:
         log.warning("no calls are left for polling today", page=page.page_id, calls=page.reads)
         await self._pool.execute(_POLLED, page.id, page.reads_since + timedelta(days=1))
         return False
+
+
+async def _subscribe(graph: Graph, held: frozenset[str]) -> tuple[frozenset[str], str]:
+    """Subscribes to leads and chats, or to leads alone if chats are refused. Returns what is heard now, and why not more.
+
+    Raises:
+        NotAllowed, Refused: not even to leads.
+    """
+    try:
+        await graph.subscribe(LEAD_FIELD, *CHAT_FIELDS)
+    except (NotAllowed, Refused) as error:
+        if LEAD_FIELD in held:
+            return held, error.detail
+        await graph.subscribe(LEAD_FIELD)
+        return frozenset({LEAD_FIELD}), error.detail
+    return frozenset({LEAD_FIELD, *CHAT_FIELDS}), ""
 
 
 async def _standing(facebook: Facebook, pool: Pool, page_id: UUID) -> Standing | None:
@@ -211,5 +244,5 @@ async def try_page(facebook: Facebook, access: Access) -> str:
     """
     async with facebook.graph(access) as graph:
         name = await graph.page_name()
-        await graph.is_subscribed()  # needs a permission of its own, which is better missed now than in a week
+        await graph.subscribed_fields()  # needs a permission of its own, which is better missed now than in a week
         return name

@@ -12,7 +12,8 @@ from shared.db import ReadSession, Session
 
 _PAGES: Final = """
 SELECT p.id, p.page_id, p.app_id, p.name, p.form_source_id, p.chat_source_id, p.active, p.version, p.created_at,
-    p.problem, p.problem_detail, p.problem_since, p.paused_until, p.poll_at, p.subscribed, p.resubscribed,
+    p.problem, p.problem_detail, p.problem_since, p.paused_until, p.poll_at, p.subscribed, p.hears_chats,
+    p.subscription_problem, p.resubscribed,
     p.resubscribed_at, p.wrong_signatures, p.wrong_signature_at, l.*, f.*, m.*
 FROM facebook_pages p
 CROSS JOIN LATERAL (

@@ -310,3 +310,22 @@ async def test_whoever_mended_something_need_not_wait_but_limits_are_kept(page: 
     assert (await page.round()).problem
     page.world.set_faults(Faults())
     assert (await page.read_again()).problem == problem
+
+
+@pytest.mark.parametrize(("allowed", "heard"), [({"leadgen"}, ["leadgen"]), (set(), [])])
+async def test_an_app_that_may_not_hear_of_messages_or_of_anything_still_brings_leads(
+    page: Shop, allowed: set[str], heard: list[str]
+) -> None:
+    page.page.allowed_fields = frozenset(allowed)
+    page.world.submit(page.form, phone="0912000001")
+    for _ in range(2):
+        page.skip(page.skipped + timedelta(minutes=20))
+        assert (await page.round()).problem == ""
+    assert list(page.page.subscribed_fields) == heard
+    figures = await page.figures()
+    assert (figures["fetched"], figures["subscribed"], figures["hears_chats"]) == (1, bool(heard), False)
+    assert "(#200)" in figures["subscription_problem"]
+    page.page.allowed_fields = None
+    await page.read_again()
+    figures = await page.figures()
+    assert (figures["subscribed"], figures["hears_chats"], figures["subscription_problem"]) == (True, True, "")

@@ -31,6 +31,8 @@ CREATE TABLE facebook_pages (
     poll_at             timestamptz NOT NULL DEFAULT 'epoch',
     subscription_at     timestamptz NOT NULL DEFAULT 'epoch',
     subscribed          boolean NOT NULL DEFAULT false,
+    hears_chats         boolean NOT NULL DEFAULT false,
+    subscription_problem text NOT NULL DEFAULT '',
     resubscribed        integer NOT NULL DEFAULT 0,
     resubscribed_at     timestamptz,
     reads               integer NOT NULL DEFAULT 0,
