@@ -303,3 +303,10 @@ class CountChanged(Problem):
     status = 409
     vi = "Bộ lọc giờ có {found} số, lúc bạn xem là {expected}; chưa có gì được làm. Xem lại danh sách rồi gửi lại."
     en = "The filter now shows {found} leads, you saw {expected}; nothing was done. Look at the list and send again."
+
+
+class NumberNotToBeCalled(Problem):
+    type = "number-not-to-be-called"
+    status = 409
+    vi = "Số này nằm trong danh sách không gọi, nên không lấy được. Chọn số khác."
+    en = "This number is on the do-not-call list and cannot be claimed. Choose another."

@@ -20,8 +20,8 @@ from services.leads.rounds import Release
 _POOLS: Final = "SELECT DISTINCT pool_id FROM backlog WHERE lead_id = ANY($1::uuid[]) AND pool_id IS NOT NULL"
 _LOCK_POOLS: Final = "SELECT 1 FROM pools WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _LOCK_LEADS: Final = """
-SELECT id, verdict, owner_id, assignment, level, in_care, floating_since, archived_at, channel, product, landing_page,
-    received_at
+SELECT id, verdict, owner_id, assignment, level, in_care, do_not_call, floating_since, archived_at, channel, product,
+    landing_page, received_at
 FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 _WAITING: Final = "SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[])"
@@ -52,6 +52,7 @@ class Held:
     assignment: int
     level: str
     in_care: bool
+    do_not_call: bool
     floating_since: datetime | None
     archived_at: datetime | None
     channel: str

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.leads import moves
 from services.leads.driver import Connection
-from services.leads.errors import ClaimerNotActive, NotInFloatingPool, NumberTaken
+from services.leads.errors import ClaimerNotActive, NotInFloatingPool, NumberNotToBeCalled, NumberTaken
 from services.leads.events import Assigned
 from services.leads.floating.limits import Claimer, Limits, leaves_at, refusal
 from services.leads.floating.viewing import leave, refuse_viewed
@@ -63,6 +63,7 @@ async def claim(
         ClaimsOfDayUsed, ClaimsUncalled, ClaimOfOwnRelease: a bound of rule D40.
         NumberTaken: somebody else claimed it.
         NotInFloatingPool: it is not there (any more).
+        NumberNotToBeCalled: it is on the do-not-call list.
         NumberBeingViewed: somebody else looks at it.
     """
     await connection.execute(_ONE_BY_ONE, str(who.account_id))
@@ -97,6 +98,8 @@ async def _refuse_gone(connection: Connection, lead: Held, *, limits: Limits, no
     here = lead.floating_since is not None and lead.archived_at is None and lead.in_care
     if not here or lead.floating_since is None or leaves_at(limits, lead.floating_since) <= now:
         raise NotInFloatingPool
+    if lead.do_not_call:
+        raise NumberNotToBeCalled
 
 
 async def called(connection: Connection, calls: Sequence[tuple[UUID, datetime]]) -> None:

@@ -21,7 +21,7 @@ SELECT l.id, l.phone, l.name, l.product, l.note, l.level, l.channel, l.campaign,
 FROM leads l JOIN assignments a ON a.lead_id = l.id AND a.assignment = l.assignment
     LEFT JOIN staff_members p ON p.account_id = a.previous_owner_id
     LEFT JOIN viewing_locks v ON v.lead_id = l.id AND v.until > $1
-WHERE l.in_care AND l.archived_at IS NULL AND l.floating_since > $2
+WHERE l.in_care AND NOT l.do_not_call AND l.archived_at IS NULL AND l.floating_since > $2
 """
 _PAGE: Final = f"""{_COLUMNS}
     AND ($3::text[] IS NULL OR l.product = ANY($3)) AND ($4::text[] IS NULL OR l.level = ANY($4))

@@ -299,6 +299,20 @@ async def test_what_is_held_waits_or_has_ended_is_not_claimed(leads: Running) ->
     assert (await client.get("/v1/floating-pool")).json()["items"] == []
 
 
+async def test_a_number_on_the_do_not_call_list_is_neither_offered_nor_claimed(leads: Running) -> None:
+    holder, other = await hire(leads, "NV001", "NV002")
+    (lead_id,) = await floated(leads, holder, "0912345678")
+    admin, client = await leads.client(), await seller(leads, other)
+    listed = await admin.post("/v1/do-not-call", json={"phones": ["0912 345 678"], "reason": "khiếu nại"})
+
+    answer = await claim(client, lead_id)
+
+    assert listed.status_code == 201, listed.text
+    assert (await client.get("/v1/floating-pool")).json()["items"] == []
+    assert (answer.status_code, answer.json()["title"]) == (409, "number-not-to-be-called")
+    assert (await client.post(f"/v1/floating-pool/{lead_id}/view")).json()["title"] == "not-in-floating-pool"
+
+
 async def test_a_number_that_nobody_claims_for_thirty_days_is_archived_and_still_given_by_hand(leads: Running) -> None:
     holder, other = await hire(leads, "NV001", "NV002")
     (lead_id,) = await floated(leads, holder, "0912345678")
