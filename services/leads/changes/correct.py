@@ -136,14 +136,15 @@ async def _move_windows(connection: Connection, lead: Lead, wanted: Lead, known:
 
 
 async def _remember(connection: Connection, lead: Lead, wanted: Lead, changed: Sequence[str], by: By) -> None:
+    told = [field for field in changed if field != "phone_typed"]  # it cannot be masked; the raw item has the first one
     change = Change(
         lead.id,
         by.at,
         "phone" if {"phone", "other_phones"} & {*changed} else "data",
         by_id=by.account_id,
         by=by.code,
-        before={field: _stored(lead, field) for field in changed},
-        after={field: _stored(wanted, field) for field in changed},
+        before={field: _stored(lead, field) for field in told},
+        after={field: _stored(wanted, field) for field in told},
         reason=by.reason,
     )
     await history.keep(connection, [change])

@@ -92,8 +92,8 @@ class OvertakenReleaser:
 
     async def _decide(self, connection: Connection, lead_id: UUID) -> None:
         """Judges a duplicate again, now that its anchor's window has ended: a later lead may have opened one since."""
-        lead = (await held.read(connection, [lead_id]))[lead_id]
-        if not lead.is_duplicate or lead.spam:
+        lead = (await held.read(connection, [lead_id])).get(lead_id)
+        if lead is None or not lead.is_duplicate or lead.spam:
             return
         known = await numbers.lock(connection, lead.phones, default=self._window)
         of_lead = known.of(lead.phones)

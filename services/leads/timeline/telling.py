@@ -34,11 +34,18 @@ _CAUSES: Final = {
     "closed": ("chốt đơn", "closed"),
     "undo": ("hoàn tác", "undone"),
     "came_again": ("khách để lại số lại", "came again"),
+    "released": ("bỏ đánh trùng", "released as no duplicate"),
+    "corrected": ("sửa số", "number corrected"),
+    "merged": ("gộp đơn", "merged"),
+    "spam": ("số rác", "spam"),
 }
 _CHANGES: Final = {
     "duplicate_released": ("bỏ đánh trùng", "released it as no duplicate"),
     "duplicate_found": ("đánh dấu trùng", "marked it as a duplicate"),
-    "duplicate_overtaken": ("trùng của số đã lùi về sau", "the lead it repeated gave way"),
+    "duplicate_overtaken": (
+        "đã chốt trong lúc bị đánh trùng nên vẫn là đơn riêng",
+        "was closed meanwhile, so it is no duplicate",
+    ),
     "merged": ("gộp số", "merged leads"),
     "raw_corrected": ("sửa nội dung gốc rồi đọc lại", "corrected what had come and read it again"),
     "import_undone": ("hoàn tác lần nhập Excel", "undid the import"),

@@ -52,7 +52,7 @@ COMMENT ON COLUMN leads.flag IS 'its number had been marked as spam before it ca
 COMMENT ON COLUMN leads.released_at IS 'it was a false duplicate until then';
 
 CREATE TABLE overtaken_duplicates (
-    lead_id uuid PRIMARY KEY CONSTRAINT overtaken_duplicates_lead_id_fkey REFERENCES leads
+    lead_id uuid PRIMARY KEY CONSTRAINT overtaken_duplicates_lead_id_fkey REFERENCES leads ON DELETE CASCADE
 );
 COMMENT ON TABLE overtaken_duplicates IS
     'duplicates that came after their anchor was sent or had ended, before that was known here, until they are released';
