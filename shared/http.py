@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -43,6 +44,20 @@ CHECK_WITHIN: Final = 2.0
 
 Check = Callable[[], Awaitable[None]]
 """Raises when an engine cannot be used."""
+
+
+class RequestOnly(APIRoute):
+    """A route whose endpoint takes the request and the parameters of its path as texts, and nothing that would have to be
+    resolved: for hot paths, where the framework's resolving costs more than the work (measured: a tenth of a request)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            answer: Response = await endpoint(request=request, **request.path_params)
+            return answer
+
+        return handle
 
 
 class _BodyTooLarge(HTTPException):

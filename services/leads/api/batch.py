@@ -22,10 +22,11 @@ from services.leads.sources import Sources
 from services.leads.state import parts_of, runtime_of
 from shared.db import Database
 from shared.errors import Language, language_of
+from shared.http import RequestOnly
 from shared.idempotency import KeyReused
 from shared.telemetry import correlation_id
 
-router = APIRouter(prefix="/v1/leads", tags=["leads"])
+router = APIRouter(prefix="/v1/leads", tags=["leads"], route_class=RequestOnly)
 
 MAX_ROWS: Final = 500
 """Rows of a batch: one transaction that holds nobody up for long. A list of thousands is an import."""

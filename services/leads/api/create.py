@@ -26,10 +26,11 @@ from shared.auth import Principal, principal
 from shared.contracts import levels
 from shared.contracts.permissions import LEADS_CREATE
 from shared.errors import MEDIA_TYPE, Forbidden, Language, language_of
+from shared.http import RequestOnly
 from shared.idempotency import KeyReused
 from shared.telemetry import correlation_id
 
-router = APIRouter(prefix="/v1/leads", tags=["leads"])
+router = APIRouter(prefix="/v1/leads", tags=["leads"], route_class=RequestOnly)
 
 MARKETING: Final = "marketing"
 MAX_EXTERNAL_ID: Final = 200

@@ -20,9 +20,10 @@ from services.leads.landing import Submission, read_submission
 from services.leads.sources import KnownSource
 from services.leads.state import parts_of, runtime_of
 from shared.errors import Language, NotFound, language_of
+from shared.http import RequestOnly
 from shared.telemetry import correlation_id
 
-router = APIRouter(prefix="/v1/hooks", tags=["hooks"])
+router = APIRouter(prefix="/v1/hooks", tags=["hooks"], route_class=RequestOnly)
 
 REFUSED: Final = Counter("chot_leads_hook_refused_total", "Requests with a wrong or missing secret", ["way"])
 

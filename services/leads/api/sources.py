@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from uuid_utils.compat import uuid7
 
 from services.leads import landing
 from services.leads.api.dependencies import ExpectedVersion, Limit, Reader, SourceManager, tag
 from services.leads.errors import SourceHasNoKey, SourceNameTaken
+from services.leads.intake.items import Channel
 from services.leads.repository import sources
-from services.leads.repository.sources import Description, Page
+from services.leads.repository.sources import Description, Narrowed, Page
 from services.leads.sources import hash_of, new_key
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
@@ -145,22 +146,36 @@ async def create_landing_page(body: LandingPageIn, who: SourceManager, once: Onc
     return await once.run(runtime.db, str(who.account_id), effect)
 
 
+def _narrowed(
+    channel: Channel | None = None,
+    active: bool | None = None,
+    marketer: Annotated[str | None, Query(max_length=100, description="staff code credited")] = None,
+    campaign: Annotated[str | None, Query(max_length=200)] = None,
+) -> Narrowed:
+    return Narrowed(channel=channel, active=active, marketer=marketer, campaign=campaign)
+
+
+NarrowedDep = Annotated[Narrowed, Depends(_narrowed)]
+
+
 @router.get("/sources")
-async def list_sources(_: Reader, runtime: RuntimeDep, limit: Limit = 50, after: UUID | None = None) -> SourcePage:
-    """All sources but landing pages."""
+async def list_sources(
+    _: Reader, runtime: RuntimeDep, to: NarrowedDep, limit: Limit = 50, after: UUID | None = None
+) -> SourcePage:
+    """Sources, but for landing pages."""
     async with runtime.db.read() as session:
-        rows = await sources.page(session, pages=False, after=after, limit=limit)
+        rows = await sources.page(session, pages=False, to=to, after=after, limit=limit)
     items = [SourceOut.model_validate(row._mapping) for row in rows]
     return SourcePage(items=items, next=items[-1].id if len(items) == limit else None)
 
 
 @router.get("/landing-pages")
 async def list_landing_pages(
-    _: Reader, runtime: RuntimeDep, limit: Limit = 50, after: UUID | None = None
+    _: Reader, runtime: RuntimeDep, to: NarrowedDep, limit: Limit = 50, after: UUID | None = None
 ) -> LandingPagePage:
-    """All landing pages."""
+    """Landing pages."""
     async with runtime.db.read() as session:
-        rows = await sources.page(session, pages=True, after=after, limit=limit)
+        rows = await sources.page(session, pages=True, to=to, after=after, limit=limit)
     items = [LandingPageOut.model_validate(row._mapping) for row in rows]
     return LandingPagePage(items=items, next=items[-1].id if len(items) == limit else None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -71,6 +71,9 @@ _LIST: Final = text(
     _SELECT
     + """
 WHERE (s.channel = 'landing_page') = :pages AND (CAST(:after AS uuid) IS NULL OR s.id > CAST(:after AS uuid))
+    AND (CAST(:channel AS text) IS NULL OR s.channel = :channel) AND (CAST(:active AS boolean) IS NULL OR s.active = :active)
+    AND (CAST(:marketer AS text) IS NULL OR s.marketer = :marketer)
+    AND (CAST(:campaign AS text) IS NULL OR s.campaign = :campaign)
 ORDER BY s.id LIMIT :limit
 """
 )
@@ -118,9 +121,20 @@ async def one(session: ReadSession, source_id: UUID) -> Any | None:
     return (await session.execute(_ONE, {"id": source_id})).one_or_none()
 
 
-async def page(session: ReadSession, *, pages: bool, after: UUID | None, limit: int) -> Sequence[Any]:
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What a list of sources is narrowed to; None does not narrow."""
+
+    channel: str | None = None
+    active: bool | None = None
+    marketer: str | None = None
+    campaign: str | None = None
+
+
+async def page(session: ReadSession, *, pages: bool, to: Narrowed, after: UUID | None, limit: int) -> Sequence[Any]:
     """Landing pages, or all other sources, in the order in which they were made."""
-    return (await session.execute(_LIST, {"pages": pages, "after": after, "limit": limit})).all()
+    values = {"pages": pages, "after": after, "limit": limit, **asdict(to)}
+    return (await session.execute(_LIST, values)).all()
 
 
 def _values(description: Description) -> dict[str, Any]:

@@ -222,3 +222,25 @@ async def test_how_a_text_was_read_is_explained_in_words(leads: Running) -> None
     assert "read o or O as 0" in [step["text"] for step in en["numbers"][1]["steps"]]
     assert [one["typed"] for one in vi["ignored"]] == ["079123456789"]
     assert (none["numbers"], none["problem"]["code"]) == ([], "no_digits")
+
+
+async def test_sources_are_listed_by_channel_marketer_campaign_and_whether_they_are_in_use(leads: Running) -> None:
+    admin = await leads.client()
+    for name, fields in {
+        "CRM": {"channel": "api", "marketer": "MKT01", "campaign": "t11"},
+        "Tổng đài": {"channel": "hotline", "marketer": "MKT01"},
+        "CRM cũ": {"channel": "api", "active": False},
+    }.items():
+        assert (await admin.post("/v1/sources", json={"name": name, **fields})).status_code == 201
+    await landing_page(admin, marketer="MKT01")
+
+    async def listed(path: str = "sources", **filters: Any) -> list[str]:
+        return [one["name"] for one in (await admin.get(f"/v1/{path}", params=filters)).json()["items"]]
+
+    assert await listed() == ["CRM", "Tổng đài", "CRM cũ"]
+    assert await listed(channel="api") == ["CRM", "CRM cũ"]
+    assert await listed(channel="api", active=True) == ["CRM"]
+    assert await listed(marketer="MKT01") == ["CRM", "Tổng đài"]
+    assert await listed(campaign="t11") == ["CRM"]
+    assert await listed("landing-pages", marketer="MKT01") == ["serum-30"]
+    assert await listed("landing-pages", marketer="MKT02") == []
