@@ -169,6 +169,7 @@ async def test_figures_of_a_source_read_its_index_and_not_the_inbox(leads: Runni
     page, _ = await landing_page(admin)
     async with leads.db.transaction() as session:
         await session.execute(text("SET LOCAL enable_seqscan = off"))
+        await session.execute(text("SET LOCAL enable_bitmapscan = off"))
         plan = await session.execute(
             text(
                 "EXPLAIN SELECT source_id, verdict, reason, count(*) FROM raw_items WHERE source_id = ANY(CAST(:ids AS uuid[])) "
