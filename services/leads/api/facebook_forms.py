@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads.api.dependencies import ExpectedVersion, Limit, SourceManager, tag
+from services.leads.facebook.context import facebook_of
 from services.leads.facebook.form import Field as LeadField
 from services.leads.facebook.problems import SourceOfOtherChannel
 from services.leads.repository import facebook as rows
@@ -114,6 +115,10 @@ class RaisedPage(BaseModel):
     next: UUID | None
 
 
+class AppliedAgain(BaseModel):
+    pushes: int = Field(description="pushes that are applied again")
+
+
 @router.get("/pages/{page_id}/forms")
 async def list_forms(
     page_id: UUID,
@@ -197,6 +202,16 @@ async def list_raised_pushes(
         for row in found
     ]
     return RaisedPage(items=items, next=items[-1].id if len(items) == limit else None)
+
+
+@router.post("/pushes/apply", status_code=202)
+async def apply_raised_pushes_again(_: SourceManager, runtime: RuntimeDep) -> AppliedAgain:
+    """Applies all raised pushes once more: after a page was connected that they are about, or a mistake of ours was
+    mended. What they told before is known and stays as it is."""
+    async with runtime.db.transaction() as session:
+        pushes = await rows.apply_again(session)
+    facebook_of(runtime).pushed.set()
+    return AppliedAgain(pushes=pushes)
 
 
 async def _form(session: ReadSession, page_id: UUID, form_id: str) -> FormOut:

@@ -22,8 +22,12 @@ from services.leads.facebook.form import FormLead, FormMap, FormRules, read_lead
 from services.leads.facebook.graph import GraphError
 from services.leads.facebook.pages import Page
 from services.leads.facebook.updates import Announcement
-from services.leads.intake.items import Item
+from services.leads.intake.batcher import INTERNAL
+from services.leads.intake.items import Item, Origin
 from services.leads.intake.keeping import accept_each
+from shared.telemetry import logger
+
+log = logger(__name__)
 
 FIRST_RETRY: Final = timedelta(seconds=10)
 LONGEST_RETRY: Final = timedelta(hours=1)
@@ -130,10 +134,7 @@ async def take_in(
     if not rows:
         return 0
     rules = await _rules(facebook, connection, page, {row["form_id"] for row in rows})
-    read = [
-        (row, read_lead(answers[row["leadgen_id"]], rules=rules[row["form_id"]], form_id=row["form_id"]))
-        for row in rows
-    ]
+    read = [(row, _read(answers[row["leadgen_id"]], rules[row["form_id"]], form_id=row["form_id"])) for row in rows]
     await accept_each(
         connection, [_item(row, lead, answers[row["leadgen_id"]]) for row, lead in read], window=facebook.window
     )
@@ -143,6 +144,16 @@ async def take_in(
     ]
     await connection.execute(_FETCHED, *_columns(columns), page.id, facebook.now(), int(attempted))
     return len(rows)
+
+
+def _read(answer: bytes, rules: FormRules, *, form_id: str) -> FormLead:
+    """A lead as read; one that we fail at is kept as a rejection, so that it holds up no other."""
+    try:
+        return read_lead(answer, rules=rules, form_id=form_id)
+    except Exception:
+        log.exception("lead could not be read", form=form_id)
+        source_id = rules.source.id if rules.source else None
+        return FormLead(form_id, None, "", "", "", Origin("facebook_form", source_id=source_id), INTERNAL)
 
 
 def _item(row: asyncpg.Record, lead: FormLead, answer: bytes) -> Item:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 
 from shared.db import ReadSession, Session
 
@@ -110,6 +110,15 @@ WHERE state IN ('unreadable', 'failed') AND (CAST(:after AS uuid) IS NULL OR id 
 ORDER BY id DESC LIMIT :limit
 """
 )
+_PUSHES_AGAIN: Final = text(
+    "UPDATE facebook_hooks SET state = 'received', error = '' WHERE state IN ('unreadable', 'failed')"
+)
+_MESSAGES_AGAIN: Final = text(
+    """
+UPDATE facebook_messages m SET state = 'received'
+WHERE state = 'rejected' AND NOT EXISTS (SELECT 1 FROM raw_items r WHERE r.id = m.id)
+"""
+)
 _CHANNEL: Final = text("SELECT channel FROM sources WHERE id = :id")
 
 
@@ -192,6 +201,13 @@ async def leads(
 async def raised(session: ReadSession, *, after: UUID | None, limit: int, shown: int) -> Sequence[Any]:
     """Pushes that somebody has to look at, the newest first."""
     return (await session.execute(_RAISED, {"after": after, "limit": limit, "shown": shown})).all()
+
+
+async def apply_again(session: Session) -> int:
+    """Has raised pushes, and messages that were put aside, applied again; returns how many pushes."""
+    await session.execute(_MESSAGES_AGAIN)
+    pushes = cast("CursorResult[Any]", await session.execute(_PUSHES_AGAIN))
+    return pushes.rowcount
 
 
 async def channel_of(session: ReadSession, source_id: UUID) -> str | None:

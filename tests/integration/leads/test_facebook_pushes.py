@@ -129,6 +129,20 @@ async def test_one_address_serves_all_pages_of_an_app_and_none_of_another(page: 
     assert [(row.leadgen_id, row.page_id) for row in kept] == [("1", second.id)]
 
 
+async def test_pushes_about_a_page_that_is_connected_later_are_applied_then(page: Shop) -> None:
+    later = page.world.add_page()
+    await send(page, body(page, change(page, 1), change(page, 2, page_id=later.id)))
+    await page.apply()
+    assert [lead["leadgen_id"] for lead in await page.leads_seen()] == ["1"]
+    await page.client.post("/v1/facebook/pages", json=connection(page.world, later))
+    answer = await page.client.post("/v1/facebook/pushes/apply")
+    assert (answer.status_code, answer.json()) == (202, {"pushes": 1})
+    await page.apply()
+    kept = await page.leads.rows("SELECT leadgen_id FROM facebook_leads ORDER BY leadgen_id")
+    assert [row.leadgen_id for row in kept] == ["1", "2"]
+    assert (await page.client.get("/v1/facebook/pushes")).json()["items"] == []
+
+
 async def test_an_oversized_push_is_refused_by_name(page: Shop) -> None:
     content = body(page, change(page, 1), padding="x" * MAX_BODY)
     answer = await page.push(content, signature=sign(content, page.world.settings.app_secret))

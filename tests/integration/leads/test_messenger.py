@@ -191,3 +191,7 @@ async def test_a_conversation_that_we_fail_at_keeps_no_other_waiting(
     assert [row.phone for row in await page.leads.rows("SELECT phone FROM leads")] == ["+84987654321"]
     (aside,) = await page.leads.rows("SELECT psid, body FROM facebook_messages WHERE state = 'rejected'")
     assert aside.psid == "1"
+    monkeypatch.undo()
+    assert (await page.client.post("/v1/facebook/pushes/apply")).status_code == 202
+    await page.apply()
+    assert len(await page.leads.rows("SELECT phone FROM leads")) == 2
