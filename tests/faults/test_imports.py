@@ -118,7 +118,7 @@ async def test_every_row_has_one_verdict_however_often_workers_are_killed_and_un
     ):
         leads.start("relay")
         orders.start("activities")
-        client = await leads.client()
+        client = await leads.client(expires_in=7_200)
         before = await tables(leads)
         made = (await upload(client, content)).json()
         for place in sorted(chance.randrange(rows) for _ in range(kills)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -18,6 +18,7 @@ from services.leads.text import cell, plain
 from services.leads.workbook.columns import Field
 
 MAX_CAMPAIGN: Final = 200
+MAX_ORIGINS: Final = 10_000
 
 Columns = Sequence[tuple[str, Field | None]]
 """Label and meaning, in the order of a row's cells."""
@@ -36,6 +37,8 @@ class Import:
     correlation_id: str
     columns: Columns
     people: Mapping[str, UUID]
+    origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
+    """What was made of the source and campaign columns so far: a list of a hundred thousand rows names a few."""
 
     def label(self, field: Field) -> str:
         """The name of the column with this meaning."""
@@ -78,6 +81,16 @@ def source_of(values: Mapping[Field, str], of: Import) -> KnownSource | None:
 
 
 def _origin(values: Mapping[Field, str], of: Import) -> Origin:
+    named = values.get("source", ""), values.get("campaign", "")
+    found = of.origins.get(named)
+    if found is None:
+        if len(of.origins) >= MAX_ORIGINS:
+            of.origins.clear()
+        found = of.origins[named] = _make_origin(values, of)
+    return found
+
+
+def _make_origin(values: Mapping[Field, str], of: Import) -> Origin:
     campaign = cell(values.get("campaign", ""), MAX_CAMPAIGN)
     known = source_of(values, of)
     if known is not None:
@@ -108,8 +121,8 @@ def _content(number: int, values: Mapping[Field, str], of: Import) -> Candidate 
     )
     if isinstance(content, Rejection):
         # Of the two columns, the one in which the number is wrong or missing.
-        field: Field = "other_phone" if "phone" not in values and "other_phone" in values else "phone"
-        return _at(number, of.label(field) or of.label("phone"), content)
+        wrong: Field = "other_phone" if "phone" not in values and "other_phone" in values else "phone"
+        return _at(number, of.label(wrong) or of.label("phone"), content)
     if (code := owner_code(values.get("owner", ""))) and code not in of.people:
         unknown = Rejection(
             "owner_unknown",
