@@ -44,17 +44,13 @@ async def test_every_row_of_the_example_has_the_verdict_that_its_maker_expects(l
             verdict["reason"] = row["reason"].removeprefix("phone_")
             assert row["message"].startswith(f"Dòng {row['row']}, cột “SĐT khách hàng”: ")
         else:
-            lead = (await client.get(f"/v1/leads/{row['lead_id']}")).json()
-            verdict["phones"] = [_e164(phone) for phone in (lead["phone"], *lead["other_phones"])]
+            (lead,) = await leads.rows("SELECT phone, other_phones FROM leads WHERE id = :id", id=row["lead_id"])
+            verdict["phones"] = [lead.phone, *lead.other_phones]
         if row["verdict"] == "duplicate":
             verdict["duplicate_of_row"] = row["anchor_row"]
             assert row["message"] == f"Trùng số với dòng {row['anchor_row']}."
         verdicts.append(verdict)
     assert verdicts == expected["verdicts"]
-
-
-def _e164(phone: str) -> str:
-    return f"+84{phone[1:]}" if phone.startswith("0") else phone
 
 
 async def test_leads_of_an_import_carry_what_the_list_says_of_them(leads: Running) -> None:
