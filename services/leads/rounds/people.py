@@ -125,7 +125,10 @@ async def _count_loads(connection: Connection, people: People) -> None:
         return
     loads = {row["owner_id"]: row["load"] for row in await connection.fetch(_LOADS, sorted(bounded))}
     for pool_id, members in people.members.items():
-        people.members[pool_id] = [replace(member, load=loads.get(member.account_id, 0)) for member in members]
+        people.members[pool_id] = [
+            replace(member, load=loads[member.account_id]) if member.account_id in loads else member
+            for member in members
+        ]
 
 
 def _member(row: asyncpg.Record, use: Use, *, standing: Standing, skills: Skills | None) -> Member:
