@@ -79,7 +79,12 @@ def _upkeep(runtime: Runtime[Any]) -> Part:
 
 
 def _exports(runtime: Runtime[Any]) -> Part:
-    exporting = ExportWorker(runtime.db, arrived=parts_of(runtime).exported, zone=runtime.settings.timezone)
+    exporting = ExportWorker(
+        runtime.db,
+        arrived=parts_of(runtime).exported,
+        zone=runtime.settings.timezone,
+        hints=parts_of(runtime).streams.hints,
+    )
     return lambda: keep_running("exports", exporting.run)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, cast
 
 from fastapi import Depends, Request
 
+from services.leads.exports.live import EXPORT
 from services.leads.facebook import context as facebook
 from services.leads.facebook.hooks import Hooks
 from services.leads.imports.live import TOPICS
@@ -50,7 +51,7 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
         hooks=Hooks(facebook.facebook_of(runtime)),
         listed=asyncio.Event(),
         exported=asyncio.Event(),
-        streams=Streams(runtime.db, Hints("leads", runtime.settings.nats_url), TOPICS),
+        streams=Streams(runtime.db, Hints("leads", runtime.settings.nats_url), {**TOPICS, EXPORT.name: EXPORT}),
     )
     runtime.state[_PARTS] = parts
     async with parts.batcher.running(), parts.streams.hints.running():

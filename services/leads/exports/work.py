@@ -23,6 +23,7 @@ from services.leads.driver import Connection, write_outbox
 from services.leads.exports import store
 from services.leads.exports.child import LENGTH
 from services.leads.exports.columns import COLUMNS, Reader, cells, headings
+from services.leads.exports.live import topic_of
 from services.leads.jobs import JobWorker
 from services.leads.listing import query
 from services.leads.listing.cursor import Place
@@ -32,6 +33,7 @@ from shared.contracts.events.leads_everyday import EXPORT_MADE, ExportMade
 from shared.db import Database, is_unavailable
 from shared.errors import Language
 from shared.outbox import event_row
+from shared.streams import Hints
 from shared.telemetry import logger
 
 log = logger(__name__)
@@ -66,14 +68,16 @@ class ExportWorker(JobWorker):
         db: the service's database.
         arrived: set when somebody asks for one.
         zone: in which times are written.
+        hints: tell the streams that follow an export how far it is.
     """
 
     table = "exports"
     open = "state = 'running'"
 
-    def __init__(self, db: Database, *, arrived: asyncio.Event, zone: str) -> None:
+    def __init__(self, db: Database, *, arrived: asyncio.Event, zone: str, hints: Hints) -> None:
         super().__init__(db, arrived=arrived)
         self._zone = ZoneInfo(zone)
+        self._hints = hints
         self._forgot_at = float("-inf")
 
     async def step(self) -> bool:
@@ -96,6 +100,7 @@ class ExportWorker(JobWorker):
                 raise
             log.exception("export failed", export_id=str(job_id))
             await store.fail(pool, job_id)
+        await self._hints.tell(topic_of(job_id))
         return True
 
     async def _export(self, job: asyncpg.Record) -> None:
@@ -125,6 +130,7 @@ class ExportWorker(JobWorker):
                 await _send(writer, await asyncio.to_thread(lambda rows: [cells(row, reader) for row in rows], page))
                 written += len(page)
                 await store.progress(pool, job["id"], written)
+                await self._hints.tell(topic_of(job["id"]))
             await _send(writer, "end")
         return written
 

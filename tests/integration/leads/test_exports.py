@@ -8,6 +8,7 @@ import signal
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -15,9 +16,12 @@ import psutil
 import pytest
 from openpyxl import load_workbook
 from sqlalchemy import text
+from uuid_utils.compat import uuid7
 
+from services.leads.exports.live import topic_of
 from services.leads.exports.work import ExportWorker
 from services.leads.state import parts_of
+from shared.auth import Principal
 from tests.harness import Running, eventually
 from tests.integration.leads.company import hire, pool, post
 from tests.integration.leads.test_tags import group, tag
@@ -26,7 +30,8 @@ HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 def worker(leads: Running) -> ExportWorker:
-    return ExportWorker(leads.db, arrived=parts_of(leads.runtime).exported, zone="Asia/Ho_Chi_Minh")
+    parts = parts_of(leads.runtime)
+    return ExportWorker(leads.db, arrived=parts.exported, zone="Asia/Ho_Chi_Minh", hints=parts.streams.hints)
 
 
 async def ask(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
@@ -115,6 +120,25 @@ async def test_an_export_holds_only_what_its_maker_may_see(leads: Running) -> No
     seen = {item["id"] for item in (await own.get("/v1/leads")).json()["items"]}
     assert {row["Mã đơn"] for row in await workbook(own, export)} == seen
     assert 0 < len(seen) < len(made)
+
+
+async def test_an_export_is_followed_on_a_stream_by_those_who_may_see_it(leads: Running) -> None:
+    account, other = uuid7(), uuid7()
+    client = await leads.client("leads.read", "leads.export", "visibility.all", account_id=account)
+    await post(await leads.client(), "0912345678")
+    export = await ask(client)
+    streams, topic = parts_of(leads.runtime).streams, topic_of(UUID(export["id"]))
+    may = frozenset({"leads.export"})
+
+    assert (await client.post("/v1/streams/tickets", json={"topics": [topic]})).status_code == 201
+    before = (await streams.read(Principal(account, "NV001", may), [topic]))[topic]
+    await worker(leads).step()
+    after = (await streams.read(Principal(account, "NV001", may), [topic]))[topic]
+
+    assert (before["state"], after["state"], after["rows"]) == ("running", "done", 1)
+    assert streams.topic(topic).ended(after)
+    assert await streams.read(Principal(other, "NV002", may), [topic]) == {}
+    assert await streams.read(Principal(account, "NV001", frozenset()), [topic]) == {}
 
 
 async def test_a_repeated_request_makes_one_export(leads: Running) -> None:
