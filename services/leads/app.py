@@ -43,6 +43,7 @@ from services.leads.api import (
     source_trial,
     sources,
     tags,
+    views,
     waiting,
 )
 from services.leads.changes.overtaken import OvertakenReleaser
@@ -148,6 +149,7 @@ SERVICE = Service(
         import_columns.router,
         imports.router,
         tags.router,
+        views.router,
         import_rows.router,
         consents.router,
         do_not_call_lists.router,

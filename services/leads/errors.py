@@ -310,3 +310,10 @@ class NumberNotToBeCalled(Problem):
     status = 409
     vi = "Số này nằm trong danh sách không gọi, nên không lấy được. Chọn số khác."
     en = "This number is on the do-not-call list and cannot be claimed. Choose another."
+
+
+class TooManyViews(Problem):
+    type = "too-many-views"
+    status = 409
+    vi = "Bạn đã lưu {limit} bộ lọc. Xóa bớt rồi lưu lại."
+    en = "You have saved {limit} views. Delete one and save again."

@@ -129,6 +129,21 @@ CREATE TABLE lead_note_versions (
 COMMENT ON TABLE lead_note_versions IS 'what a note said before it was changed; nothing that was once read is lost';
 """
 
+VIEWS = """
+CREATE TABLE lead_views (
+    id         uuid PRIMARY KEY,
+    account_id uuid NOT NULL,
+    name       text NOT NULL,
+    key        text NOT NULL,
+    filters    jsonb NOT NULL,
+    list_order text NOT NULL,
+    position   integer NOT NULL,
+    changed_at timestamptz NOT NULL,
+    CONSTRAINT lead_views_name_key UNIQUE (account_id, key)
+);
+COMMENT ON TABLE lead_views IS 'filters that people saved for themselves';
+"""
+
 EXPORTS = """
 CREATE TABLE exports (
     id           uuid PRIMARY KEY,
@@ -286,7 +301,7 @@ CREATE INDEX do_not_call_changes_phone_idx ON do_not_call_changes (phone, at, id
 CREATE INDEX do_not_call_changes_import_idx ON do_not_call_changes (import_id, phone) WHERE import_id IS NOT NULL;
 """
 
-SCRIPTS = (SEARCH, TAGS, NOTES, EXPORTS, CONSENT)
+SCRIPTS = (SEARCH, TAGS, NOTES, VIEWS, EXPORTS, CONSENT)
 
 
 def upgrade() -> None:
