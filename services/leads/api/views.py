@@ -76,7 +76,7 @@ async def list_views(who: Reader, runtime: RuntimeDep) -> list[ViewOut]:
 @router.put("")
 async def save_view(body: ViewIn, who: Reader, runtime: RuntimeDep) -> ViewOut:
     """Saves a view under its name; one of that name is replaced."""
-    body.filter.conditions()  # what cannot be searched for is said now, not when the view is opened
+    body.filter.search()  # what cannot be searched for is said now, not when the view is opened
     name = cell(body.name, MAX_NAME)
     values = {
         "id": uuid7(),

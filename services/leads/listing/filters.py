@@ -103,11 +103,7 @@ class LeadFilters(BaseModel):
         return bool(self.model_dump(exclude_defaults=True, include=set(LeadFilters.model_fields)))
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The conditions on `LEADS`.
-
-        Raises:
-            PhoneFilterUnreadable, SearchEmpty: what was typed cannot be searched for.
-        """
+        """The conditions on `LEADS`, but for what `search` says."""
         found = [
             *(_among(LEADS.c[field], getattr(self, field), Text) for field in _TEXTS if getattr(self, field)),
             *(_among(LEADS.c[field], getattr(self, field), Uuid) for field in _IDS if getattr(self, field)),
@@ -128,11 +124,30 @@ class LeadFilters(BaseModel):
         if self.has_note is not None:
             noted = exists().where(_notes.c.lead_id == LEADS.c.id)
             found.append(noted if self.has_note else not_(noted))
-        if self.phone is not None:
-            found.append(_of_phone(self.phone))
-        if self.q is not None:
-            found.append(_of_words(self.q))
+        found += [_with_phones(phones) for phones in (self._typed_phones(), self._searched_phones()) if phones]
         return found
+
+    def search(self) -> str | None:
+        """What is looked for in the search column, as a tsquery; None for nothing.
+
+        Raises:
+            PhoneFilterUnreadable, SearchEmpty: what was typed cannot be searched for.
+        """
+        parts = []
+        if self.phone is not None and not self._typed_phones():
+            parts.append(_end_of_phone(self.phone))
+        if self.q is not None and not self._searched_phones():
+            parts.append(_words(self.q))
+        return " & ".join(parts) or None
+
+    def _typed_phones(self) -> list[str]:
+        return [found.e164 for found in read_phones(self.phone).phones] if self.phone is not None else []
+
+    def _searched_phones(self) -> list[str]:
+        """The numbers in `q`, if it is nothing but numbers."""
+        if self.q is None or any(letter.isalpha() for letter in self.q):
+            return []
+        return [found.e164 for found in read_phones(self.q).phones]
 
     def _levels(self) -> list[ColumnElement[bool]]:
         # In the C collation of their index, in which the children of L1 lie between 'L1.' and 'L1/'.
@@ -211,16 +226,24 @@ def _between(
     return found
 
 
-def _of_phone(typed: str) -> ColumnElement[bool]:
-    """Leads with one of the numbers in a text, or whose number ends in it."""
-    reading = read_phones(typed)
-    if reading.phones:
-        return _with_phones([found.e164 for found in reading.phones])
+def _end_of_phone(typed: str) -> str:
+    """Numbers that end in what was typed."""
     digits = _SIGNS.sub("", typed)
     if digits.isascii() and digits.isdecimal() and MIN_END <= len(digits) <= MAX_END:
-        return _searched(_ends_in(digits))
-    assert reading.problem is not None, "a reading without numbers says why"
-    raise PhoneFilterUnreadable(reason_vi=reading.problem.vi, reason_en=reading.problem.en)
+        return _ends_in(digits)
+    problem = read_phones(typed).problem
+    assert problem is not None, "a reading without numbers says why"
+    raise PhoneFilterUnreadable(reason_vi=problem.vi, reason_en=problem.en)
+
+
+def _words(typed: str) -> str:
+    """All words of a text."""
+    wanted = words(typed)[:MAX_WORDS]
+    if not wanted:
+        raise SearchEmpty
+    if len(wanted) > 1 and len(wanted[-1]) == 1:
+        wanted.pop()  # the beginning of a word that is still being typed, and of half of all words
+    return " & ".join(_word(word) for word in wanted)
 
 
 def _with_phones(phones: list[str]) -> ColumnElement[bool]:
@@ -228,18 +251,6 @@ def _with_phones(phones: list[str]) -> ColumnElement[bool]:
     # The second condition names the partial index of leads with several numbers.
     several = and_(LEADS.c.other_phones != text("'{}'"), LEADS.c.other_phones.op("&&")(numbers))
     return or_(LEADS.c.phone == any_(numbers), several)
-
-
-def _of_words(typed: str) -> ColumnElement[bool]:
-    """Leads with all words of a text in name, note or address; a number is searched among the numbers."""
-    if not any(letter.isalpha() for letter in typed) and (phones := read_phones(typed).phones):
-        return _with_phones([found.e164 for found in phones])
-    wanted = words(typed)[:MAX_WORDS]
-    if not wanted:
-        raise SearchEmpty
-    if len(wanted) > 1 and len(wanted[-1]) == 1:
-        wanted.pop()  # the beginning of a word that is still being typed, and of half of all words
-    return _searched(" & ".join(_word(word) for word in wanted))
 
 
 def _word(word: str) -> str:
@@ -252,6 +263,7 @@ def _ends_in(digits: str) -> str:
     return f"'#{digits[::-1]}':*"
 
 
-def _searched(query: str) -> ColumnElement[bool]:
+def matches(query: str) -> ColumnElement[bool]:
+    """Leads whose search column fits a query of `LeadFilters.search`."""
     # Made of letters and digits alone, so nothing has to be escaped and no parser has a say.
     return literal_column("leads.search").op("@@")(cast(literal(query, Text), TSQUERY))

@@ -8,17 +8,19 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, func, select, text, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, text, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from services.leads.errors import ListTooSlow
 from services.leads.listing.cursor import Order, Place
-from services.leads.listing.filters import LeadFilters
+from services.leads.listing.filters import LeadFilters, matches
 from services.leads.repository.leads import LEADS, SHOWN, Viewer
 from shared.db import ReadSession
 
 MAX_COUNT: Final = 10_000
 """Leads that are counted one by one; a list with more says “hơn 10.000”."""
+FEW: Final = 2_000
+"""Leads that a search finds and that are then looked at one by one."""
 WITHIN: Final = 5
 """Seconds for one page. Filters that nothing fits and no index helps with end in advice, not in a busy database."""
 
@@ -55,7 +57,7 @@ async def page(
         ListTooSlow: it took longer.
     """
     key = _KEYS[order]
-    statement = columns.where(viewer.may_see(), *filters.conditions())
+    statement = columns.where(viewer.may_see(), *await _conditions(session, filters, within))
     if order == "oldest":
         if after is not None:
             statement = statement.where(tuple_(key, LEADS.c.id) > tuple_(after.at, after.id))
@@ -76,7 +78,8 @@ def place_of(row: Any, order: Order) -> Place:
 
 async def count(session: ReadSession, viewer: Viewer, filters: LeadFilters, *, most: int = MAX_COUNT) -> int:
     """How many leads there are; `most` + 1 when there are more than `most`."""
-    some = select(LEADS.c.id).where(viewer.may_see(), *filters.conditions()).limit(most + 1).subquery()
+    conditions = await _conditions(session, filters, WITHIN)
+    some = select(LEADS.c.id).where(viewer.may_see(), *conditions).limit(most + 1).subquery()
     async with _bounded(session, WITHIN):
         return (await session.execute(select(func.count()).select_from(some))).scalar_one()
 
@@ -85,12 +88,26 @@ async def ids(session: ReadSession, viewer: Viewer, filters: LeadFilters, *, mos
     """The ids of all leads that fit, oldest arrival first; one more than `most` when there are more."""
     statement = (
         select(LEADS.c.id)
-        .where(viewer.may_see(), *filters.conditions())
+        .where(viewer.may_see(), *await _conditions(session, filters, WITHIN))
         .order_by(LEADS.c.received_at, LEADS.c.id)
         .limit(most + 1)
     )
     async with _bounded(session, WITHIN):
         return list((await session.execute(statement)).scalars())
+
+
+async def _conditions(session: ReadSession, filters: LeadFilters, within: int) -> list[ColumnElement[bool]]:
+    """The conditions of a list. What is searched for is found first, because the planner cannot know how rare a word is,
+    and would look for it among the newest leads; only a word that many leads have is left to be met there."""
+    search = filters.search()
+    conditions = filters.conditions()
+    if search is None:
+        return conditions
+    async with _bounded(session, within):
+        some = (await session.execute(select(LEADS.c.id).where(matches(search)).limit(FEW + 1))).scalars().all()
+    if len(some) > FEW:
+        return [*conditions, matches(search)]
+    return [*conditions, LEADS.c.id == any_(literal(list(some), ARRAY(Uuid)))]
 
 
 @asynccontextmanager

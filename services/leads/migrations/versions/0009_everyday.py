@@ -43,7 +43,7 @@ CREATE INDEX leads_marketer_idx ON leads (marketer, received_at, id) WHERE marke
 CREATE INDEX leads_created_by_idx ON leads (created_by, received_at, id) WHERE created_by IS NOT NULL;
 CREATE INDEX leads_received_idx ON leads (received_at, id);
 CREATE INDEX leads_changed_idx ON leads (changed_at, id);
-CREATE INDEX leads_level_idx ON leads (level, received_at, id);
+CREATE INDEX leads_level_idx ON leads (level COLLATE "C", received_at, id);
 CREATE INDEX leads_channel_idx ON leads (channel, received_at, id);
 CREATE INDEX leads_source_idx ON leads (source_id, received_at, id) WHERE source_id IS NOT NULL;
 CREATE INDEX leads_campaign_idx ON leads (campaign, received_at, id) WHERE campaign <> '';
