@@ -15,7 +15,6 @@ from sqlalchemy import (
     Uuid,
     and_,
     any_,
-    bindparam,
     cast,
     collate,
     column,
@@ -161,9 +160,7 @@ class LeadFilters(BaseModel):
         found: list[ColumnElement[bool]] = []
         if self.team:
             # An array, not a subquery, so that the owners' index can be used.
-            of_team = select(_staff.c.account_id).where(
-                _staff.c.team == any_(bindparam("teams", self.team, ARRAY(Text)))
-            )
+            of_team = select(_staff.c.account_id).where(_staff.c.team == any_(literal(self.team, ARRAY(Text))))
             found.append(LEADS.c.owner_id == any_(func.array(of_team.scalar_subquery())))
         if self.unassigned is not None:
             clean = and_(LEADS.c.owner_id.is_(None), LEADS.c.verdict == text("'lead'"))
@@ -182,17 +179,17 @@ class LeadFilters(BaseModel):
         return found
 
     def _tags(self) -> list[ColumnElement[bool]]:
-        def tagged(operator: str, tags: list[UUID], name: str) -> ColumnElement[bool]:
-            wanted = bindparam(name, tags, ARRAY(Uuid))
+        def tagged(operator: str, tags: list[UUID]) -> ColumnElement[bool]:
+            wanted = cast(literal(tags, ARRAY(Uuid)), ARRAY(Uuid))
             return LEADS.c.id.in_(select(_tags.c.lead_id).where(_tags.c.tags.op(operator)(wanted)))
 
         found: list[ColumnElement[bool]] = []
         if self.tag_all:
-            found.append(tagged("@>", self.tag_all, "tag_all"))
+            found.append(tagged("@>", self.tag_all))
         if self.tag_any:
-            found.append(tagged("&&", self.tag_any, "tag_any"))
+            found.append(tagged("&&", self.tag_any))
         if self.tag_none:
-            wanted = bindparam("tag_none", self.tag_none, ARRAY(Uuid))
+            wanted = cast(literal(self.tag_none, ARRAY(Uuid)), ARRAY(Uuid))
             bad = exists().where(_tags.c.lead_id == LEADS.c.id, _tags.c.tags.op("&&")(wanted))
             found.append(not_(bad))
         return found

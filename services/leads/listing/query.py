@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, text, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, cast, func, literal, select, text, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from services.leads.errors import ListTooSlow
@@ -107,7 +107,7 @@ async def _conditions(session: ReadSession, filters: LeadFilters, within: int) -
         some = (await session.execute(select(LEADS.c.id).where(matches(search)).limit(FEW + 1))).scalars().all()
     if len(some) > FEW:
         return [*conditions, matches(search)]
-    return [*conditions, LEADS.c.id == any_(literal(list(some), ARRAY(Uuid)))]
+    return [*conditions, LEADS.c.id == any_(cast(literal(list(some), ARRAY(Uuid)), ARRAY(Uuid)))]
 
 
 @asynccontextmanager
