@@ -189,10 +189,15 @@ def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(limits=limits, timeout=ANSWER_WITHIN)
 
 
-@pytest.mark.parametrize("outage", [stopped, crashed, frozen])
 @pytest.mark.parametrize(
-    ("posts", "seconds"),
-    [pytest.param(600, 3.0, id="some"), pytest.param(5_000, 60.0, id="many", marks=pytest.mark.soak)],
+    ("outage", "posts", "seconds"),
+    [
+        pytest.param(stopped, 600, 3.0, id="stopped"),
+        pytest.param(frozen, 600, 3.0, id="frozen"),
+        pytest.param(stopped, 5_000, 60.0, id="stopped for long", marks=pytest.mark.soak),
+        pytest.param(crashed, 5_000, 60.0, id="crashed for long", marks=pytest.mark.soak),
+        pytest.param(frozen, 5_000, 60.0, id="frozen for long", marks=pytest.mark.soak),
+    ],
 )
 async def test_every_2xx_is_a_lead_and_nothing_else_is_when_postgresql_goes_away(
     there: Company, outage: Callable[[Postgres, float], Awaitable[None]], posts: int, seconds: float

@@ -24,7 +24,7 @@ from services.leads.intake.foresee import Opened, foresee
 from services.leads.intake.items import Candidate, Item, Origin, Rejection, Verdict
 from services.leads.intake.windows import Arrival
 from services.leads.sources import KnownSource, Sources
-from shared.db import Database
+from shared.db import Database, is_unavailable
 from shared.telemetry import correlated, logger
 
 log = logger(__name__)
@@ -189,7 +189,7 @@ class Replayer:
         for raw in sorted(raws, key=lambda raw: (raw.received_at, raw.id)):
             found = reread(raw, pages.get(raw.source_id), forms.get(raw.id))
             if found is None or (isinstance(found[1], Rejection) and found[1].code == raw.reason):
-                unread.append(Verdict(raw.id, "rejected", rejection=Rejection(raw.reason, "", "")))
+                unread.append(_still_rejected(raw))
             else:
                 read.append(_Read(raw, *found))
         if replay["dry_run"]:
@@ -223,28 +223,47 @@ class Replayer:
     async def _settle(
         self, connection: Connection, replay: asyncpg.Record, read: Sequence[_Read]
     ) -> tuple[list[Verdict], bool]:
-        items: list[Item] = [one.raw.item(one.origin, one.content, correlation_id=str(replay["id"])) for one in read]
-        accepted = await accept(connection, items, window=self._window)
-        verdicts = [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
+        items = [one.raw.item(one.origin, one.content, correlation_id=str(replay["id"])) for one in read]
+        taken, wrote_outbox = await self._accept(connection, items)
         at = datetime.now(UTC)
+        settled = [(one.raw, taken[one.raw.id].verdict) for one in read if one.raw.id in taken]
         await store.keep(
             connection,
             [
                 Settlement(
-                    one.raw,
+                    raw,
                     at=at,
                     by_id=replay["by_id"],
                     by=replay["by"],
                     kind="replayed",
-                    verdict=verdict.verdict,
+                    verdict=verdict,
                     reason=f"replay {replay['id']}",
                 )
-                for one, verdict in zip(read, verdicts, strict=True)
+                for raw, verdict in settled
             ],
         )
-        settled = [(one.raw.import_id, verdict.verdict) for one, verdict in zip(read, verdicts, strict=True)]
-        await store.move_counters(connection, settled)
-        return verdicts, accepted.wrote_outbox
+        await store.move_counters(connection, [(raw.import_id, verdict) for raw, verdict in settled])
+        return [taken.get(one.raw.id) or _still_rejected(one.raw) for one in read], wrote_outbox
+
+    async def _accept(self, connection: Connection, items: Sequence[Item]) -> tuple[dict[UUID, Verdict], bool]:
+        """All items together; if that fails, each alone, and one that fails alone stays as it was."""
+        if not items:
+            return {}, False
+        try:
+            async with connection.transaction():
+                accepted = await accept(connection, items, window=self._window)
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            if len(items) == 1:
+                log.exception("raw item could not be taken in again", item=str(items[0].id))
+                return {}, False
+            parts = [await self._accept(connection, [item]) for item in items]
+            return {id: verdict for taken, _ in parts for id, verdict in taken.items()}, any(
+                wrote for _, wrote in parts
+            )
+        verdicts = (outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict))
+        return {verdict.id: verdict for verdict in verdicts}, accepted.wrote_outbox
 
     async def _advance(
         self, connection: Connection, replay_id: UUID, last: asyncpg.Record, verdicts: Sequence[Verdict]
@@ -262,3 +281,7 @@ class Replayer:
             orjson.dumps(reasons).decode(),
             LEASE,
         )
+
+
+def _still_rejected(raw: RawItem) -> Verdict:
+    return Verdict(raw.id, "rejected", rejection=Rejection(raw.reason, "", ""))

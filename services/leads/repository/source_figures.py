@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
@@ -94,18 +94,13 @@ class Figures:
             self.delivered += n
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows(Generic[KeyT]):
-    """Figures by source, channel or campaign."""
-
-    found: dict[KeyT, Figures]
-
-    def add(self, raw: Iterable[Any], leads: Iterable[Any]) -> dict[KeyT, Figures]:
-        for row in raw:
-            self.found.setdefault(row.key, Figures()).add_raw(row.verdict, row.reason, row.n)
-        for row in leads:
-            self.found.setdefault(row.key, Figures()).add_leads(row.verdict, row.level, row.spam, row.n)
-        return self.found
+def _summed(found: dict[KeyT, Figures], raw: Iterable[Any], leads: Iterable[Any]) -> dict[KeyT, Figures]:
+    """Rows added to the figures of their source, channel or campaign."""
+    for row in raw:
+        found.setdefault(row.key, Figures()).add_raw(row.verdict, row.reason, row.n)
+    for row in leads:
+        found.setdefault(row.key, Figures()).add_leads(row.verdict, row.level, row.spam, row.n)
+    return found
 
 
 async def sources(
@@ -129,7 +124,7 @@ async def of_sources(
     values = {"keys": list(ids), "since": since, "until": until}
     raw = (await session.execute(_RAW_OF_SOURCES, values)).all()
     leads = (await session.execute(_LEADS_OF_SOURCES, values)).all()
-    return _Rows({id: Figures() for id in ids}).add(raw, leads)
+    return _summed({id: Figures() for id in ids}, raw, leads)
 
 
 async def of_channels(session: ReadSession, *, since: datetime, until: datetime) -> Mapping[str, Figures]:
@@ -138,12 +133,12 @@ async def of_channels(session: ReadSession, *, since: datetime, until: datetime)
     raw = (await session.execute(_RAW_OF_CHANNELS, values)).all()
     leads = (await session.execute(_LEADS_OF_CHANNELS, values)).all()
     found: dict[str, Figures] = {}
-    return _Rows(found).add(raw, leads)
+    return _summed(found, raw, leads)
 
 
 async def of_campaign(session: ReadSession, code: str, *, since: datetime, until: datetime) -> Figures:
     """Figures of the leads of a campaign. What was rejected had not told its campaign, so `raw` is the leads."""
     leads = (await session.execute(_LEADS_OF_CAMPAIGN, {"campaign": code, "since": since, "until": until})).all()
-    figures = _Rows({code: Figures()}).add((), leads)[code]
+    figures = _summed({code: Figures()}, (), leads)[code]
     figures.raw = figures.leads + figures.duplicates
     return figures

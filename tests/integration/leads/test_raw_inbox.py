@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
+from services.leads import events
 from services.leads.inbox import replays
 from services.leads.inbox.replays import Replayer
 from services.leads.sources import Sources
@@ -333,3 +335,33 @@ async def test_rows_of_an_import_that_are_corrected_or_read_again_move_its_count
     replay = (await admin.post("/v1/raw-items/replays", json={**await today(leads), "dry_run": False})).json()
     assert await replayer(leads).step()
     assert (await admin.get(f"/v1/raw-items/replays/{replay['id']}")).json()["rejected"] == {"phone_no_digits": 1}
+
+
+async def test_an_item_that_breaks_us_stays_rejected_and_holds_no_replay_up(
+    leads: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await leads.client()
+    page, hook = await page_with_hook(admin)
+    visitor = await leads.anonymous()
+    for n in range(5):
+        await visitor.post(hook, json={"item_7": f"091234560{n}", "name": "poison" if n == 2 else "Lan"})
+    await change_page(admin, page, field_map={"item_7": "phone"})
+    replay = (await admin.post("/v1/raw-items/replays", json={**await today(leads), "dry_run": False})).json()
+    original = events.accepted
+
+    def accepted(item: Any, candidate: Any, **kwargs: Any) -> Any:
+        if candidate.name == "poison":
+            raise ValueError("a mistake of ours")
+        return original(item, candidate, **kwargs)
+
+    monkeypatch.setattr(events, "accepted", accepted)
+    with capture_logs() as logged:
+        assert await replayer(leads).step()
+
+    done = (await admin.get(f"/v1/raw-items/replays/{replay['id']}")).json()
+    assert (done["state"], done["leads"], done["rejected"]) == ("done", 4, {"phone_field_missing": 1})
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == [
+        "raw item could not be taken in again"
+    ]
+    (left,) = (await admin.get("/v1/raw-items", params={"verdict": "rejected"})).json()["items"]
+    assert left["fields"] == {"name": "poison"}
