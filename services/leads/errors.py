@@ -117,8 +117,8 @@ class NumberTaken(Problem):
 class NumberBeingViewed(Problem):
     type = "number-being-viewed"
     status = 409
-    vi = "{viewer} đang xem số này. Chọn số khác, hoặc thử lại sau {until}."
-    en = "{viewer} is looking at this number. Choose another, or try again after {until}."
+    vi = "{viewer} đang xem số này. Chọn số khác, hoặc thử lại sau {until_clock}."
+    en = "{viewer} is looking at this number. Choose another, or try again after {until_clock}."
 
 
 class ClaimerNotActive(Problem):
@@ -147,8 +147,8 @@ class ClaimsUncalled(Problem):
 class ClaimOfOwnRelease(Problem):
     type = "claim-of-own-release"
     status = 409
-    vi = "Số này bạn vừa nhả hoặc bị thu hồi; trong {days} ngày để đồng nghiệp gọi. Từ {free_from} bạn lấy lại được."
-    en = "This number was yours until it was released; for {days} days it is for others. You may claim it from {free_from}."
+    vi = "Số này bạn vừa nhả hoặc bị thu hồi; trong {days} ngày để đồng nghiệp gọi. Từ {free_clock} bạn lấy lại được."
+    en = "This number was yours until it was released; for {days} days it is for others. You may claim it from {free_clock}."
 
 
 class PhoneHidden(Problem):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -104,4 +105,5 @@ class LeadsSettings(Settings):
             own_release=timedelta(days=self.claim_own_release_days),
             viewing=timedelta(minutes=self.viewing_lock_minutes),
             stay=timedelta(days=self.floating_days),
+            zone=ZoneInfo(self.timezone),
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
@@ -140,7 +139,7 @@ async def view_number(lead_id: UUID, who: Claimer, runtime: RuntimeDep) -> Float
     async with driver.acquire() as connection, connection.transaction():
         if await reading.one(connection, lead_id, now=now, stay=limits.stay) is None:
             raise NotInFloatingPool
-        until = await viewing.view(connection, lead_id, who, now=now, length=limits.viewing)
+        until = await viewing.view(connection, lead_id, who, now=now, limits=limits)
         row = await reading.one(connection, lead_id, now=now, stay=limits.stay)
         if row is None:
             raise NotInFloatingPool
@@ -180,7 +179,6 @@ async def claim_number(lead_id: UUID, who: Claimer, once: OnceDep, runtime: Runt
             who,
             limits=runtime.settings.floating_limits,
             now=now,
-            midnight=_midnight(runtime, now),
         )
         if claimed is not None:
             await write(session, [events.assigned(claimed)])
@@ -199,20 +197,14 @@ async def claim_number(lead_id: UUID, who: Claimer, once: OnceDep, runtime: Runt
 
 
 async def _standing(connection: Any, account_id: UUID, runtime: LeadsRuntime, now: datetime) -> StandingOut:
-    so_far = await claiming.claimer(connection, account_id, midnight=_midnight(runtime, now))
     limits = runtime.settings.floating_limits
+    so_far = await claiming.claimer(connection, account_id, midnight=limits.midnight(now))
     return StandingOut(
         claims_today=so_far.today,
         claims_per_day=limits.per_day,
         uncalled=so_far.uncalled,
         uncalled_limit=limits.uncalled,
     )
-
-
-def _midnight(runtime: LeadsRuntime, now: datetime) -> datetime:
-    """When the present day began in the company's zone."""
-    local = now.astimezone(ZoneInfo(runtime.settings.timezone))
-    return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _values(row: Any, viewer: UUID, runtime: LeadsRuntime) -> dict[str, Any]:

@@ -54,7 +54,7 @@ async def claimer(connection: Connection, account_id: UUID, *, midnight: datetim
 
 
 async def claim(
-    connection: Connection, lead_id: UUID, who: Principal, *, limits: Limits, now: datetime, midnight: datetime
+    connection: Connection, lead_id: UUID, who: Principal, *, limits: Limits, now: datetime
 ) -> Assigned | None:
     """Takes a number for somebody, in the caller's transaction. None: they have claimed it already, nothing happens.
 
@@ -78,8 +78,8 @@ async def claim(
     ):
         return None
     await _refuse_gone(connection, lead, limits=limits, now=now)
-    await refuse_viewed(connection, lead_id, who, now=now)
-    so_far = await claimer(connection, who.account_id, midnight=midnight)
+    await refuse_viewed(connection, lead_id, who, now=now, limits=limits)
+    so_far = await claimer(connection, who.account_id, midnight=limits.midnight(now))
     released_at = await connection.fetchval(_OWN_RELEASE, lead_id, who.account_id, who.code)
     problem = refusal(limits, so_far, released_at=released_at, now=now)
     if problem is not None:

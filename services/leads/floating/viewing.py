@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from services.leads.driver import Connection, Pool
 from services.leads.errors import NumberBeingViewed
+from services.leads.floating.limits import Limits
 from shared.auth import Principal
 
 # The row of a lead decides who looks at it; whoever finds it taken is told by whom. The one who looks goes on looking.
@@ -29,31 +30,34 @@ ORDER BY id DESC LIMIT $3
 """
 
 
-async def view(connection: Connection, lead_id: UUID, who: Principal, *, now: datetime, length: timedelta) -> datetime:
+async def view(connection: Connection, lead_id: UUID, who: Principal, *, now: datetime, limits: Limits) -> datetime:
     """Somebody looks at a number, or goes on looking; returns until when they alone may.
 
     Raises:
         NumberBeingViewed: somebody else does.
     """
-    until = now + length
+    until = now + limits.viewing
     locked = await connection.fetchrow(_LOCK, lead_id, who.account_id, who.code, now, until)
     if locked is None:
-        await refuse_viewed(connection, lead_id, who, now=now)
+        await refuse_viewed(connection, lead_id, who, now=now, limits=limits)
         # Whoever looked has left since; the next to ask finds it free.
-        return await view(connection, lead_id, who, now=now, length=length)
+        return await view(connection, lead_id, who, now=now, limits=limits)
     if locked["is_new"]:
         await connection.execute(_VIEW, uuid7(), lead_id, who.account_id, who.code, now)
     return until
 
 
-async def refuse_viewed(connection: Connection, lead_id: UUID, who: Principal, *, now: datetime) -> None:
+async def refuse_viewed(
+    connection: Connection, lead_id: UUID, who: Principal, *, now: datetime, limits: Limits
+) -> None:
     """
     Raises:
         NumberBeingViewed: somebody else looks at the number.
     """
     viewer = await connection.fetchrow(_VIEWER, lead_id, who.account_id, now)
     if viewer is not None:
-        raise NumberBeingViewed(viewer=viewer["code"], until=viewer["until"].isoformat())
+        until = viewer["until"]
+        raise NumberBeingViewed(viewer=viewer["code"], until=until.isoformat(), until_clock=limits.clock(until))
 
 
 async def leave(connection: Connection | Pool, lead_id: UUID, account_id: UUID) -> None:

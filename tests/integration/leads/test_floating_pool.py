@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -85,7 +86,9 @@ async def test_one_person_at_a_time_looks_at_a_number_and_every_look_is_kept(lea
     assert (opened.status_code, opened.json()["phone"], opened.json()["note"]) == (200, "0912***678", "gọi sau 17h")
     assert longer.json()["viewing_until"] > opened.json()["viewing_until"]
     assert (refused.status_code, refused.json()["title"]) == (409, "number-being-viewed")
-    assert refused.json()["detail"].startswith("NV002 đang xem số này.")
+    until = datetime.fromisoformat(refused.json()["until"]).astimezone(ZoneInfo("Asia/Ho_Chi_Minh"))
+    said = f"NV002 đang xem số này. Chọn số khác, hoặc thử lại sau {until:%H:%M:%S %d/%m/%Y}."
+    assert refused.json()["detail"] == said
     assert (listed["code"], listed["yourself"]) == ("NV002", False)
     assert kept_from.json()["title"] == "number-being-viewed"
     assert (left.status_code, free.status_code) == (204, 200)
