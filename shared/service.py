@@ -25,7 +25,7 @@ from shared.auth import TokenVerifier
 from shared.consumer import Consumer, Handlers
 from shared.db import Database
 from shared.directory import EPOCHS_FRESH, Epochs, directory_handlers
-from shared.lifecycle import Part, keep_running, run_until_signal
+from shared.lifecycle import Part, collect_rarely, keep_running, run_until_signal
 from shared.messaging_api import messaging_router, reconcile_router
 from shared.relay import Relay
 from shared.settings import Settings, load
@@ -258,6 +258,7 @@ async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> No
                 parts["reconcile"] = _reconcile(service, runtime)
             for name, make in service.background.get(role, {}).items():
                 parts[name] = make(runtime)
+        collect_rarely()
         await run_until_signal(parts)
 
 

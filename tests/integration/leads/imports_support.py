@@ -70,6 +70,7 @@ AUDIT = {
     "pool_members": "shares given out",
     "quota_use": "numbers given out of a day's quota",
     "outbox": "facts told",
+    "relay_streams": "where they were told",
 }
 """Tables that tell what happened; an undo adds to them."""
 
