@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from services.leads.app import SERVICE
-from services.leads.distributor import Distributor
+from services.leads.distributor import Distributor, serve
 from shared.contracts.events.orders import LEVEL_CHANGED, REASSIGNMENT_REQUESTED
 from shared.contracts.events.staff import SHIFTS_CHANGED, ShiftsChanged, ShiftTimes
 from tests.harness import Databases, Running, eventually, running
@@ -376,3 +376,32 @@ async def test_a_reassignment_counts_and_skips_who_is_full(leads: Running) -> No
     assert "NV002 (đã đủ quota ngày 0/0)" in await sentence(client, lead)
     today = {one["code"]: one["today"] for one in (await client.get(f"/v1/pools/{made['id']}")).json()["members"]}
     assert today == {"NV001": 1, "NV002": 0, "NV003": 1}
+
+
+async def test_a_round_waits_for_another_that_decides_about_the_same_person_in_another_pool(leads: Running) -> None:
+    client = await leads.client()
+    (person,) = await hire(leads, "NV001", on_duty=False)
+    pools = [
+        await pool(client, [person], name=product, products=[product], day_quota=1) for product in ("KEM", "SERUM")
+    ]
+    for place, product in enumerate(("KEM", "SERUM")):
+        await post(client, f"09123456{place:02}", product=product)
+    driver = await leads.db.driver()
+    # On duty without the round that the event brings.
+    await driver.execute("UPDATE staff_members SET on_duty = true")
+
+    async def second() -> int:
+        async with driver.acquire() as connection, connection.transaction():
+            return len((await serve(connection, [UUID(pools[1]["id"])])).placed)
+
+    async with driver.acquire() as connection, connection.transaction():
+        first = len((await serve(connection, [UUID(pools[0]["id"])])).placed)
+        other = asyncio.create_task(second())
+
+        async def waits() -> bool:
+            waiting = await driver.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return other.done() or bool(waiting)
+
+        await eventually(waits)
+
+    assert (first, await other) == (1, 0), "the quota of the day is one lead of all pools"
