@@ -132,12 +132,15 @@ async def _staff(connection: asyncpg.Connection[Any], pool_id: UUID, people: lis
 
 
 async def _queue(connection: asyncpg.Connection[Any], pool_id: UUID, size: int) -> None:
+    """Leads that wait. Those of the turn before have been worked on, and the database has been tidied up, as it is by
+    itself over a day."""
+    await connection.execute("UPDATE leads SET in_care = false WHERE in_care")
     leads = [uuid7() for _ in range(size)]
     async with connection.transaction():
         await connection.execute(_RAW, leads)
         await connection.execute(_LEADS, leads, [PRODUCTS[place % len(PRODUCTS)] for place in range(size)])
         await connection.execute(_WAIT, pool_id, leads)
-    await connection.execute("ANALYZE leads, backlog")
+    await connection.execute("VACUUM ANALYZE leads, backlog, quota_use, pool_members")
 
 
 async def _served(connection: asyncpg.Connection[Any], pool_id: UUID, size: int) -> float:
