@@ -35,6 +35,19 @@ def collect_rarely() -> None:
     gc.set_threshold(COLLECT_AFTER, OLDER_AFTER, OLDER_AFTER)
 
 
+async def until_set(event: asyncio.Event, *, at_most: float) -> None:
+    """Waits until an event is set, or for some seconds.
+
+    `asyncio.wait_for` would not do in a loop that runs until it is cancelled: before Python 3.12 it forgets a cancellation
+    that comes in the same turn as the event, and the loop goes on for ever.
+    """
+    try:
+        async with asyncio.timeout(at_most):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
 async def keep_running(name: str, part: Part) -> None:
     """Runs a part for ever: when it fails (an engine is away, say) it is started again after a back-off."""
     delay = RESTART_FIRST

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -23,6 +22,7 @@ from shared import bus, telemetry
 from shared.contracts.commands import NUDGE, WorkflowCommand
 from shared.contracts.events import STREAM_OF
 from shared.db import OUTBOX_CHANNEL, keep_state
+from shared.lifecycle import until_set
 from shared.retention import IDEMPOTENCY_KEY_AGE, OUTBOX_AGE
 from shared.telemetry import correlated, logger
 
@@ -176,8 +176,7 @@ class Relay:
                     failing = due is not None
                     if due is not None:
                         timeout = min(POLL, max(0.0, (due - datetime.now(UTC)).total_seconds()))
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), timeout)
+                await until_set(wake, at_most=timeout)
 
     async def _resend_what_was_replaced(self, connection: Connection, sent: list[Sent]) -> None:
         """A stream that gives out a sequence for the second time has lost what had it, and all that followed.

@@ -7,10 +7,8 @@ ends, a new day renews quotas: it wakes by itself at that instant), and what a d
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -22,6 +20,7 @@ from services.leads.distribution import CLOSER, RETURNING
 from services.leads.driver import Connection, Pool, write_outbox
 from services.leads.rounds import FITTING_POOL, Fresh, Release, utc_now
 from shared.db import Database
+from shared.lifecycle import until_set
 
 DISTRIBUTOR: Final = "distributor"
 """Wakes the distributor of this process (`wake_after_commit`)."""
@@ -161,8 +160,7 @@ class Distributor:
         while True:
             woken.clear()
             if not await self.step():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), self._idle)
+                await until_set(woken, at_most=self._idle)
 
     @property
     def _idle(self) -> float:

@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from shared.db import Database
+from shared.lifecycle import until_set
 from shared.telemetry import correlated
 
 LEASE: Final = 15.0
@@ -47,10 +48,7 @@ class JobWorker(ABC):
             self._arrived.clear()
             if await self.step():
                 continue
-            try:
-                await asyncio.wait_for(self._arrived.wait(), PAUSE)
-            except TimeoutError:
-                pass
+            await until_set(self._arrived, at_most=PAUSE)
 
     async def step(self) -> bool:
         """Works on one job until its end; False when there is nothing more to do just now."""

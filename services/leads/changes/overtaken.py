@@ -4,9 +4,7 @@ here (rule D9). They become leads by themselves, however late the fact came.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -20,6 +18,7 @@ from services.leads.stages import ends_window
 from shared.contracts.events.orders import LevelChanged
 from shared.db import Database
 from shared.errors import Conflict
+from shared.lifecycle import until_set
 from shared.telemetry import logger
 
 log = logger(__name__)
@@ -71,8 +70,7 @@ class OvertakenReleaser:
             woken.clear()
             while await self.step():
                 pass
-            with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), PAUSE)
+            await until_set(woken, at_most=PAUSE)
 
     async def step(self) -> bool:
         """Decides on the earliest; False when there is none."""

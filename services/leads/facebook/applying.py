@@ -17,6 +17,7 @@ from services.leads.facebook.context import Facebook
 from services.leads.facebook.updates import Unreadable, Updates, read_updates
 from shared.contracts.workflows import nudge_facebook
 from shared.db import is_unavailable
+from shared.lifecycle import until_set
 from shared.outbox import command_row
 from shared.telemetry import logger
 
@@ -67,10 +68,7 @@ class Applier:
             if await self.step():
                 continue
             await self._clean()
-            try:
-                await asyncio.wait_for(self._facebook.pushed.wait(), PAUSE)
-            except TimeoutError:
-                pass
+            await until_set(self._facebook.pushed, at_most=PAUSE)
 
     async def step(self) -> bool:
         """Applies what is there now; False when there was nothing."""

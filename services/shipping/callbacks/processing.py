@@ -20,6 +20,7 @@ from services.shipping.carriers.registry import CARRIERS
 from services.shipping.facts import Fact
 from services.shipping.work import Work, work
 from shared.db import Database, is_unavailable
+from shared.lifecycle import until_set
 from shared.telemetry import logger
 
 log = logger(__name__)
@@ -92,8 +93,7 @@ class CallbackProcessor:
                     )
                     purge_at = loop.time() + PURGE_EVERY
                 await self.drain()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL)
+                await until_set(self._wake, at_most=POLL)
 
     async def drain(self) -> None:
         """Applies everything that waits. Two batches at a time: one is read and reckoned while the database writes the
