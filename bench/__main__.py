@@ -41,7 +41,8 @@ async def _run(jobs: list[str], console: Console) -> list[Result]:
                 with console.status(f"measuring {job} …"):
                     module = importlib.import_module(f"bench.jobs.{job}")
                     results.append(await module.run(engines, SIZES[job]))
-                console.print(f"[green]✓[/green] {job}: {results[-1].ratio:.2f}")
+                sign = "[green]✓[/green]" if results[-1].met else "[red]✗[/red]"
+                console.print(f"{sign} {job}: {results[-1].ratio:.3g}")
     return results
 
 

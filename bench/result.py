@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -48,6 +48,10 @@ class Result:
         return self.ratio >= self.budget if self.better == "higher" else self.ratio <= self.budget
 
 
+JOB_WIDTH: Final = 14
+"""Characters of a line of a job's name: no word of one is longer."""
+
+
 def show(results: list[Result], console: Console) -> None:
     """Prints the table."""
     caption = "p50, p99 in ms; peak memory in MiB"
@@ -55,7 +59,12 @@ def show(results: list[Result], console: Console) -> None:
         title="Ours ÷ limit, both measured in this run", caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     for name in ("Job", "Ours", "Limit", "Unit", "Ratio", "Budget", "p50", "p99", "Memory"):
-        table.add_column(name, justify="left" if name in ("Job", "Unit") else "right", no_wrap=name != "Job")
+        table.add_column(
+            name,
+            justify="left" if name in ("Job", "Unit") else "right",
+            no_wrap=name != "Job",
+            min_width=JOB_WIDTH if name == "Job" else None,
+        )
     for result in results:
         sign = "≥" if result.better == "higher" else "≤"
         table.add_row(
@@ -63,7 +72,7 @@ def show(results: list[Result], console: Console) -> None:
             _figure(result.ours),
             _figure(result.limit),
             result.unit,
-            f"[{'green' if result.met else 'red'}]{result.ratio:.2f}[/]",
+            f"[{'green' if result.met else 'red'}]{result.ratio:.2g}[/]",
             f"{sign} {result.budget:g}",
             *(_figure(value) for value in (result.p50, result.p99, result.memory)),
         )

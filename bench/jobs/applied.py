@@ -165,7 +165,7 @@ async def run(machine: Machine, size: int) -> Result:
         job="callbacks applied",
         ours=shown.ours,
         limit=shown.limit,
-        unit="callbacks/s",
+        unit="rows/s",
         limit_is="INSERT … unnest of the same timeline rows, 500 in a transaction",
         budget=0.1,
         note="a batch is nine statements whatever its size; looked up by index, so the same at ten times the parcels",

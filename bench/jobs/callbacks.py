@@ -66,7 +66,7 @@ async def run(machine: Machine, size: int) -> Result:
             job="callbacks accepted",
             ours=shown.ours.rate,
             limit=shown.limit.rate,
-            unit="requests/s",
+            unit="req/s",
             limit_is="FastAPI + HMAC + JSON + one asyncpg insert into a raw inbox",
             budget=0.7,
             p50=shown.ours.percentile(0.5) * 1000,

@@ -40,7 +40,7 @@ async def run(machine: Machine, size: int) -> Result:
             job="lead intake",
             ours=shown.ours.rate,
             limit=shown.limit.rate,
-            unit="requests/s",
+            unit="req/s",
             limit_is="FastAPI + one asyncpg statement: key, lead, outbox row",
             budget=0.5,
             p50=shown.ours.percentile(0.5) * 1000,
