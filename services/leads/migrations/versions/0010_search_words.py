@@ -13,7 +13,7 @@ down_revision = "0009"
 def upgrade() -> None:
     execute_script(
         """
-ALTER TABLE leads ALTER COLUMN search DROP EXPRESSION;
+ALTER TABLE leads ALTER COLUMN search DROP EXPRESSION, ALTER COLUMN search SET DEFAULT '';
 CREATE FUNCTION lead_searched() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN
     NEW.search := to_tsvector('simple'::regconfig, plain_words(NEW.name || ' ' || NEW.note || ' ' || NEW.address))
