@@ -21,11 +21,10 @@ from services.leads.driver import Connection
 from services.leads.imports import owners, repeated, store, trial
 from services.leads.imports.rows import Columns, Import, Row, item_of
 from services.leads.imports.store import Counts
-from services.leads.intake.accept import accept
-from services.leads.intake.batcher import INTERNAL
-from services.leads.intake.items import Item, Origin, Verdict
+from services.leads.intake.items import Item, Origin
+from services.leads.intake.keeping import accept_each, is_transient
 from services.leads.sources import Sources
-from shared.db import Database, is_unavailable
+from shared.db import Database
 from shared.errors import Problem
 from shared.telemetry import correlated, logger
 
@@ -84,7 +83,7 @@ class Turns:
                 try:
                     await self._go_on(row, beat)
                 except Exception as error:
-                    if _is_transient(error):
+                    if is_transient(error):
                         raise
                     log.exception("import failed", import_id=str(import_id))
                     ours = Problem()
@@ -157,33 +156,10 @@ class Turns:
     async def _take_items(
         self, connection: Connection, of: Import, row: asyncpg.Record, items: Sequence[Item]
     ) -> Counts:
-        verdicts = await self._accept(connection, items)
+        verdicts = await accept_each(connection, items, window=self._window)
         await owners.give(connection, items, verdicts, by=row["uploader"])
         counts = Counter(verdict.verdict for verdict in verdicts)
         return Counts(leads=counts["lead"], duplicates=counts["duplicate"], rejected=counts["rejected"])
-
-    async def _accept(self, connection: Connection, items: Sequence[Item]) -> list[Verdict]:
-        """All items together; if that fails, each alone, and one that fails alone is kept as a rejection."""
-        if not items:
-            return []
-        try:
-            async with connection.transaction():
-                accepted = await accept(connection, items, window=self._window)
-                return [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
-        except Exception as error:
-            if _is_transient(error):
-                raise
-            if len(items) > 1:
-                return [(await self._accept(connection, [item]))[0] for item in items]
-            if items[0].content is INTERNAL:
-                raise
-            log.exception("row could not be taken in", item=str(items[0].id))
-            return await self._accept(connection, [replace(items[0], content=INTERNAL)])
-
-
-def _is_transient(error: Exception) -> bool:
-    """Whether the same will work when it is tried again: the database is away, or another transaction was in the way."""
-    return is_unavailable(error) or isinstance(error, asyncpg.TransactionRollbackError)
 
 
 def _readable(columns: Columns, *, may_distribute: bool) -> Columns:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import asyncpg
+
 from services.leads.driver import Connection
 from services.leads.intake.accept import accept
 from services.leads.intake.batcher import INTERNAL
@@ -26,7 +28,7 @@ async def accept_each(connection: Connection, items: Sequence[Item], *, window: 
             accepted = await accept(connection, items, window=window)
             return [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
     except Exception as error:
-        if is_unavailable(error):
+        if is_transient(error):
             raise
         if len(items) > 1:
             return [(await accept_each(connection, [item], window=window))[0] for item in items]
@@ -34,3 +36,8 @@ async def accept_each(connection: Connection, items: Sequence[Item], *, window: 
             raise
         log.exception("arrival could not be taken in", item=str(items[0].id))
         return await accept_each(connection, [replace(items[0], content=INTERNAL)], window=window)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same will work when it is tried again: the database is away, or another transaction was in the way."""
+    return is_unavailable(error) or isinstance(error, asyncpg.TransactionRollbackError)

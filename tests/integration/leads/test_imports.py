@@ -148,7 +148,7 @@ async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
     with capture_logs() as logged:
         await work(leads, made["id"])
 
-    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["row could not be taken in"]
+    assert [entry["event"] for entry in logged if entry["log_level"] == "error"] == ["arrival could not be taken in"]
 
     done = (await client.get(f"/v1/imports/{made['id']}")).json()
     assert (done["state"], done["leads"], done["rejected"]) == ("done", 19, 1)
