@@ -17,8 +17,8 @@ from uuid_utils.compat import uuid7
 
 from services.leads.errors import KeyUnknown, PhoneUnreadable, SourceUnknown
 from services.leads.intake.accept import Outcome
-from services.leads.intake.batcher import INTERNAL
 from services.leads.intake.items import Answer, External, Item, OnceKey, Origin, Verdict, read_candidate
+from services.leads.intake.keeping import INTERNAL
 from services.leads.sources import Sources
 from services.leads.state import parts_of, runtime_of
 from services.leads.text import cell

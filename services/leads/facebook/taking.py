@@ -22,9 +22,8 @@ from services.leads.facebook.form import FormLead, FormMap, FormRules, read_lead
 from services.leads.facebook.graph import GraphError
 from services.leads.facebook.pages import Page
 from services.leads.facebook.updates import Announcement
-from services.leads.intake.batcher import INTERNAL
 from services.leads.intake.items import Item, Origin
-from services.leads.intake.keeping import accept_each
+from services.leads.intake.keeping import INTERNAL, accept_each
 from shared.telemetry import logger
 
 log = logger(__name__)

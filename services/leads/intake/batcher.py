@@ -19,7 +19,8 @@ from typing import Final
 
 from services.leads.intake import external, raw
 from services.leads.intake.accept import Outcome, accept
-from services.leads.intake.items import Item, Rejection
+from services.leads.intake.items import Item
+from services.leads.intake.keeping import INTERNAL, is_transient
 from shared.db import Database, is_unavailable
 from shared.errors import Unavailable
 from shared.telemetry import logger
@@ -43,11 +44,6 @@ MAX_WAITING_BYTES: Final = 64 << 20
 PAUSE: Final = 0.05
 MAX_PAUSE: Final = 1.0
 """Seconds between attempts while the database is away: the first and, doubled each time, the longest."""
-INTERNAL: Final = Rejection(
-    "internal",
-    vi="Hệ thống chưa xử lý được nội dung này; nội dung đã được giữ lại để xử lý sau. Bạn không cần gửi lại.",
-    en="This could not be processed; it is kept and will be looked at. You need not send it again.",
-)
 
 
 @dataclass(slots=True)
@@ -165,11 +161,14 @@ class Batcher:
             try:
                 outcomes = iter(await self._accept([item for one in batch for item in one.items], unsure=unsure))
             except Exception as error:
-                if not is_unavailable(error):
+                if not is_transient(error):
                     await self._take_apart(batch, error, unsure=unsure)
                     return
-                log.warning("database away, arrivals wait", items=len(batch), error=type(error).__name__)
-                unsure = True
+                if is_unavailable(error):
+                    unsure = True
+                    log.warning("database away, arrivals wait", items=len(batch), error=type(error).__name__)
+                else:  # the database says itself that nothing of it was written
+                    log.warning("another transaction in the way, arrivals wait", items=len(batch))
                 batch = self._still_waiting(batch)
                 await asyncio.sleep(pause if batch else 0)
                 batch = self._still_waiting(batch)

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 import asyncpg
 
 from services.leads.driver import Connection
 from services.leads.intake.accept import accept
-from services.leads.intake.batcher import INTERNAL
-from services.leads.intake.items import Item, Verdict
+from services.leads.intake.items import Item, Rejection, Verdict
 from shared.db import is_unavailable
 from shared.telemetry import logger
 
 log = logger(__name__)
+
+INTERNAL: Final = Rejection(
+    "internal",
+    vi="Hệ thống chưa xử lý được nội dung này; nội dung đã được giữ lại để xử lý sau. Bạn không cần gửi lại.",
+    en="This could not be processed; it is kept and will be looked at. You need not send it again.",
+)
 
 
 async def accept_each(connection: Connection, items: Sequence[Item], *, window: timedelta) -> list[Verdict]:
