@@ -23,10 +23,10 @@ up: $(STAMP)
 	@$(BIN)/chot up
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --max-worker-restart 1
 
 soak: $(STAMP)
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=0
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench

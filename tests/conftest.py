@@ -1,11 +1,25 @@
 """Engines for all tests. Each pytest-xdist worker is a session of its own and has its own engines."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from deploy.local.engines import Nats, Postgres, Temporal
 from tests.harness import Databases
+from tests.stuck import Stuck, watch
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    watch(config)
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def loop_is_known(pytestconfig: pytest.Config) -> None:
+    """Tells the watch over stuck tests which loop they run on."""
+    stuck = pytestconfig.pluginmanager.get_plugin("stuck")
+    if isinstance(stuck, Stuck):
+        stuck.loop = asyncio.get_running_loop()
 
 
 @pytest.fixture(scope="session")

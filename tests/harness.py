@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import httpx
@@ -36,6 +36,10 @@ SIGNING_KEY = OKPKey.generate_key("Ed25519", {"kid": "test"})
 JWKS_URL = "http://staff.test/.well-known/jwks.json"
 
 
+AN_ANSWER: Final = 60.0
+"""Seconds after which a condition that is asked for gives no answer any more, on the busiest machine."""
+
+
 async def eventually(
     condition: Callable[[], Awaitable[T]], *, within: float = 20.0, what: str = "", every: float = 0.02
 ) -> T:
@@ -45,7 +49,8 @@ async def eventually(
         failure: AssertionError | None = None
         value: Any = None
         try:
-            value = await condition()
+            async with asyncio.timeout(max(within, AN_ANSWER)):
+                value = await condition()
         except AssertionError as error:
             failure = error
         if value and failure is None:
