@@ -45,6 +45,10 @@ class Keys:
         """32 bytes in URL-safe base64, for the tokens of Facebook pages."""
         return self._keep("leads-credentials-key", _cipher_key)
 
+    def orders_credentials_key(self) -> str:
+        """32 bytes in URL-safe base64, for the credentials of telephone systems."""
+        return self._keep("orders-credentials-key", _cipher_key)
+
     def _keep(self, name: str, make: Callable[[], str]) -> str:
         path = self._directory / name
         if not path.exists():

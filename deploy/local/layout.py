@@ -153,6 +153,10 @@ class Layout:
                 settings["CHOT_PUBLIC_URL"] = leads
             if (facebook := self.url(FACEBOOK)) is not None:
                 settings["CHOT_FACEBOOK_URL"] = f"{facebook}/v25.0"
+        if name == "orders":
+            settings["CHOT_CREDENTIALS_KEY"] = self._keys.orders_credentials_key()
+            if (orders := self.url("orders")) is not None:
+                settings["CHOT_PUBLIC_URL"] = orders
         if name == "shipping":
             settings["CHOT_CREDENTIALS_KEY"] = self._keys.credentials_key()
             if (shipping := self.url("shipping")) is not None:

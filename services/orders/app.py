@@ -13,19 +13,24 @@ from services.orders.clock import CLOCK, utc_now
 from services.orders.consumers import handlers
 from services.orders.goods.api import router as goods
 from services.orders.levels.api import router as levels
+from services.orders.live import STREAMS, by_name, streams
 from services.orders.reading.api import router as reading
 from services.orders.reconcile import reconcile
 from services.orders.settings import OrdersSettings
 from services.orders.working import router as working
 from shared.service import Runtime, Service
+from shared.streams import Hints, Streams, streams_router
 
 
 @asynccontextmanager
 async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
-    """The clock, which a test may replace, and the care processes read so far."""
+    """The clock, which a test may replace, the care processes read so far, and the streams."""
     runtime.state[CLOCK] = utc_now
     runtime.state[PROCESSES] = Processes()
-    yield
+    live = Streams(runtime.db, Hints("orders", runtime.settings.nats_url), by_name())
+    runtime.state[STREAMS] = live
+    async with live.hints.running():
+        yield
 
 
 SERVICE = Service(
@@ -33,7 +38,7 @@ SERVICE = Service(
     title="Chốt · Đơn hàng (orders)",
     settings=OrdersSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(reading, working, levels, goods),
+    routers=(reading, working, levels, goods, streams_router(streams)),
     handlers=handlers,
     activities=activities,
     reconcile=reconcile,

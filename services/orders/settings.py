@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from shared.settings import Settings
+from shared.vault import decode_key
 
 
 class OrdersSettings(Settings):
@@ -14,3 +15,34 @@ class OrdersSettings(Settings):
         default=True,
         description="'cho phép chờ hàng': an order may be closed without enough stock; it is posted once it is reserved",
     )
+    credentials_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="32 random bytes in urlsafe base64, which encrypt the credentials of telephone systems and make the "
+        "addresses that they and mail systems call; never in the database; '' = none can be connected",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8102", description="address under which telephone and mail systems reach this service"
+    )
+    telephone_timeout: float = Field(
+        default=8.0, gt=0, le=60, description="seconds that a telephone system may take to answer a click to call"
+    )
+    answer_within_hours: float = Field(
+        default=4.0,
+        gt=0,
+        le=1000,
+        description="hours of the working calendar within which a colleague answers, if the question names no time",
+    )
+
+    @field_validator("credentials_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            decode_key(value.get_secret_value())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")

@@ -26,6 +26,8 @@ _TALKED_ABOUT: Final = text(
 SELECT order_id FROM interactions WHERE order_id = ANY(CAST(:ids AS uuid[]))
 UNION SELECT order_id FROM arrivals WHERE order_id = ANY(CAST(:ids AS uuid[])) AND NOT lead_id = ANY(CAST(:going AS uuid[]))
 UNION SELECT order_id FROM order_lines WHERE order_id = ANY(CAST(:ids AS uuid[]))
+UNION SELECT order_id FROM telephone_calls WHERE order_id = ANY(CAST(:ids AS uuid[]))
+UNION SELECT order_id FROM notes WHERE order_id = ANY(CAST(:ids AS uuid[]))
 """
 )
 _REMEMBER: Final = text(

@@ -68,7 +68,7 @@ def test_processes_reach_the_engines_that_their_settings_name_and_no_others(over
         assert address.endswith(f":{TEMPORAL}")
 
 
-def test_only_shipping_and_leads_reach_the_internet_and_only_by_https(overlay: str) -> None:
+def test_only_shipping_leads_and_the_api_of_orders_reach_the_internet_and_only_by_https(overlay: str) -> None:
     outside = {
         workload.name: [port["port"] for port in rule["ports"]]
         for workload in workloads(overlay)
@@ -76,7 +76,7 @@ def test_only_shipping_and_leads_reach_the_internet_and_only_by_https(overlay: s
         for peer in rule.get("to", [])
         if "ipBlock" in peer
     }
-    callers = ("shipping-api", "shipping-activities", "leads-api", "leads-activities")
+    callers = ("shipping-api", "shipping-activities", "leads-api", "leads-activities", "orders-api")
     assert outside == {name: [HTTPS] for name in callers}
 
 

@@ -76,7 +76,7 @@ def test_secrets_go_to_their_service_alone_and_are_what_it_expects(tmp_path: Pat
     env = {name: layout(tmp_path).program(name).env for name in SERVICES}
     assert isinstance(load_pem_private_key(env["staff"]["CHOT_TOKEN_SIGNING_KEY"].encode(), None), Ed25519PrivateKey)
     assert len(env["staff"]["CHOT_BOOTSTRAP_PASSWORD"]) >= 12
-    for name in ("leads", "shipping"):
+    for name in ("leads", "orders", "shipping"):
         assert len(base64.urlsafe_b64decode(env[name]["CHOT_CREDENTIALS_KEY"])) == 32
         assert env[name]["CHOT_PUBLIC_URL"] == layout(tmp_path).url(name)
     assert env["leads"]["CHOT_FACEBOOK_URL"] == f"{layout(tmp_path).url('facebook')}/v25.0"
@@ -84,7 +84,7 @@ def test_secrets_go_to_their_service_alone_and_are_what_it_expects(tmp_path: Pat
     secrets = {"CHOT_TOKEN_SIGNING_KEY", "CHOT_BOOTSTRAP_PASSWORD", "CHOT_CREDENTIALS_KEY"}
     assert {name: len(secrets & settings.keys()) for name, settings in env.items()} == {
         "leads": 1,
-        "orders": 0,
+        "orders": 1,
         "shipping": 1,
         "reporting": 0,
         "staff": 2,
