@@ -36,44 +36,47 @@ class Timeline(BaseModel):
     next: str | None = Field(description="`after` of the next page; null on the last")
 
 
-_PAGE: Final = text(
-    """
-SELECT kind, key, at, what, before, by, reason, note, seconds, amount FROM (
-    SELECT 'level' AS kind, CAST(id AS text) AS key, at, to_level AS what, from_level AS before, actor_code AS by,
+ENTRIES: Final = """
+    SELECT 'level' AS kind, order_id, CAST(id AS text) AS key, at, to_level AS what, from_level AS before, actor_code AS by,
         CASE WHEN reason <> '' THEN reason ELSE cause END AS reason, note, 0 AS seconds, 0 AS amount
-    FROM transitions WHERE order_id = :id
+    FROM transitions WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'interaction', CAST(id AS text), at, CASE WHEN result <> '' THEN result ELSE kind END, direction, staff_code,
+    SELECT 'interaction', order_id, CAST(id AS text), at, CASE WHEN result <> '' THEN result ELSE kind END, direction, staff_code,
         reason, note, seconds, 0
-    FROM interactions WHERE order_id = :id
+    FROM interactions WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'undo', CAST(u.interaction_id AS text), u.undone_at, CASE WHEN result <> '' THEN result ELSE kind END, '',
+    SELECT 'undo', u.order_id, CAST(u.interaction_id AS text), u.undone_at, CASE WHEN result <> '' THEN result ELSE kind END, '',
         staff_code, '', '', 0, 0
-    FROM undo_points u JOIN interactions i ON i.id = u.interaction_id WHERE u.order_id = :id AND undone_at IS NOT NULL
+    FROM undo_points u JOIN interactions i ON i.id = u.interaction_id WHERE u.order_id = ANY(:ids) AND undone_at IS NOT NULL
     UNION ALL
-    SELECT 'came_again', CAST(lead_id AS text), at, product, cause, channel,
+    SELECT 'came_again', order_id, CAST(lead_id AS text), at, product, cause, channel,
         CASE WHEN released_at IS NOT NULL THEN 'released' WHEN flag <> '' THEN flag ELSE landing_page END, note, 0, 0
-    FROM arrivals WHERE order_id = :id
+    FROM arrivals WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'correction', CAST(revision AS text), at, CASE WHEN number_changed THEN 'phone' ELSE 'data' END, '', by_code,
+    SELECT 'correction', order_id, CAST(revision AS text), at, CASE WHEN number_changed THEN 'phone' ELSE 'data' END, '', by_code,
         reason, '', 0, 0
-    FROM corrections WHERE order_id = :id
+    FROM corrections WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'owner', CAST(assignment AS text), at, owner_code, '', '', cause, '', 0, 0
-    FROM assignments WHERE order_id = :id
+    SELECT 'owner', order_id, CAST(assignment AS text), at, owner_code, '', '', cause, '', 0, 0
+    FROM assignments WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'promise', CAST(id AS text), ended_at, outcome, kind, '', cause, '', late_seconds, 0
-    FROM promises WHERE order_id = :id AND ended_at IS NOT NULL AND voided_at IS NULL
+    SELECT 'promise', order_id, CAST(id AS text), ended_at, outcome, kind, '', cause, '', late_seconds, 0
+    FROM promises WHERE order_id = ANY(:ids) AND ended_at IS NOT NULL AND voided_at IS NULL
     UNION ALL
-    SELECT 'notice', CAST(id AS text), at, kind, '', '', '', '', 0, 0
-    FROM notices WHERE order_id = :id
+    SELECT 'notice', order_id, CAST(id AS text), at, kind, '', '', '', '', 0, 0
+    FROM notices WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'shipment', shipment_id || ':' || sequence, at, status, waybill, carrier, reason_code, '', 0, 0
-    FROM shipment_facts WHERE order_id = :id
+    SELECT 'shipment', order_id, shipment_id || ':' || sequence, at, status, waybill, carrier, reason_code, '', 0, 0
+    FROM shipment_facts WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'money', CAST(shipment_id AS text), at, evidence, '', carrier, '', '', 0, amount
-    FROM settlements WHERE order_id = :id
-) AS entries
+    SELECT 'money', order_id, CAST(shipment_id AS text), at, evidence, '', carrier, '', '', 0, amount
+    FROM settlements WHERE order_id = ANY(:ids)
+"""
+"""What happened to the orders `:ids`, one SELECT a kind; whatever tells of an order belongs here."""
+
+_PAGE: Final = text(
+    f"""
+SELECT kind, key, at, what, before, by, reason, note, seconds, amount FROM ({ENTRIES}) AS entries
 WHERE CAST(:at AS timestamptz) IS NULL OR (at, kind, key) < (:at, CAST(:kind AS text), CAST(:key AS text))
 ORDER BY at DESC, kind DESC, key DESC LIMIT :limit
 """
@@ -83,7 +86,7 @@ ORDER BY at DESC, kind DESC, key DESC LIMIT :limit
 async def page(session: ReadSession, order_id: UUID, *, limit: int, after: str | None) -> Timeline:
     """A page of the timeline, the newest first."""
     at, kind, key = _read_cursor(after)
-    rows = await session.execute(_PAGE, {"id": order_id, "limit": limit, "at": at, "kind": kind, "key": key})
+    rows = await session.execute(_PAGE, {"ids": [order_id], "limit": limit, "at": at, "kind": kind, "key": key})
     items = [Entry.model_validate(dict(row._mapping)) for row in rows]
     return Timeline(items=items, next=_cursor(items[-1]) if len(items) == limit else None)
 
