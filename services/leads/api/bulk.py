@@ -11,7 +11,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.leads.api.dependencies import Reader
-from services.leads.bulk.actions import AnyAction, Work
+from services.leads.bulk.actions import MAX_LEADS, AnyAction, Effect, Work
+from services.leads.distributor import DISTRIBUTOR
 from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import BulkTooLarge, CountChanged
 from services.leads.listing import query
@@ -19,14 +20,11 @@ from services.leads.listing.filters import LeadFilters
 from services.leads.repository import leads
 from services.leads.state import RuntimeDep
 from shared.auth import Principal
-from shared.db import Session
+from shared.db import Session, wake_after_commit
 from shared.errors import Forbidden, NotFound
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
-
-MAX_LEADS: Final = 5_000
-"""Leads of one action: a transaction of about a second, and an answer of half a megabyte."""
 
 _GONE: Final = NotFound(what="lead")
 
@@ -58,13 +56,19 @@ class BulkIn(BaseModel):
             raise ValueError("a filter needs `expected`, the number of leads that you saw for it")
         if self.filter is not None and not self.filter.narrows:
             raise ValueError("an empty filter would mean every lead; narrow it, or send ids")
+        if max(len(self.ids or ()), self.expected or 0) > self.action.most:
+            raise ValueError(f"'{self.action.kind}' takes {self.action.most} leads at a time; send the rest after them")
         return self
 
 
 class RowOut(BaseModel):
     id: UUID
     result: Literal["done", "unchanged", "refused"] = Field(description="unchanged: it was so already")
-    reason: str = Field(default="", description="why it was refused, as a code")
+    reason: str = Field(
+        default="",
+        description="why it was refused, as a code: not-found, lead-past-care, duplicate, ended; of one that was done: "
+        "waiting (nobody of its pool can take it now)",
+    )
 
 
 class BulkOut(BaseModel):
@@ -76,46 +80,53 @@ class BulkOut(BaseModel):
 
 @router.post("/bulk", status_code=200, response_model=BulkOut)
 async def bulk(body: BulkIn, who: Reader, once: OnceDep, runtime: RuntimeDep) -> Response:
-    """Does one thing with up to 5,000 leads that you may see, all in one transaction, and says what became of each.
+    """Does one thing with many leads that you may see, all in one transaction, and says what became of each: up to 5,000
+    are tagged or noted, 1,000 marked as spam or given a product, 500 reassigned or released.
 
     With a filter nothing is done if it shows another number of leads than you saw: 409 with the present number.
     """
     if not who.may(body.action.permission):
         raise Forbidden(permission=body.action.permission)
 
-    async def effect(session: Session) -> BulkOut:
+    async def work(session: Session) -> BulkOut:
         asked = await _asked(session, body, who)
-        there = await _visible(session, asked, who)
+        there = await _visible(session, asked, who, lock=not body.action.locks)
         connection = await connection_of(session)
-        changed: set[UUID] = set()
+        effect = Effect(())
         if there:
-            changed = await body.action.run(Work(connection, sorted(there), who, datetime.now(UTC)))
+            window = runtime.settings.duplicate_window
+            effect = await body.action.run(Work(connection, sorted(there), who, datetime.now(UTC), window))
             mark_outbox_written(session)
-        rows = [_row(lead_id, there, changed) for lead_id in asked]
+            wake_after_commit(session, DISTRIBUTOR)
+        rows = [_row(lead_id, there, effect) for lead_id in asked]
         counts = Counter(row.result for row in rows)
         return BulkOut(done=counts["done"], unchanged=counts["unchanged"], refused=counts["refused"], rows=rows)
 
-    return await once.run(runtime.db, str(who.account_id), effect, status=200)
+    return await once.run(runtime.db, str(who.account_id), work, status=200)
 
 
 async def _asked(session: Session, body: BulkIn, who: Principal) -> list[UUID]:
     if body.filter is None:
         return list(dict.fromkeys(body.ids or ()))
-    found = await query.ids(session, await leads.viewer_of(session, who), body.filter, most=MAX_LEADS)
-    if len(found) > MAX_LEADS:
-        raise BulkTooLarge(limit=MAX_LEADS)
+    most = body.action.most
+    found = await query.ids(session, await leads.viewer_of(session, who), body.filter, most=most)
+    if len(found) > most:
+        raise BulkTooLarge(limit=most)
     if len(found) != body.expected:
         raise CountChanged(expected=body.expected, found=len(found))
     return found
 
 
-async def _visible(session: Session, asked: list[UUID], who: Principal) -> set[UUID]:
-    """Those that the caller may see, locked."""
-    locked = await leads.lock(session, asked)
-    return await leads.visible_among(session, await leads.viewer_of(session, who), locked)
+async def _visible(session: Session, asked: list[UUID], who: Principal, *, lock: bool) -> set[UUID]:
+    """Those that the caller may see."""
+    there = await leads.lock(session, asked) if lock else set(asked)
+    return await leads.visible_among(session, await leads.viewer_of(session, who), there)
 
 
-def _row(lead_id: UUID, there: set[UUID], changed: set[UUID]) -> RowOut:
+def _row(lead_id: UUID, there: set[UUID], effect: Effect) -> RowOut:
     if lead_id not in there:
         return RowOut(id=lead_id, result="refused", reason=_GONE.type)
-    return RowOut(id=lead_id, result="done" if lead_id in changed else "unchanged")
+    reason = effect.reasons.get(lead_id, "")
+    if lead_id in effect.changed:
+        return RowOut(id=lead_id, result="done", reason=reason)
+    return RowOut(id=lead_id, result="refused" if reason else "unchanged", reason=reason)

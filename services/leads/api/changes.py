@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from services.leads.api.dependencies import Corrector, Editor, ExpectedVersion, tag
 from services.leads.api.leads import LeadOut, lead_out, visible
 from services.leads.changes import correct, merge, release, spam
-from services.leads.changes.errors import NothingToChange
+from services.leads.changes.errors import NothingToChange, PastCare
 from services.leads.changes.facts import SpamKind
 from services.leads.changes.held import By
+from services.leads.distributor import DISTRIBUTOR
 from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import NumberUnreadable
 from services.leads.intake.items import MAX_ADDRESS, MAX_NAME, MAX_NOTE, MAX_PRODUCT, MAX_TYPED
@@ -23,7 +24,7 @@ from services.leads.repository import leads
 from services.leads.state import RuntimeDep
 from services.leads.text import cell
 from shared.auth import Principal
-from shared.db import Session
+from shared.db import Session, wake_after_commit
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/leads", tags=["corrections"])
@@ -104,6 +105,7 @@ async def correct_lead(
             window=runtime.settings.duplicate_window,
         )
         mark_outbox_written(session)
+        wake_after_commit(session, DISTRIBUTOR)
         out = await _after(session, who, lead_id)
     tag(response, out.version)
     return CorrectionOut(lead=out, left_behind=list(corrected.left_behind))
@@ -144,6 +146,7 @@ async def merge_leads(lead_id: UUID, body: MergeIn, who: Corrector, once: OnceDe
             window=runtime.settings.duplicate_window,
         )
         mark_outbox_written(session)
+        wake_after_commit(session, DISTRIBUTOR)
         survivor = await _after(session, who, merged.survivor_id)
         return MergeOut(lead=survivor, duplicate_id=merged.duplicate_id)
 
@@ -156,14 +159,17 @@ async def mark_spam(lead_id: UUID, body: SpamIn, who: Editor, once: OnceDep, run
 
     async def effect(session: Session) -> LeadOut:
         await visible(session, who, lead_id)
-        await spam.mark(
+        marked = await spam.mark(
             await connection_of(session),
-            lead_id,
+            [lead_id],
             body.kind,
             by=_by(who, body.reason),
             window=runtime.settings.duplicate_window,
         )
+        if level := marked.past_care.get(lead_id):
+            raise PastCare(level=level)
         mark_outbox_written(session)
+        wake_after_commit(session, DISTRIBUTOR)
         return await _after(session, who, lead_id)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)

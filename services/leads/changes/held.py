@@ -25,7 +25,8 @@ _LOCK: Final = f"{_READ} ORDER BY id FOR NO KEY UPDATE"
 _WAITING_IN: Final = "SELECT DISTINCT pool_id FROM backlog WHERE lead_id = ANY($1::uuid[]) AND pool_id IS NOT NULL"
 _LOCK_POOLS: Final = "SELECT 1 FROM pools WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _UNQUEUE: Final = """
-WITH asked AS (DELETE FROM reassignment_requests WHERE lead_id = $1) DELETE FROM backlog WHERE lead_id = $1
+WITH asked AS (DELETE FROM reassignment_requests WHERE lead_id = ANY($1::uuid[]))
+DELETE FROM backlog WHERE lead_id = ANY($1::uuid[])
 """
 
 
@@ -115,9 +116,9 @@ async def lock(connection: Connection, seen: Mapping[UUID, Lead], *, pools: Iter
     return leads
 
 
-async def unqueue(connection: Connection, lead_id: UUID) -> None:
-    """Nobody is wanted for a locked lead any more."""
-    await connection.execute(_UNQUEUE, lead_id)
+async def unqueue(connection: Connection, leads: Iterable[UUID]) -> None:
+    """Nobody is wanted for locked leads any more."""
+    await connection.execute(_UNQUEUE, list(leads))
 
 
 def _leads(rows: Iterable[asyncpg.Record]) -> dict[UUID, Lead]:

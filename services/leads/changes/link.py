@@ -30,7 +30,7 @@ async def link(
     connection: Connection, lead: Lead, anchor_id: UUID, *, cause: Literal["corrected", "merged"], by: By
 ) -> Row:
     """Makes a locked lead a duplicate: nobody holds it or waits for it. Returns what is to be told."""
-    await held.unqueue(connection, lead.id)
+    await held.unqueue(connection, [lead.id])
     assignment = await connection.fetchval(_LINK, lead.id, anchor_id)
     await connection.execute(_DISOWN, lead.id, assignment, lead.owner_id, by.at, by.code, by.reason)
     change = Change(
