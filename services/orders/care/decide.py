@@ -51,6 +51,7 @@ class _Care(Walk):
     """What each thing that happened means for the order."""
 
     def run(self) -> None:
+        self.plan_again()
         if not self.forbidden() and self.facts.state is None:
             self.follow_level(self.state.entered_at, cause="assigned")
         while True:
@@ -59,7 +60,7 @@ class _Care(Walk):
                 self.handle(event)
             elif not self.forbidden() and not self.mend():
                 break
-        self.state = replace(self.state, level=self.level)
+        self.state = replace(self.state, level=self.level, planned_in=self.business_time())
 
     # --- in which order things happened ---------------------------------------------------------------------------
 
@@ -153,7 +154,7 @@ class _Care(Walk):
         if target == NOW:
             if task is not None and task.due_at > self.tasks.legal(task.task, self.now):
                 self.tasks.cancel(task, at, cause=cause)
-                self.state = replace(self.state, due_at=self.now)
+                self.state = replace(self.state, due_at=self.now, planned_from=None)
                 self.open_task(at, cause=cause)
         elif target is not None:
             self.new_round(at)
@@ -279,7 +280,8 @@ class _Care(Walk):
         task = self.main_task()
         if task is None:
             resumed = self.facts.state is not None and self.facts.state.paused
-            self.state = replace(self.state, due_at=max(self.state.due_at or self.now, self.now))
+            if self.state.due_at is None or self.state.due_at < self.now:
+                self.state = replace(self.state, due_at=self.now, planned_from=None)
             self.open_task(self.now, cause="resumed" if resumed else "mended")
         elif task.promise_open:
             self.tasks.moved_by_gate(task, self.now)

@@ -30,6 +30,7 @@ Cause = Literal[
     "due",  # its time has come
     "no_owner",
     "cap",  # the caps or the legal window moved it
+    "calendar",  # working hours, holidays or the owner's shift were changed
     "paused",
     "resumed",
     "mended",  # the task was missing although the step waits for it

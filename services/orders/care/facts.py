@@ -22,7 +22,7 @@ from shared.calendar import Calendar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who holds the number now. `shift` is their shift calendar, in the zone of the process (none: the calling hours)."""
+    """Who holds the number now. `shift` is their shift calendar (none, or one in another zone: the calling hours)."""
 
     id: UUID
     code: str
@@ -93,6 +93,9 @@ class StepState:
     level: str  # as the last decision left it
     entered_at: datetime
     due_at: datetime | None = None  # planned at this visit
+    planned_from: datetime | None = None  # what that was counted from; none: an instant of its own, such as a promise
+    planned_in: str = ""  # the business time in which it was planned
+    replans: int = 0  # how often another business time made it be planned again
     task: str | None = None  # key of the open task of this step
     opened: int = 0  # tasks opened in this visit
     done: tuple[str, ...] = ()  # escalations made for this task

@@ -6,6 +6,7 @@ code that follows it. Durations are written `15m`, `4h`, `1d`; times of day `"18
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time, timedelta
@@ -77,9 +78,14 @@ DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Hours(Data):
-    """A calendar: `weekly` maps a day (`sun`) or a run of days (`mon-sat`) to its periods (`"08:00-12:00"`)."""
+    """A calendar: `weekly` maps a day (`sun`) or a run of days (`mon-sat`) to its periods (`"08:00-12:00"`).
+
+    `managed` says that it is the company's calendar of that key, in place of whatever the process brought with it.
+    """
 
     name: Text
+    zone: str | None = None  # none: that of the process
+    managed: bool = False
     weekly: dict[str, tuple[str, ...]]
     public_holidays: bool = False  # closed on the dates in `CareProcess.holidays`
     closed: frozenset[date] = frozenset()
@@ -87,6 +93,9 @@ class Hours(Data):
 
     def calendar(self, *, zone: str, holidays: Iterable[date]) -> Calendar:
         """Build the calendar.
+
+        Args:
+            zone: of the process, for a calendar without one of its own.
 
         Raises:
             ValueError: an unknown day, a day given twice, or periods that overlap.
@@ -101,7 +110,7 @@ class Hours(Data):
                     raise ValueError(f"{DAY_NAMES[number]} is given twice")
                 week[number] = periods
         return Calendar.of(
-            zone=zone,
+            zone=self.zone or zone,
             weekly=[periods or () for periods in week],
             closed=self.closed | frozenset(holidays if self.public_holidays else ()),
             extra=self.extra,
@@ -326,21 +335,52 @@ class CareProcess(Data):
         escalation = self.steps[step].escalate
         return self.escalations[escalation].rungs if escalation is not None else ()
 
+    @cached_property
+    def business_time(self) -> str:
+        """A digest of all opening hours: it differs where planning could have another result."""
+        return digest(*(calendar for _, calendar in sorted(self.opening_hours.items())))
+
     def closed_on(self, holidays: Iterable[date]) -> CareProcess:
         """The same process, with these dates closed in the calendars that keep public holidays."""
-        return CareProcess.model_validate(self.model_dump() | {"holidays": frozenset(holidays)})
+        return self.kept_by({}, holidays=holidays)
+
+    def kept_by(self, managed: Mapping[str, Hours], *, holidays: Iterable[date]) -> CareProcess:
+        """The same process in the company's business time.
+
+        Args:
+            managed: its calendars by key; each wins over a calendar of that key in the process.
+            holidays: dates on which calendars that keep public holidays are closed.
+        """
+        changed = {"holidays": frozenset(holidays), "calendars": {**self.calendars, **managed}}
+        return CareProcess.model_validate(self.model_dump() | changed)
 
     def reason_for(self, path: str) -> Text | None:
         """Why the number at this path (`steps.callback.grace`) is what it is."""
         return next((text for pattern, text in self.reasons.items() if fnmatchcase(path, pattern)), None)
 
     def numbers(self) -> Iterator[tuple[str, Any]]:
-        """Every number, duration, time and period of the process with its path, as written."""
+        """Every number, duration, time and period of the process with its path, as written; those of the company's own
+        calendars are not the process's."""
         shown = self.model_dump(exclude={"reasons", "version", "holidays"}, exclude_unset=True)
+        shown["calendars"] = {name: shown["calendars"][name] for name, own in self.calendars.items() if not own.managed}
         for path, value in _leaves(shown, ""):
             is_text = isinstance(value, str) and re.fullmatch(r"\d+[smhd]|\d\d:\d\d(-\d\d:\d\d)?", value)
             if is_text or (isinstance(value, int) and not isinstance(value, bool)):
                 yield path, value
+
+
+def digest(*calendars: Calendar) -> str:
+    """Tells opening hours apart from others, also in another process and another year."""
+    told = [
+        (
+            calendar.zone,
+            [[str(period) for period in periods] for periods in calendar.weekly],
+            sorted(on.isoformat() for on in calendar.closed),
+            [(on.isoformat(), [str(period) for period in periods]) for on, periods in calendar.extra],
+        )
+        for calendar in calendars
+    ]
+    return hashlib.blake2s(repr(told).encode(), digest_size=8).hexdigest()
 
 
 def read_process(text: str) -> CareProcess:

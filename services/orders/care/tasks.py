@@ -24,6 +24,7 @@ class Tasks:
         self.now = now
         self.effects = effects
         self.open = {task.key: task for task in facts.tasks}
+        self.replans = facts.state.replans if facts.state is not None else 0
         self.calls = facts.calls()
         self.messages = facts.messages()
 
@@ -157,7 +158,7 @@ class Tasks:
         self.open[task.key] = replace(task, due_at=due_at, deadline_at=deadline_at)
         self.effects.append(
             MoveTask(
-                key=f"{task.key}:moved:{due_at:%Y%m%dT%H%M%S.%f}",
+                key=f"{task.key}:moved:{due_at:%Y%m%dT%H%M%S.%f}" + (f":{self.replans}" if self.replans else ""),
                 at=at,
                 cause="cap",
                 task_key=task.key,
@@ -166,6 +167,38 @@ class Tasks:
             )
         )
         return True
+
+    def plan_again(self, state: StepState) -> None:
+        """Give the open tasks the times that the present calendars give them, planned at `state.due_at`.
+
+        A promise that was broken keeps the time it was broken at. A task comes forward at most to now, and a deadline
+        that would lie in the past stays what it was: what people were told so far was true.
+        """
+        self.replans = state.replans
+        for task in list(self.open.values()):
+            if not task.promise_open:
+                continue
+            strict = task.promise == "first_call" or isinstance(self.process.steps[task.step].due, Promised)
+            planned = state.due_at if task.key == state.task and state.due_at is not None else task.opened_at
+            clock = clock_of(self.process, self.facts, step=task.step, task=task.task)
+            due_at = self.legal(task.task, clock.next_open(planned if strict else max(planned, task.opened_at)))
+            if due_at < min(task.due_at, self.now):
+                due_at = min(task.due_at, self.legal(task.task, clock.next_open(self.now)))
+            deadline_at = clock.add(due_at, self._grace(task))
+            if deadline_at <= self.now:
+                deadline_at = max(deadline_at, task.deadline_at)
+            if (due_at, deadline_at) != (task.due_at, task.deadline_at):
+                self.open[task.key] = replace(task, due_at=due_at, deadline_at=deadline_at)
+                self.effects.append(
+                    MoveTask(
+                        key=f"{task.key}:calendar:{self.replans}",
+                        at=self.now,
+                        cause="calendar",
+                        task_key=task.key,
+                        due_at=due_at,
+                        deadline_at=deadline_at,
+                    )
+                )
 
     def _open(
         self,

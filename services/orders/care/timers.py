@@ -36,7 +36,7 @@ def clock_of(process: CareProcess, facts: Facts, *, step: str, task: Literal["ca
     """The calendar in whose time a task's delays run: its window; for a first call, as far as the owner is on shift (D39)."""
     window = process.calendar(window_name(process, task=task, asked=facts.asked_to_be_called))
     shift = facts.owner.shift if facts.owner is not None else None
-    if shift is None or process.steps[step].promise != "first_call":
+    if shift is None or process.steps[step].promise != "first_call" or shift.zone != window.zone:
         return window
     both = _both(window, shift)
     return both if any(both.weekly) else window  # a shift outside the legal hours cannot be waited for

@@ -18,9 +18,11 @@ from services.orders.care.effects import (
 )
 from services.orders.care.facts import Facts, Interaction, StepState, Task
 from services.orders.care.pending import pending
-from services.orders.care.process import KEEP, CareProcess, Step
+from services.orders.care.process import KEEP, CareProcess, Promised, Step, digest
 from services.orders.care.tasks import Tasks
 from services.orders.care.transition import entered, resolve
+
+_SHIFT = "+"  # between the digests of the process's calendars and of the owner's shift
 
 
 class Walk:
@@ -84,6 +86,7 @@ class Walk:
             step=name,
             entered_at=at,
             due_at=None,
+            planned_from=None,
             task=None,
             opened=0,
             done=(),
@@ -95,8 +98,10 @@ class Walk:
         if self.step.end:
             self._end(at, cause=cause)
             return
-        planned = self.tasks.planned(name, at, promised_at=interaction.promised_at if interaction is not None else None)
-        self.state = replace(self.state, due_at=self.now if due_now else planned)
+        promised_at = interaction.promised_at if interaction is not None else None
+        agreed = due_now or (promised_at is not None and isinstance(self.step.due, Promised))
+        planned = self.tasks.planned(name, at, promised_at=promised_at)
+        self.state = replace(self.state, due_at=self.now if due_now else planned, planned_from=None if agreed else at)
         if self.step.owner == "floating_pool" and not self.facts.is_floating:
             self.effects.append(ReleaseToPool(key=f"{self.visit}:release", at=at, cause=cause, owner_id=self.owner_id))
         self.open_task(at, cause=cause)
@@ -105,6 +110,30 @@ class Walk:
         """Open the task of the present step, unless the step only waits or the care is paused."""
         if not self.state.paused:
             self.state = self.tasks.open_main(self.state, self.visit, at, cause=cause)
+
+    def plan_again(self) -> None:
+        """Plan what is open in the business time of now: somebody changed working hours, holidays or a shift.
+
+        It holds for all that is still open, hours that passed included; what ended stays ended, a time that was agreed
+        with the customer stays agreed, and nobody becomes late by it.
+        """
+        state, now, before = self.state, self.business_time(), self.state.planned_in
+        if self.facts.assignment_version > state.assignment:  # what another owner means is considered in its turn
+            now, before = now.partition(_SHIFT)[0], before.partition(_SHIFT)[0]
+        if not before or before == now or state.ended or state.paused:
+            return
+        due_at = state.due_at
+        if state.planned_from is not None:
+            due_at = self.tasks.planned(state.step, state.planned_from, promised_at=None)
+        self.state = replace(state, due_at=due_at, replans=state.replans + 1)
+        self.tasks.plan_again(self.state)
+
+    def business_time(self) -> str:
+        """In which time the present step is planned: that of the process, at a first call with the shift of the owner."""
+        shift = self.facts.owner.shift if self.facts.owner is not None else None
+        if shift is None or self.step.promise != "first_call":
+            return self.process.business_time
+        return f"{self.process.business_time}{_SHIFT}{digest(shift)}"
 
     def leave(self, level: str, at: datetime, *, cause: Cause) -> None:
         """End the care because the order is at a level that the process does not know."""

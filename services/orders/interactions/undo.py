@@ -211,6 +211,7 @@ async def _plan_anew(
         seen=max(before.seen, number),
         task=keys.get(before.task, before.task) if before.task is not None else None,
         reopened=max(before.reopened, care.state.reopened),
+        replans=max(before.replans, care.state.replans),
         owner_asked=care.state.owner_asked,
         manager_told=care.state.manager_told,
     )
