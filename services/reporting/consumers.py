@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from services.reporting import projection, repository
+from services.reporting import places, projection, repository
+from services.reporting.places import Moved
 from services.reporting.projection import NOBODY, OrderFacts, Rollup, day_of
 from shared.consumer import Event, Handlers
 from shared.contracts import levels
 from shared.contracts.base import Contract
-from shared.contracts.events.leads import LEAD_DUPLICATED, LEAD_WITHDRAWN, LeadDuplicated, LeadWithdrawn
+from shared.contracts.events.leads import (
+    LEAD_ARCHIVED,
+    LEAD_ASSIGNED,
+    LEAD_DUPLICATED,
+    LEAD_RELEASED,
+    LEAD_WITHDRAWN,
+    LeadArchived,
+    LeadAssigned,
+    LeadDuplicated,
+    LeadReleased,
+    LeadWithdrawn,
+)
 from shared.contracts.events.orders import (
     LEVEL_CHANGED,
     ORDER_CLOSED,
@@ -28,6 +40,7 @@ from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodS
 from shared.db import Session
 
 DataT = TypeVar("DataT", bound=Contract)
+LeadT = TypeVar("LeadT", LeadReleased, LeadArchived, LeadAssigned)
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,9 @@ class Projector:
         handlers.batch(LEVEL_CHANGED)(self.level_changed)
         handlers.batch(LEAD_DUPLICATED)(self.lead_duplicated)
         handlers.batch(LEAD_WITHDRAWN)(self.lead_withdrawn)
+        handlers.batch(LEAD_RELEASED)(self.lead_released)
+        handlers.batch(LEAD_ARCHIVED)(self.lead_archived)
+        handlers.batch(LEAD_ASSIGNED)(self.lead_assigned)
         handlers.batch(OWNER_CHANGED)(self.owner_changed)
         handlers.batch(ORDER_CLOSED)(self.order_closed)
         handlers.batch(SHIPMENT_CHANGED)(self.shipment_changed)
@@ -147,13 +163,57 @@ class Projector:
 
     async def _add_transitions(self, session: Session, rows: Sequence[dict[str, Any]]) -> None:
         """Writes the facts and counts each new one as an entry into its level and an exit from the one before."""
-        new = await repository.add_transitions(session, rows)
+        ids = {row["order_id"] for row in rows}
         sums: Counter[Rollup] = Counter()
+        sums.subtract(await self._stays(session, ids))
+        new = await repository.add_transitions(session, rows)
+        sums.update(await self._stays(session, ids))
         for row in rows:
             if row["transition_id"] not in new:
                 continue
             sums.update(_passed(row))
         await repository.add_to_rollups(session, sums)
+
+    async def _stays(self, session: Session, ids: Iterable[UUID]) -> Counter[Rollup]:
+        """What orders add to the places in which they lay; most never left somebody's care and add nothing."""
+        sums: Counter[Rollup] = Counter()
+        for moves, stands in await repository.lives(session, ids):
+            sums.update(places.stays(moves, stands, self.zone))
+        return sums
+
+    async def lead_released(self, session: Session, events: Sequence[Event[LeadReleased]]) -> None:
+        """Into the floating pool; or out of it, to wait for somebody."""
+        await self._move(
+            session,
+            events,
+            lambda lead: Moved(
+                lead.assignment, "floating" if lead.cause == "floating_pool" else "care", lead.released_at
+            ),
+        )
+
+    async def lead_archived(self, session: Session, events: Sequence[Event[LeadArchived]]) -> None:
+        await self._move(session, events, lambda lead: Moved(lead.assignment, "archived", lead.archived_at))
+
+    async def lead_assigned(self, session: Session, events: Sequence[Event[LeadAssigned]]) -> None:
+        """Out of the floating pool or the archive; one that is new or was held by somebody lay in neither."""
+        out = [event for event in events if event.data.assignment > 1 and event.data.previous_owner_id is None]
+        await self._move(session, out, lambda lead: Moved(lead.assignment, "care", lead.assigned_at))
+
+    async def _move(self, session: Session, events: Sequence[Event[LeadT]], told: Callable[[LeadT], Moved]) -> None:
+        events = await self._standing(session, events, lambda data: data.lead_id)
+        if not events:
+            return
+        ids = {event.data.lead_id for event in events}
+        sums: Counter[Rollup] = Counter()
+        sums.subtract(await self._stays(session, ids))
+        await repository.add_places(
+            session, [{"order_id": event.data.lead_id, **told(event.data)._asdict()} for event in events]
+        )
+        sums.update(await self._stays(session, ids))
+        await repository.add_to_rollups(session, sums)
+        await self._update(
+            session, events, lambda data: data.lead_id, lambda order, data: places.moved(order, told(data))
+        )
 
     async def lead_withdrawn(self, session: Session, events: Sequence[Event[LeadWithdrawn]]) -> None:
         """Takes out of every sum what these leads and their orders have added, and adds nothing of them from now on.
@@ -166,6 +226,8 @@ class Projector:
         sums: Counter[Rollup] = Counter()
         for order in gone:
             sums.subtract(projection.contributions(order, self.zone))
+        sums.subtract(await self._stays(session, ids))
+        await repository.take_places(session, ids)
         for row in await repository.take_transitions(session, ids):
             sums.subtract(_passed(row._mapping))
         for row in await repository.take_moves(session, ids):

@@ -23,6 +23,10 @@ COMPANY_ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 """Days of the rollups. Another zone would need every rollup made afresh, so the setting may say no other."""
 
 
+CARE: Final = "care"
+"""Where an order lies that somebody cares for, or that waits for somebody."""
+
+
 @dataclass(frozen=True)
 class OrderFacts:
     """What reporting knows of one order. A field is None or empty until an event has said it."""
@@ -55,6 +59,9 @@ class OrderFacts:
     deposit: int = 0
     settled_at: datetime | None = None
     settled_amount: int = 0
+    place: str = CARE
+    """Where it lies while it is in care (rule D14): care, floating or archived."""
+    place_assignment: int = 0
     withdrawn: bool = False
     """Its import was undone: it adds nothing, whatever is still told of it."""
 
@@ -73,6 +80,8 @@ COHORT_OWNER: Final = "cohort_owner_days"
 """Key: cohort day, present owner."""
 COHORT_LEVEL: Final = "cohort_level_days"
 """Key: cohort day, present owner, level."""
+COHORT_PLACE: Final = "cohort_place_days"
+"""Key: cohort day, level, place; only of what lies with nobody."""
 MONEY: Final = "money_days"
 """Key: day of the fact, kind."""
 
@@ -189,6 +198,11 @@ NOBODY: Final = UUID(int=0)
 """Owner key of an order that nobody holds; a key column cannot be null."""
 
 
+def divides(level: str) -> bool:
+    """Whether reports divide a level by place (rule D14): those in which numbers are cared for."""
+    return levels.main_level(level) == levels.CLEAN and not levels.is_final(level)
+
+
 def contributions(order: OrderFacts, zone: ZoneInfo) -> Counter[Rollup]:
     """What an order adds to the rollups. Nothing, until its cohort is known."""
     sums: Counter[Rollup] = Counter()
@@ -200,6 +214,8 @@ def contributions(order: OrderFacts, zone: ZoneInfo) -> Counter[Rollup]:
             sums[Rollup(COHORT_SOURCE, source, measure)] += count
             sums[Rollup(COHORT_OWNER, (cohort, owner), measure)] += count
         sums[Rollup(COHORT_LEVEL, (cohort, owner, order.level), "orders")] += 1
+        if order.place != CARE and divides(order.level):
+            sums[Rollup(COHORT_PLACE, (cohort, order.level, order.place), "orders")] += 1
     for kind, at, amount in _money(order):
         key = (day_of(at, zone), kind)
         sums[Rollup(MONEY, key, "orders")] += 1

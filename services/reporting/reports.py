@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.reporting.projection import divides
 from services.reporting.schemas import (
     FunnelRow,
     IdentityRow,
@@ -94,9 +96,11 @@ GROUP BY level HAVING sum(orders) <> 0
     found = {row.level: row.orders for row in rows}
     total = sum(found.values())
     said = await _said_of_levels(session)
+    lying = await _lying_of_cohort(session, scope, first=first, last=last)
     return [
         StatusRow(
             level=level,
+            **lying.get(level, {}),
             main_level=levels.main_level(level),
             final=levels.is_final(level, said.get(level)),
             orders=found[level],
@@ -147,14 +151,58 @@ GROUP BY key, level HAVING ({total}) <> 0
         {"at": at, **scope.parameters},
     )
     said = await _said_of_levels(session)
+    lying = await _lying(session, scope, at=at, group=group)
     found = [
         RemainingRow(
-            key=row.key, level=row.level, final=levels.is_final(row.level, said.get(row.level)), orders=row.orders
+            key=row.key,
+            level=row.level,
+            final=levels.is_final(row.level, said.get(row.level)),
+            orders=row.orders,
+            **lying.get((row.key, row.level), {}),
         )
         for row in rows
     ]
     shown = [row for row in found if not (only_open and row.final)]
     return sorted(shown, key=lambda row: (row.key, level_order(row.level)))
+
+
+async def _lying_of_cohort(session: ReadSession, scope: Scope, *, first: date, last: date) -> dict[str, dict[str, int]]:
+    """By level, how many lie in the floating pool or the archive. Nobody holds these, so only who sees all sees them."""
+    if not scope.sees_all:
+        return {}
+    rows = await session.execute(
+        text(
+            "SELECT level, place, sum(orders)::bigint AS orders FROM cohort_place_days "
+            "WHERE day BETWEEN :first AND :last GROUP BY level, place"
+        ),
+        {"first": first, "last": last},
+    )
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        found[row.level][row.place] = row.orders
+    return found
+
+
+async def _lying(
+    session: ReadSession, scope: Scope, *, at: date, group: RemainingGroup
+) -> dict[tuple[str, str], dict[str, int]]:
+    """The same at the end of a day, by the key of the group and the level."""
+    if not scope.sees_all:
+        return {}
+    key = f"r.{group}" if needs_all(group) else "''"  # the row of those that nobody holds
+    rows = await session.execute(
+        text(
+            f"""
+SELECT {key} AS key, level, place, (sum(entered) - sum("left"))::bigint AS orders FROM place_days r WHERE day <= :at
+GROUP BY 1, level, place
+"""
+        ),
+        {"at": at},
+    )
+    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        found[row.key, row.level][row.place] = row.orders
+    return found
 
 
 async def _said_of_levels(session: ReadSession) -> dict[str, bool]:
@@ -172,7 +220,8 @@ def _movement(scope: Scope, group: str) -> tuple[str, str, str, str]:
 
 
 async def identity(session: ReadSession) -> list[IdentityRow]:
-    """For every level: what entered, what left, and what stands there by each order's own present level.
+    """For every level, and for what of it lies in the floating pool and in the archive: what entered, what left, and what
+    stands there by each order's own present level and place.
 
     The last is counted from the orders, not from the sums, so a difference shows a lost or doubled fact.
     """
@@ -180,18 +229,23 @@ async def identity(session: ReadSession) -> list[IdentityRow]:
         text(
             """
 WITH sums AS (
-    SELECT level, sum(entered)::bigint AS entered, sum("left")::bigint AS "left" FROM level_days GROUP BY level
+    SELECT level, '' AS place, sum(entered)::bigint AS entered, sum("left")::bigint AS "left" FROM level_days
+    GROUP BY level
+    UNION ALL
+    SELECT level, place, sum(entered)::bigint, sum("left")::bigint FROM place_days GROUP BY level, place
 ), present AS (
-    SELECT level, count(*) AS orders FROM order_facts WHERE level IS NOT NULL GROUP BY level
+    SELECT level, '' AS place, count(*) AS orders FROM order_facts WHERE level IS NOT NULL GROUP BY level
+    UNION ALL
+    SELECT level, place, count(*) FROM order_facts WHERE level IS NOT NULL AND place <> 'care' GROUP BY level, place
 )
-SELECT coalesce(s.level, p.level) AS level, coalesce(s.entered, 0) AS entered, coalesce(s."left", 0) AS "left",
-       coalesce(p.orders, 0) AS remaining
-FROM sums s FULL JOIN present p ON p.level = s.level
+SELECT coalesce(s.level, p.level) AS level, coalesce(s.place, p.place) AS place, coalesce(s.entered, 0) AS entered,
+       coalesce(s."left", 0) AS "left", coalesce(p.orders, 0) AS remaining
+FROM sums s FULL JOIN present p ON (p.level, p.place) = (s.level, s.place)
 """
         )
     )
-    found = [IdentityRow.model_validate({**row._mapping}) for row in rows]
-    return sorted(found, key=lambda row: level_order(row.level))
+    found = [IdentityRow.model_validate({**row._mapping}) for row in rows if not row.place or divides(row.level)]
+    return sorted(found, key=lambda row: (level_order(row.level), row.place))
 
 
 async def money(session: ReadSession, *, first: date, last: date) -> list[MoneyRow]:

@@ -12,7 +12,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import text
 
-from services.reporting import projection
+from services.reporting import places, projection
+from services.reporting.places import Moved, Stood
 from services.reporting.projection import OrderFacts, Rollup
 from shared.db import Session
 
@@ -62,11 +63,27 @@ DELETE FROM owner_moves WHERE order_id = ANY(CAST(:ids AS uuid[])) RETURNING day
 """
 )
 
+_ADD_PLACES = text(
+    """
+INSERT INTO order_places SELECT * FROM json_populate_recordset(CAST(NULL AS order_places), CAST(:rows AS json))
+ON CONFLICT DO NOTHING
+"""
+)
+_PLACES = text("SELECT order_id, assignment, place, at FROM order_places WHERE order_id = ANY(CAST(:ids AS uuid[]))")
+_STANDS = text(
+    """
+SELECT order_id, sequence, to_level, at, channel, marketer FROM transitions WHERE order_id = ANY(CAST(:ids AS uuid[]))
+"""
+)
+_TAKE_PLACES = text("DELETE FROM order_places WHERE order_id = ANY(CAST(:ids AS uuid[]))")
+
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     projection.COHORT_SOURCE: ("day", "channel", "marketer", "landing_page", "product"),
     projection.COHORT_OWNER: ("day", "owner_id"),
     projection.COHORT_LEVEL: ("day", "owner_id", "level"),
     projection.MONEY: ("day", "kind"),
+    projection.COHORT_PLACE: ("day", "level", "place"),
+    places.PLACE_DAYS: ("day", "level", "place", "channel", "marketer"),
     "level_days": ("day", "level", "owner_id"),
     "level_source_days": ("day", "level", "channel", "marketer"),
 }
@@ -148,3 +165,26 @@ async def add_moves(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 async def take_moves(session: Session, ids: Iterable[UUID]) -> Sequence[Any]:
     """Takes the changes of owner of orders away and returns them; the orders must be locked."""
     return (await session.execute(_TAKE_MOVES, {"ids": list(ids)})).all()
+
+
+async def add_places(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Keeps as facts where orders came to lie."""
+    if rows:
+        await session.execute(_ADD_PLACES, {"rows": _json(rows)})
+
+
+async def take_places(session: Session, ids: Iterable[UUID]) -> None:
+    """Takes away where orders lay; the orders must be locked."""
+    await session.execute(_TAKE_PLACES, {"ids": list(ids)})
+
+
+async def lives(session: Session, ids: Iterable[UUID]) -> list[tuple[list[Moved], list[Stood]]]:
+    """Where those of some orders lay and at which levels they stood that ever left somebody's care."""
+    moves: dict[UUID, list[Moved]] = defaultdict(list)
+    for row in await session.execute(_PLACES, {"ids": list(ids)}):
+        moves[row.order_id].append(Moved(row.assignment, row.place, row.at))
+    stands: dict[UUID, list[Stood]] = defaultdict(list)
+    if moves:
+        for row in await session.execute(_STANDS, {"ids": list(moves)}):
+            stands[row.order_id].append(Stood(row.sequence, row.to_level, row.at, row.channel, row.marketer))
+    return [(of_order, stands[order_id]) for order_id, of_order in moves.items()]

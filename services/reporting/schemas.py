@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, computed_field
 
+from services.reporting.projection import divides
+
 
 def _rate(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
@@ -38,11 +40,24 @@ class FunnelRow(BaseModel):
         return _rate(self.l8, self.c3)
 
 
-class StatusRow(BaseModel):
+class Divided(BaseModel):
+    """Orders of a level, and of these what nobody cares for (rule D14)."""
+
     level: str
+    orders: int
+    floating: int = Field(default=0, description="of these, in the floating pool (kho thả nổi)")
+    archived: int = Field(default=0, description="of these, in the archive (lưu trữ): nobody claimed them in time")
+
+    @computed_field  # type: ignore[prop-decorator]  # as above
+    @property
+    def in_care(self) -> int | None:
+        """Of these, with somebody or waiting for somebody (đang chăm); null where a level is no level of care."""
+        return self.orders - self.floating - self.archived if divides(self.level) else None
+
+
+class StatusRow(Divided):
     main_level: str
     final: bool = Field(description="whether it ends an order (rule D35)")
-    orders: int
     share: float
 
 
@@ -55,15 +70,16 @@ class IncurredRow(BaseModel):
     moved_out: int
 
 
-class RemainingRow(BaseModel):
+class RemainingRow(Divided):
     key: str
-    level: str
     final: bool = Field(description="whether it ends an order (rule D35)")
-    orders: int
 
 
 class IdentityRow(BaseModel):
     level: str
+    place: Literal["", "floating", "archived"] = Field(
+        default="", description="of a level of care, what lies in the floating pool or in the archive; empty: all of it"
+    )
     entered: int
     left: int
     remaining: int = Field(description="orders whose present level this is, counted one by one")

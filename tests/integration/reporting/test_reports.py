@@ -408,6 +408,8 @@ async def sums(reporting: Running) -> dict[str, list[str]]:
         "cohort_source_days",
         "cohort_owner_days",
         "cohort_level_days",
+        "cohort_place_days",
+        "place_days",
         "money_days",
     )
     found: dict[str, list[str]] = {}
