@@ -25,6 +25,8 @@ SENDERS: Final = 64
 APIS: Final = 2
 ANSWER_WITHIN: Final = 60.0
 """Seconds in which even a refusal comes: four times what the service allows itself, on a machine that is busy."""
+GIVES_UP: Final = 300.0
+"""Seconds after which a sender is sure that nobody will ever answer: five times the longest outage."""
 MEMORY: Final = 80.0
 """MiB that a process may grow by at most; the bodies that may wait for the database are 64."""
 SPELLINGS: Final = (
@@ -83,18 +85,26 @@ class Company:
         """Sends one lead after another, each until it is taken in, as the senders of this world do."""
         for number in numbers:
             phone = f"09{number:08}"
-            while True:
-                answer = await self._post(http, number, phone)
-                self.told[answer.status_code] += 1
-                if answer.status_code != 503:
-                    break
-                assert answer.headers["content-type"] == "application/problem+json"
-                await asyncio.sleep(float(answer.headers["retry-after"]) / 4)
+            async with asyncio.timeout(GIVES_UP):
+                answer = await self._sent(http, number, phone)
             assert answer.status_code in (200, 201), answer.text
             assert answer.json()["verdict"] == "lead", "a repetition had an effect of its own"
             self.taken[f"+84{phone[1:]}"] = answer.json()["id"]
             async with self._answered:
                 self._answered.notify_all()
+
+    async def _sent(self, http: httpx.AsyncClient, number: int, phone: str) -> httpx.Response:
+        """The first answer that is not "repeat this"."""
+        while True:
+            try:
+                answer = await self._post(http, number, phone)
+            except httpx.ReadError:
+                continue  # the server closed a connection that it had kept for long: whether it heard is not known
+            self.told[answer.status_code] += 1
+            if answer.status_code != 503:
+                return answer
+            assert answer.headers["content-type"] == "application/problem+json"
+            await asyncio.sleep(float(answer.headers["retry-after"]) / 4)
 
     def _post(self, http: httpx.AsyncClient, number: int, phone: str) -> Awaitable[httpx.Response]:
         to = self.address(number)
