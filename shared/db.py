@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
@@ -23,6 +23,7 @@ log = logger(__name__)
 OUTBOX_CHANNEL: Final = "chot_outbox"
 OUTBOX_WRITTEN: Final = "outbox_written"
 _WAKES: Final = "wakes"
+_TOPICS: Final = "topics"
 
 NAMING: Final = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -51,6 +52,11 @@ class Session(ReadSession):
 def wake_after_commit(session: Session, name: str) -> None:
     """Wakes whoever waits for `Database.waker(name)` in this process, once the session is committed."""
     session.info.setdefault(_WAKES, set()).add(name)
+
+
+def tell_after_commit(session: Session, topic: str) -> None:
+    """Tells whoever follows a topic on a stream (`Database.on_told`), once the session is committed."""
+    session.info.setdefault(_TOPICS, set()).add(topic)
 
 
 def _driver_url(url: str) -> str:
@@ -98,6 +104,8 @@ class Database:
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
         self._wakers: dict[str, asyncio.Event] = {}
+        self.on_told: Callable[[Iterable[str]], None] | None = None
+        """What a service with streams does with the topics that a transaction has changed."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -109,6 +117,9 @@ class Database:
                 self.wake_relay()
             for name in session.info.get(_WAKES, ()):
                 self.waker(name).set()
+            topics = session.info.get(_TOPICS)
+            if topics and self.on_told is not None:
+                self.on_told(topics)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:

@@ -18,9 +18,10 @@ import asyncio
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -85,13 +86,15 @@ class Topic:
     """Something that can be followed: 'import/0190…' has the name 'import' and a key.
 
     `read` gives the state as this principal may see it, None if there is none for them; it must be cheap. `ended` says of
-    a state that no other will follow.
+    a state that no other will follow; `changes_at`, when it will be another one by the mere passing of time: it is read
+    again at that instant.
     """
 
     name: str
     permission: str
     read: Read
     ended: Callable[[State], bool] = lambda _: False
+    changes_at: Callable[[State], datetime | None] = lambda _: None
 
 
 class Hints:
@@ -108,6 +111,7 @@ class Hints:
         self._client: nats.aio.client.Client | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._telling: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -118,6 +122,8 @@ class Hints:
             if self._connecting is not None:
                 self._connecting.cancel()
                 await asyncio.gather(self._connecting, return_exceptions=True)
+            for telling in self._telling:
+                telling.cancel()
             if self._client is not None:
                 try:
                     await asyncio.wait_for(self._client.close(), timeout=2)
@@ -152,6 +158,17 @@ class Hints:
             await client.publish(f"{SUBJECT}.{self._service}.{topic.partition('/')[0]}", topic.encode())
         except (nats.errors.Error, OSError) as error:
             log.debug("hint was not sent", error=type(error).__name__)
+
+    def tell_soon(self, topics: Iterable[str]) -> None:
+        """The same of several topics, for who cannot wait; fits `Database.on_told`."""
+
+        async def tell_all(changed: Sequence[str]) -> None:
+            for topic in changed:
+                await self.tell(topic)
+
+        telling = asyncio.get_running_loop().create_task(tell_all(sorted(topics)))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
 
     @asynccontextmanager
     async def listening(self, topics: Sequence[str]) -> AsyncIterator[asyncio.Event]:
@@ -231,16 +248,24 @@ class Streams:
                     said_at = loop.time()
                     yield b": still here\n\n"
                 await asyncio.sleep(LEAST)
-                await self._wait(changed, stopping)
+                await self._wait(changed, stopping, at_most=self._until_change(states))
         yield b"event: reconnect\ndata: {}\n\n"
 
-    async def _wait(self, changed: asyncio.Event, stopping: asyncio.Event) -> None:
+    def _until_change(self, states: Mapping[str, State]) -> float:
+        """Seconds until one of the states is another one without anybody doing anything, at most until the next look."""
+        instants = [self.topic(name).changes_at(state) for name, state in states.items()]
+        now = datetime.now(UTC)
+        passing = [(instant - now).total_seconds() for instant in instants if instant is not None]
+        look = LOOK if self.hints.connected else LOOK_WITHOUT_NATS
+        return max(0.0, min([look, *passing]))
+
+    async def _wait(self, changed: asyncio.Event, stopping: asyncio.Event, *, at_most: float) -> None:
         """Until a hint, the next look, or the end of the process."""
         waits = [asyncio.create_task(changed.wait()), asyncio.create_task(stopping.wait())]
         try:
             await asyncio.wait(
                 waits,
-                timeout=LOOK if self.hints.connected else LOOK_WITHOUT_NATS,
+                timeout=at_most,
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:

@@ -52,7 +52,8 @@ RETURNING (
 """
 )
 _MAIN_TASK = text(
-    "SELECT due_at, deadline_at FROM tasks WHERE order_id = :id AND closed_at IS NULL ORDER BY due_at LIMIT 1"
+    "SELECT due_at, deadline_at FROM tasks WHERE order_id = :id AND closed_at IS NULL AND origin = 'care' "
+    "ORDER BY due_at LIMIT 1"
 )
 _CANCELLED = text("SELECT 1 FROM fulfilments WHERE order_id = :id AND phase = 'cancelled'")
 _STATE = text(

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from services.orders.activities import activities
 from services.orders.care.processes import PROCESSES, Processes
-from services.orders.clock import CLOCK, utc_now
+from services.orders.clock import CLOCK, Clock, utc_now
 from services.orders.consumers import handlers
 from services.orders.goods.api import router as goods
 from services.orders.levels.api import router as levels
 from services.orders.live import STREAMS, by_name, streams
+from services.orders.promises.api import router as due_lists
+from services.orders.promises.live import TOPICS
+from services.orders.promises.waiting import Waiting
 from services.orders.reading.api import router as reading
 from services.orders.reconcile import reconcile
 from services.orders.settings import OrdersSettings
 from services.orders.working import router as working
+from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
 from shared.streams import Hints, Streams, streams_router
 
@@ -27,10 +31,16 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
     """The clock, which a test may replace, the care processes read so far, and the streams."""
     runtime.state[CLOCK] = utc_now
     runtime.state[PROCESSES] = Processes()
-    live = Streams(runtime.db, Hints("orders", runtime.settings.nats_url), by_name())
+    live = Streams(runtime.db, Hints("orders", runtime.settings.nats_url), by_name(*TOPICS))
     runtime.state[STREAMS] = live
+    runtime.db.on_told = live.hints.tell_soon
     async with live.hints.running():
         yield
+
+
+def _promises(runtime: Runtime[Any]) -> Part:
+    waiting = Waiting(runtime.db, now=lambda: cast(Clock, runtime.state[CLOCK])())
+    return lambda: keep_running("promises", waiting.run)
 
 
 SERVICE = Service(
@@ -38,7 +48,8 @@ SERVICE = Service(
     title="Chốt · Đơn hàng (orders)",
     settings=OrdersSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(reading, working, levels, goods, streams_router(streams)),
+    routers=(reading, working, levels, goods, due_lists, streams_router(streams)),
+    background={"relay": {"promises": _promises}},
     handlers=handlers,
     activities=activities,
     reconcile=reconcile,

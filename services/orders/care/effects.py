@@ -90,6 +90,7 @@ class EndPromise(Effect):
     task_key: str
     outcome: Literal["kept", "broken", "cancelled"]
     late_by: timedelta | None = None
+    interaction_id: UUID | None = None  # what kept it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

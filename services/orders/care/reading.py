@@ -62,7 +62,7 @@ _TASKS: Final = text(
 SELECT t.key, t.step, t.kind AS task, t.promise, t.due_at, t.deadline_at, t.opened_at, t.owner_id,
     p.ended_at IS NULL AS promise_open
 FROM tasks t JOIN promises p ON p.order_id = t.order_id AND p.task_key = t.key
-WHERE t.order_id = :id AND t.closed_at IS NULL
+WHERE t.order_id = :id AND t.closed_at IS NULL AND t.origin = 'care'
 """
 )
 _OTHERS: Final = text(

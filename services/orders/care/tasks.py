@@ -92,7 +92,13 @@ class Tasks:
         if task.promise_open:
             self.effects.append(
                 EndPromise(
-                    key=f"{task.key}:promise", at=at, cause=cause, task_key=task.key, outcome="kept", late_by=late
+                    key=f"{task.key}:promise",
+                    at=at,
+                    cause=cause,
+                    task_key=task.key,
+                    outcome="kept",
+                    late_by=late,
+                    interaction_id=interaction.id,
                 )
             )
         self.effects.append(

@@ -32,15 +32,10 @@ from services.orders.care.effects import (
     TellManager,
 )
 from services.orders.levels.moves import Move, move_level
+from services.orders.promises.ending import end_promise, make_good
+from services.orders.promises.live import tasks_changed
 from services.orders.record import Order
-from shared.contracts.events.orders import (
-    PROMISE_ENDED,
-    PROMISE_MADE_GOOD,
-    REASSIGNMENT_REQUESTED,
-    PromiseEnded,
-    PromiseMadeGood,
-    ReassignmentRequested,
-)
+from shared.contracts.events.orders import REASSIGNMENT_REQUESTED, ReassignmentRequested
 from shared.db import Session
 from shared.outbox import emit
 
@@ -56,8 +51,8 @@ ON CONFLICT (order_id, key) DO NOTHING RETURNING key
 _OPEN_TASK: Final = text(
     """
 WITH promise AS (
-    INSERT INTO promises (id, order_id, task_key, kind, owner_id, due_at, made_at)
-    VALUES (:promise_id, :order_id, :key, :promise, :owner_id, :due_at, :now)
+    INSERT INTO promises (id, order_id, task_key, kind, owner_id, due_at, deadline_at, made_at)
+    VALUES (:promise_id, :order_id, :key, :promise, :owner_id, :due_at, :deadline_at, :now)
 )
 INSERT INTO tasks (id, order_id, key, step, kind, promise, name_vi, name_en, owner_id, team, due_at, deadline_at, opened_at)
 VALUES (:id, :order_id, :key, :step, :kind, :promise, :name_vi, :name_en, :owner_id, :team, :due_at, :deadline_at, :now)
@@ -66,9 +61,10 @@ VALUES (:id, :order_id, :key, :step, :kind, :promise, :name_vi, :name_en, :owner
 _MOVE_TASK: Final = text(
     """
 WITH promise AS (
-    UPDATE promises SET due_at = :due_at WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL
+    UPDATE promises SET due_at = :due_at, deadline_at = :deadline_at
+    WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL
 )
-UPDATE tasks SET due_at = :due_at, deadline_at = :deadline_at
+UPDATE tasks SET due_at = :due_at, deadline_at = :deadline_at, snoozed_until = NULL
 WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
 """
 )
@@ -82,26 +78,10 @@ UPDATE tasks SET owner_id = :owner_id, team = :team, to_team = :to_team
 WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
 """
 )
-_END_PROMISE: Final = text(
-    """
-UPDATE promises SET ended_at = :at, outcome = :outcome, cause = :cause, late_seconds = :late_seconds
-WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL
-RETURNING id, kind, due_at, owner_id,
-    (SELECT code FROM staff_members m WHERE m.account_id = promises.owner_id AND m.version > 0) AS owner_code
-"""
-)
 _CLOSE_TASK: Final = text(
     """
 UPDATE tasks SET closed_at = :at, outcome = :outcome, cause = :cause, interaction_id = :interaction_id
-WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
-"""
-)
-_MAKE_GOOD: Final = text(
-    """
-UPDATE promises SET made_good_at = :at, late_seconds = :late_seconds
-WHERE order_id = :order_id AND task_key = :task_key AND outcome = 'broken' AND made_good_at IS NULL
-RETURNING id, kind, due_at, owner_id,
-    (SELECT code FROM staff_members m WHERE m.account_id = promises.owner_id AND m.version > 0) AS owner_code
+WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL RETURNING owner_id
 """
 )
 _REMIND: Final = text("UPDATE tasks SET reminded_at = :at WHERE order_id = :order_id AND key = :task_key")
@@ -228,78 +208,46 @@ class _Writer:
             deadline_at=effect.deadline_at,
             now=self._now,
         )
+        self._tell(effect.owner_id)
 
     async def _end_promise(self, effect: EndPromise) -> None:
-        late = _seconds(effect.late_by)
-        ended = await self._session.execute(
-            _END_PROMISE,
+        await end_promise(
+            self._session,
+            self.order,
+            task_key=effect.task_key,
+            at=effect.at,
+            outcome=effect.outcome,
+            cause=effect.cause,
+            late_seconds=_seconds(effect.late_by),
+            interaction_id=effect.interaction_id,
+        )
+
+    async def _close(self, effect: CloseTask) -> None:
+        closed = await self._session.execute(
+            _CLOSE_TASK,
             {
                 "order_id": self.order.id,
                 "task_key": effect.task_key,
                 "at": effect.at,
                 "outcome": effect.outcome,
                 "cause": effect.cause,
-                "late_seconds": late,
+                "interaction_id": effect.interaction_id,
             },
         )
-        promise = ended.one_or_none()
-        if promise is None:
-            return
-        await emit(
-            self._session,
-            PROMISE_ENDED,
-            PromiseEnded(
-                promise_id=promise.id,
-                order_id=self.order.id,
-                kind=promise.kind,
-                due_at=promise.due_at,
-                ended_at=effect.at,
-                outcome=effect.outcome,
-                cause=effect.cause,
-                late_seconds=late,
-                owner_id=promise.owner_id,
-                owner_code=self._owner_code(promise),
-            ),
-            subject=self.order.id,
-            event_id=promise.id,
-        )
-
-    async def _close(self, effect: CloseTask) -> None:
-        await self._run(
-            _CLOSE_TASK,
-            task_key=effect.task_key,
-            at=effect.at,
-            outcome=effect.outcome,
-            cause=effect.cause,
-            interaction_id=effect.interaction_id,
-        )
-        if effect.outcome != "done":
-            return
-        late = _seconds(effect.late_by)
-        values = {"order_id": self.order.id, "task_key": effect.task_key, "at": effect.at, "late_seconds": late}
-        promise = (await self._session.execute(_MAKE_GOOD, values)).one_or_none()
-        if promise is None:
-            return  # it was kept
-        await emit(
-            self._session,
-            PROMISE_MADE_GOOD,
-            PromiseMadeGood(
-                promise_id=promise.id,
-                order_id=self.order.id,
-                kind=promise.kind,
-                due_at=promise.due_at,
+        self._tell(*closed.scalars())
+        if effect.outcome == "done":  # then a promise that was broken before is made good
+            await make_good(
+                self._session,
+                self.order,
+                task_key=effect.task_key,
                 at=effect.at,
-                late_seconds=late,
+                late_seconds=_seconds(effect.late_by),
                 interaction_id=effect.interaction_id,
-                owner_id=promise.owner_id,
-                owner_code=self._owner_code(promise),
-            ),
-            subject=self.order.id,
-        )
+            )
 
-    def _owner_code(self, promise: Any) -> str:
-        own = promise.owner_id == self.order.owner_id
-        return self.order.owner_code if own else promise.owner_code or ""
+    def _tell(self, *accounts: UUID | None) -> None:
+        """The due lists of these people are others than before."""
+        tasks_changed(self._session, *accounts, team=self.order.team)
 
     async def _set_level(self, effect: SetLevel) -> None:
         answered = effect.interaction_id is not None
@@ -315,6 +263,7 @@ class _Writer:
         self.order = await move_level(self._session, self.order, move, self._cause.actor if own else SYSTEM)
 
     async def _notice(self, effect: Effect, account_id: UUID | None, kind: str, task_key: str | None) -> None:
+        self._tell(account_id)
         await self._run(
             _NOTICE, id=uuid7(), key=effect.key, account_id=account_id, kind=kind, task_key=task_key, at=effect.at
         )

@@ -22,19 +22,19 @@ _UNCHANGED: Final = text(
 SELECT t.key FROM tasks t JOIN promises p ON p.order_id = t.order_id AND p.task_key = t.key
 JOIN jsonb_to_recordset(CAST(:tasks AS jsonb)) AS b (key text, due_at timestamptz, owner_id uuid, promise_open boolean)
     ON b.key = t.key AND b.due_at = t.due_at AND b.owner_id IS NOT DISTINCT FROM t.owner_id
-WHERE t.order_id = :id AND t.closed_at IS NULL AND (p.ended_at IS NULL) = b.promise_open
+WHERE t.order_id = :id AND t.closed_at IS NULL AND t.origin = 'care' AND (p.ended_at IS NULL) = b.promise_open
 """
 )
 _CLOSE: Final = text(
     """
 UPDATE tasks SET closed_at = :now, outcome = 'cancelled', cause = :cause
-WHERE order_id = :id AND closed_at IS NULL AND key <> ALL(CAST(:unchanged AS text[]))
+WHERE order_id = :id AND closed_at IS NULL AND origin = 'care' AND key <> ALL(CAST(:unchanged AS text[]))
 """
 )
 _END: Final = text(
     """
 UPDATE promises SET ended_at = :now, outcome = 'cancelled', cause = :cause
-WHERE order_id = :id AND ended_at IS NULL AND task_key <> ALL(CAST(:unchanged AS text[]))
+WHERE order_id = :id AND ended_at IS NULL AND kind <> 'answer' AND task_key <> ALL(CAST(:unchanged AS text[]))
 RETURNING id, kind, due_at, owner_id,
     coalesce((SELECT code FROM staff_members m WHERE m.account_id = promises.owner_id AND m.version > 0), '') AS owner_code
 """
@@ -43,7 +43,7 @@ RETURNING id, kind, due_at, owner_id,
 _VOID: Final = text(
     """
 UPDATE promises SET voided_at = :now
-WHERE order_id = :id AND voided_at IS NULL AND task_key <> ALL(CAST(:unchanged AS text[])) AND (
+WHERE order_id = :id AND voided_at IS NULL AND kind <> 'answer' AND task_key <> ALL(CAST(:unchanged AS text[])) AND (
     id > :interaction_id
     OR task_key IN (SELECT key FROM jsonb_to_recordset(CAST(:tasks AS jsonb)) AS b (key text, promise_open boolean)
         WHERE b.promise_open)
@@ -60,11 +60,11 @@ WITH before AS (
     JOIN unnest(CAST(:keys AS text[]), CAST(:again AS text[]), CAST(:ids AS uuid[]), CAST(:promise_ids AS uuid[]))
         AS k (key, again, id, promise_id) ON k.key = b.key
 ), promised AS (
-    INSERT INTO promises (id, order_id, task_key, kind, owner_id, due_at, made_at)
-    SELECT b.promise_id, :id, b.again, p.kind, p.owner_id, b.due_at, p.made_at
+    INSERT INTO promises (id, order_id, task_key, kind, owner_id, due_at, deadline_at, made_at)
+    SELECT b.promise_id, :id, b.again, p.kind, p.owner_id, b.due_at, b.deadline_at, p.made_at
     FROM before b JOIN promises p ON p.order_id = :id AND p.task_key = b.key WHERE b.promise_open
 ), broken AS (
-    UPDATE promises p SET task_key = b.again, made_good_at = NULL,
+    UPDATE promises p SET task_key = b.again, made_good_at = NULL, kept_by_id = NULL, kept_by = '',
         late_seconds = greatest(0, extract(epoch FROM p.ended_at - p.due_at))::integer
     FROM before b WHERE p.order_id = :id AND p.task_key = b.key AND NOT b.promise_open
 )

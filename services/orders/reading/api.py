@@ -1,25 +1,20 @@
-"""Reading orders, due lists and care."""
+"""Reading orders and their care."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
-from sqlalchemy import text
 
 from services.orders.access import OrderNotFound, Reader, ensure_visible
 from services.orders.care.views import CareView
 from services.orders.http import ClockDep, Limit, ProcessesDep, RuntimeDep, tag
-from services.orders.reading import lists, one, tasks, timeline, versions
+from services.orders.reading import lists, one, timeline, versions
 from services.orders.reading.lists import Filters, OrderPage
 from services.orders.reading.one import OrderView
-from services.orders.reading.tasks import TaskPage
 from services.orders.reading.timeline import Cursor, Timeline
 from services.orders.reading.versions import VersionPage
-from shared.contracts.permissions import LEADS_DISTRIBUTE
 
 router = APIRouter(prefix="/v1", tags=["orders"])
 
@@ -94,60 +89,3 @@ async def get_care(
     if view is None:
         raise OrderNotFound
     return view
-
-
-@router.get("/tasks")
-async def list_tasks(
-    who: Reader,
-    runtime: RuntimeDep,
-    clock: ClockDep,
-    team: Annotated[str | None, Query(description="this team's tasks instead of your own")] = None,
-    limit: Limit = 50,
-    after: UUID | None = None,
-) -> TaskPage:
-    """What you have to do, the task due first on top."""
-    async with runtime.db.read() as session:
-        return await tasks.page(session, who=who, team=team, limit=limit, after=after, now=clock())
-
-
-class Notice(BaseModel):
-    id: UUID
-    order_id: UUID
-    order_code: str
-    kind: str = Field(description="due (reminder), overdue (told to the superior), no_owner (told to the distribution)")
-    owner_code: str
-    at: datetime
-
-
-class NoticePage(BaseModel):
-    items: list[Notice]
-    next: UUID | None = Field(description="`after` of the next page; null on the last")
-
-
-@router.get("/notices")
-async def list_notices(who: Reader, runtime: RuntimeDep, limit: Limit = 50, after: UUID | None = None) -> NoticePage:
-    """Reminders to you and what you are told as a superior, the newest first; numbers without an owner are told to
-    whoever may distribute."""
-    async with runtime.db.read() as session:
-        rows = await session.execute(
-            _NOTICES,
-            {
-                "viewer": who.account_id,
-                "distributes": who.may(LEADS_DISTRIBUTE),
-                "limit": limit,
-                "after": after,
-            },
-        )
-        items = [Notice.model_validate(dict(row._mapping)) for row in rows]
-    return NoticePage(items=items, next=items[-1].id if len(items) == limit else None)
-
-
-_NOTICES = text(
-    """
-SELECT n.id, n.order_id, o.code AS order_code, n.kind, o.owner_code, n.at
-FROM notices n JOIN orders o ON o.id = n.order_id
-WHERE (n.account_id = :viewer OR (:distributes AND n.account_id IS NULL))
-  AND (CAST(:after AS uuid) IS NULL OR n.id < :after)
-ORDER BY n.id DESC LIMIT :limit
-"""
-)

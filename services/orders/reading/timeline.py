@@ -64,7 +64,7 @@ ENTRIES: Final = """
     FROM promises WHERE order_id = ANY(:ids) AND ended_at IS NOT NULL AND voided_at IS NULL
     UNION ALL
     SELECT 'notice', order_id, CAST(id AS text), at, kind, '', '', '', '', 0, 0
-    FROM notices WHERE order_id = ANY(:ids)
+    FROM notices WHERE order_id = ANY(:ids) AND kind IN ('due', 'overdue', 'no_owner')
     UNION ALL
     SELECT 'shipment', order_id, shipment_id || ':' || sequence, at, status, waybill, carrier, reason_code, '', 0, 0
     FROM shipment_facts WHERE order_id = ANY(:ids)

@@ -92,6 +92,9 @@ class PromiseEnded(Contract):
     """Wall time from `due_at` until it was kept or broken; 0 if before."""
     owner_id: UUID | None = None
     owner_code: str = ""
+    kept_by_id: UUID | None = None
+    """Who kept it, which is not always who owed it."""
+    kept_by: str = ""
 
 
 class PromiseMadeGood(Contract):
@@ -108,6 +111,9 @@ class PromiseMadeGood(Contract):
     """What met it; undone with it."""
     owner_id: UUID | None = None
     owner_code: str = ""
+    kept_by_id: UUID | None = None
+    """Who met it, which is not always who owed it."""
+    kept_by: str = ""
 
 
 class ReassignmentRequested(Contract):
