@@ -10,6 +10,7 @@ from typing import Any, cast
 from services.orders.activities import activities
 from services.orders.care.processes import PROCESSES, Processes
 from services.orders.clock import CLOCK, Clock, utc_now
+from services.orders.closing.api import router as closing
 from services.orders.consumers import handlers
 from services.orders.goods.api import router as goods
 from services.orders.levels.api import router as levels
@@ -48,7 +49,7 @@ SERVICE = Service(
     title="Chốt · Đơn hàng (orders)",
     settings=OrdersSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(reading, working, levels, goods, due_lists, streams_router(streams)),
+    routers=(reading, working, closing, levels, goods, due_lists, streams_router(streams)),
     background={"relay": {"promises": _promises}},
     handlers=handlers,
     activities=activities,

@@ -273,6 +273,9 @@ def _passed(row: Mapping[str, Any]) -> Counter[Rollup]:
             sums[Rollup("level_days", (row["day"], level, row["owner_id"]), measure)] += 1
             source = (row["day"], level, row["channel"], row["marketer"])
             sums[Rollup("level_source_days", source, measure)] += 1
+    if row["to_level"] == levels.CANCELLED_AFTER_CLOSING and row["cause"] == projection.MERGED:
+        part = (row["day"], row["to_level"], projection.MERGED, row["channel"], row["marketer"])
+        sums[Rollup(places.PLACE_DAYS, part, "entered")] += 1
     return sums
 
 

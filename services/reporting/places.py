@@ -18,7 +18,8 @@ from services.reporting.projection import CARE, OrderFacts, Rollup, day_of, divi
 Place = Literal["care", "floating", "archived"]
 
 PLACE_DAYS: Final = "place_days"
-"""Key: day of the fact, level, place, channel, marketer. Nobody holds what lies there, so there is no owner."""
+"""Key: day of the fact, level, place, channel, marketer. Nobody holds what lies there, so there is no owner. Of L5.3 what
+was merged is a place as well."""
 
 
 class Moved(NamedTuple):

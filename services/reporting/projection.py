@@ -23,6 +23,8 @@ COMPANY_ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 """Days of the rollups. Another zone would need every rollup made afresh, so the setting may say no other."""
 
 
+MERGED: Final = "merged"
+"""Cause of the move to L5.3 of an order that was merged into another, and the part of that level which these are."""
 CARE: Final = "care"
 """Where an order lies that somebody cares for, or that waits for somebody."""
 
@@ -62,6 +64,8 @@ class OrderFacts:
     place: str = CARE
     """Where it lies while it is in care (rule D14): care, floating or archived."""
     place_assignment: int = 0
+    merged: bool = False
+    """Its lines went to an older order, and it ended at L5.3 without being cancelled (rule D20)."""
     withdrawn: bool = False
     """Its import was undone: it adds nothing, whatever is still told of it."""
 
@@ -81,11 +85,11 @@ COHORT_OWNER: Final = "cohort_owner_days"
 COHORT_LEVEL: Final = "cohort_level_days"
 """Key: cohort day, present owner, level."""
 COHORT_PLACE: Final = "cohort_place_days"
-"""Key: cohort day, level, place; only of what lies with nobody."""
+"""Key: cohort day, level, place; only of what lies with nobody, and of L5.3 what was merged."""
 MONEY: Final = "money_days"
 """Key: day of the fact, kind."""
 
-REACHED: Final = ("c3", "duplicates", "l1", "l5", "l7", "l8", "net_closed")
+REACHED: Final = ("c3", "duplicates", "l1", "l5", "l7", "l8", "net_closed", "merged")
 """Measures of the cohort rollups."""
 
 
@@ -107,6 +111,8 @@ def level_changed(order: OrderFacts, event: LevelChanged) -> OrderFacts:
     main = levels.main_level(event.to_level)
     if main == levels.CLEAN:
         order = replace(order, l1_at=_earliest(order.l1_at, event.at))
+    elif event.to_level == levels.CANCELLED_AFTER_CLOSING and event.cause == MERGED:
+        order = replace(order, merged=True)
     elif event.to_level == levels.CANCELLED_AFTER_CLOSING:
         order = replace(order, cancelled_at=_earliest(order.cancelled_at, event.at))
     elif event.to_level == levels.CANCELLED_AFTER_POSTING:
@@ -174,6 +180,11 @@ def cod_settled(order: OrderFacts, event: CodSettled) -> OrderFacts:
     return replace(order, settled_at=_earliest(order.settled_at, event.at), settled_amount=event.amount)
 
 
+def is_merged(order: OrderFacts) -> bool:
+    """Whether what was agreed in it is counted with another order."""
+    return order.merged and order.level == levels.CANCELLED_AFTER_CLOSING
+
+
 def reached(order: OrderFacts) -> dict[str, int]:
     """Which main levels the order reached at least once, as 0 or 1 (rules D5, D33): a later one implies the earlier."""
     unsent = order.unsent_at is not None and order.handed_over_at is None
@@ -190,7 +201,8 @@ def reached(order: OrderFacts) -> dict[str, int]:
         "l5": int(l5),
         "l7": int(l7),
         "l8": int(l8),
-        "net_closed": int(l5 and order.cancelled_at is None and not reopened),
+        "net_closed": int(l5 and order.cancelled_at is None and not reopened and not is_merged(order)),
+        "merged": int(is_merged(order)),
     }
 
 
@@ -216,6 +228,8 @@ def contributions(order: OrderFacts, zone: ZoneInfo) -> Counter[Rollup]:
         sums[Rollup(COHORT_LEVEL, (cohort, owner, order.level), "orders")] += 1
         if order.place != CARE and divides(order.level):
             sums[Rollup(COHORT_PLACE, (cohort, order.level, order.place), "orders")] += 1
+        if is_merged(order):
+            sums[Rollup(COHORT_PLACE, (cohort, order.level, MERGED), "orders")] += 1
     for kind, at, amount in _money(order):
         key = (day_of(at, zone), kind)
         sums[Rollup(MONEY, key, "orders")] += 1
@@ -226,6 +240,8 @@ def contributions(order: OrderFacts, zone: ZoneInfo) -> Counter[Rollup]:
 def _money(order: OrderFacts) -> list[tuple[str, datetime, int]]:
     """The named money facts of an order (rule D28): kind, moment, đồng."""
     facts: list[tuple[str, datetime, int]] = []
+    if is_merged(order):
+        return facts  # the other order has them
     if order.closed_at is not None:
         facts.append(("closed", order.closed_at, order.closed_value))
         if order.l8_at is not None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from services.reporting.projection import divides
+from services.reporting.projection import MERGED, divides
 from services.reporting.schemas import (
     FunnelRow,
     IdentityRow,
@@ -71,7 +71,8 @@ async def funnel(session: ReadSession, scope: Scope, *, first: date, last: date,
         text(
             f"""
 SELECT key, sum(c3)::bigint AS c3, sum(duplicates)::bigint AS duplicates, sum(l1)::bigint AS l1, sum(l5)::bigint AS l5,
-       sum(l7)::bigint AS l7, sum(l8)::bigint AS l8, sum(net_closed)::bigint AS net_closed
+       sum(l7)::bigint AS l7, sum(l8)::bigint AS l8, sum(net_closed)::bigint AS net_closed,
+       sum(merged)::bigint AS merged
 FROM (SELECT {key} AS key, r.* FROM {table} r WHERE r.day BETWEEN :first AND :last AND {where}) AS r
 GROUP BY key ORDER BY key
 """
@@ -167,7 +168,8 @@ GROUP BY key, level HAVING ({total}) <> 0
 
 
 async def _lying_of_cohort(session: ReadSession, scope: Scope, *, first: date, last: date) -> dict[str, dict[str, int]]:
-    """By level, how many lie in the floating pool or the archive. Nobody holds these, so only who sees all sees them."""
+    """By level, how many lie in the floating pool or the archive (nobody holds these, so only who sees all sees them), and
+    how many were merged."""
     if not scope.sees_all:
         return {}
     rows = await session.execute(
@@ -237,14 +239,19 @@ WITH sums AS (
     SELECT level, '' AS place, count(*) AS orders FROM order_facts WHERE level IS NOT NULL GROUP BY level
     UNION ALL
     SELECT level, place, count(*) FROM order_facts WHERE level IS NOT NULL AND place <> 'care' GROUP BY level, place
+    UNION ALL
+    SELECT level, 'merged', count(*) FROM order_facts WHERE merged AND level = :merged_level GROUP BY level
 )
 SELECT coalesce(s.level, p.level) AS level, coalesce(s.place, p.place) AS place, coalesce(s.entered, 0) AS entered,
        coalesce(s."left", 0) AS "left", coalesce(p.orders, 0) AS remaining
 FROM sums s FULL JOIN present p ON (p.level, p.place) = (s.level, s.place)
 """
-        )
+        ),
+        {"merged_level": levels.CANCELLED_AFTER_CLOSING},
     )
-    found = [IdentityRow.model_validate({**row._mapping}) for row in rows if not row.place or divides(row.level)]
+    found = [
+        IdentityRow.model_validate({**row._mapping}) for row in rows if row.place in ("", MERGED) or divides(row.level)
+    ]
     return sorted(found, key=lambda row: (level_order(row.level), row.place))
 
 

@@ -48,7 +48,7 @@ WHERE l.final <> excluded.final AND l.said_at < excluded.said_at
 _TAKE_TRANSITIONS = text(
     """
 DELETE FROM transitions WHERE order_id = ANY(CAST(:ids AS uuid[]))
-RETURNING day, from_level, to_level, owner_id, channel, marketer
+RETURNING day, from_level, to_level, owner_id, channel, marketer, cause
 """
 )
 _ADD_MOVES = text(

@@ -25,7 +25,8 @@ class FunnelRow(BaseModel):
     l5: int
     l7: int
     l8: int
-    net_closed: int = Field(description="reached L5 and neither cancelled nor reopened later")
+    net_closed: int = Field(description="reached L5 and neither cancelled, reopened nor merged later")
+    merged: int = Field(description="closed, then merged into another order: counted there, and not as cancelled")
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order of decorators
     @property
@@ -41,12 +42,15 @@ class FunnelRow(BaseModel):
 
 
 class Divided(BaseModel):
-    """Orders of a level, and of these what nobody cares for (rule D14)."""
+    """Orders of a level, and of these what nobody cares for (rule D14) and what was merged (rule D20). The parts are shown
+    to whoever sees everything."""
 
     level: str
     orders: int
     floating: int = Field(default=0, description="of these, in the floating pool (kho thả nổi)")
     archived: int = Field(default=0, description="of these, in the archive (lưu trữ): nobody claimed them in time")
+
+    merged: int = Field(default=0, description="of these (L5.3), merged into another order: no cancellation")
 
     @computed_field  # type: ignore[prop-decorator]  # as above
     @property
@@ -77,8 +81,10 @@ class RemainingRow(Divided):
 
 class IdentityRow(BaseModel):
     level: str
-    place: Literal["", "floating", "archived"] = Field(
-        default="", description="of a level of care, what lies in the floating pool or in the archive; empty: all of it"
+    place: Literal["", "floating", "archived", "merged"] = Field(
+        default="",
+        description="of a level of care, what lies in the floating pool or in the archive; of L5.3, what was merged; "
+        "empty: all of it",
     )
     entered: int
     left: int

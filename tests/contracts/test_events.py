@@ -63,6 +63,7 @@ REQUIRED = {
         "cohort_at",
     },
     "orders.order.cancelled.v1": {"order_id", "version", "at", "reason"},
+    "orders.order.merged.v1": {"order_id", "into_id", "at", "reason"},
     "orders.order.closed.v1": {
         "order_id",
         "version",

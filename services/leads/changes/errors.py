@@ -61,8 +61,14 @@ class CannotMerge(Problem):
 
     type = "cannot-merge"
     status = 409
-    vi = "Đơn {lead_id} đang ở {level} nên không gộp được. Đơn cũ phải chưa gửi, đơn mới chưa chốt, không phải số rác."
-    en = "Lead {lead_id} is at {level}, so they cannot be merged: the older must not be sent, the younger not closed, none spam."
+    vi = (
+        "Đơn {lead_id} đang ở {level} nên không gộp được: đơn cũ phải chưa gửi, đơn mới chưa chốt, không phải số rác. "
+        "Hai đơn đã chốt mà chưa đăng thì gộp ở phần đơn hàng."
+    )
+    en = (
+        "Lead {lead_id} is at {level}, so they cannot be merged: the older must not be sent, the younger not closed, none "
+        "spam. Two that are closed and not posted are merged as orders."
+    )
 
 
 class DuplicateOfAnother(Problem):

@@ -134,7 +134,7 @@ async def edit(
     await contents.write(session, edited, after, actor, at=now, reason=wanted.reason.strip())
     address = after.address.model_dump()
     await customers.remember(session, order.customer_id, name=after.recipient, at=now, **address)
-    waits_for, served = await stock.exchange(session, order.id, before=_units(before.lines), at=now)
+    waits_for, served = await stock.exchange(session, order.id, before=units_of(before.lines), at=now)
     if waits_for and not allow_waiting:
         raise OutOfStock(skus=", ".join(waits_for))
     await fulfilment.touch(session, [order.id, *(each for each in served if each != order.id)], at=now)
@@ -177,7 +177,8 @@ async def _lines(session: Session, before: Sequence[PricedLine], wanted: Sequenc
     return priced(lines, await products.sold(session, [line.sku for line in lines]))
 
 
-def _units(lines: Sequence[PricedLine]) -> Mapping[str, int]:
+def units_of(lines: Sequence[PricedLine]) -> Mapping[str, int]:
+    """SKU → units."""
     units: Counter[str] = Counter()
     for each in lines:
         units[each.line.sku] += each.line.quantity

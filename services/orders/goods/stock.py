@@ -37,6 +37,7 @@ WHERE reservations.version < excluded.version
 """
 )
 _RESERVATION = text("SELECT state, version FROM reservations WHERE order_id = :id")
+_STATES = text("SELECT order_id, state FROM reservations WHERE order_id = ANY(CAST(:ids AS uuid[]))")
 _NEEDS = text("SELECT sku, sum(quantity) AS units FROM order_lines WHERE order_id = :id GROUP BY sku")
 _AWAITED = text(
     """
@@ -136,6 +137,35 @@ async def exchange(
     await session.execute(_FOLLOW, {"id": order_id})
     served = await _serve_queue(session, touched, at=at)
     return () if order_id in served else await _lacking(session, order_id, needs), served
+
+
+async def join(
+    session: Session, order_id: UUID, *, other_id: UUID, before: Needs, at: datetime
+) -> tuple[tuple[str, ...], list[UUID]]:
+    """Passes on to an order what another had reserved whose lines it has now; both orders' lines are as they were and as
+    they are, and the version is written already. Nobody in the queue comes between.
+
+    Args:
+        other_id: the order that ends; its place in the queue, if it waited, is given up.
+        before: what the order needed before it had the other's lines.
+
+    Returns:
+        The SKUs it waits for (none = reserved), and the waiting orders that got units.
+    """
+    await session.execute(_HOLD)
+    states = {row.order_id: row.state for row in await session.execute(_STATES, {"ids": [order_id, other_id]})}
+    passed = await _needs(session, other_id)
+    if states.get(other_id) == "reserved":
+        await _move(session, "release", [(other_id, passed)], at=at)
+        if states.get(order_id) == "reserved":
+            await session.execute(_FOLLOW, {"id": order_id})
+            await _book(session, "reserve", [(order_id, passed)], at=at)
+            return (), []
+    else:
+        await session.execute(_MARK, {"ids": [other_id], "state": "released"})
+    waits_for, served = await exchange(session, order_id, before=before, at=at)
+    # Those behind the other in the queue may be next now.
+    return waits_for, [*served, *await _serve_queue(session, passed, at=at)]
 
 
 def _beyond(wanted: Needs, had: Needs) -> dict[str, int]:

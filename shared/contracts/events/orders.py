@@ -178,6 +178,20 @@ class OrderCancelled(Contract):
     """Staff code."""
 
 
+class OrderMerged(Contract):
+    """Two closed orders of one person are one now: the younger's lines went to the older, and it ended at L5.3 with cause
+    `merged`, which is no cancellation (rule D20). The older's contents are told as a further version."""
+
+    order_id: UUID
+    """The younger."""
+    into_id: UUID
+    """The older, which stays."""
+    at: Instant
+    reason: str
+    by: str = ""
+    """Staff code."""
+
+
 LEVEL_CHANGED: Final = EventType("orders.level.changed.v1", LevelChanged)
 OWNER_CHANGED: Final = EventType("orders.owner.changed.v1", OwnerChanged)
 INTERACTION_LOGGED: Final = EventType("orders.interaction.logged.v1", InteractionLogged)
@@ -187,3 +201,4 @@ PROMISE_MADE_GOOD: Final = EventType("orders.promise.made_good.v1", PromiseMadeG
 REASSIGNMENT_REQUESTED: Final = EventType("orders.reassignment.requested.v1", ReassignmentRequested)
 ORDER_CLOSED: Final = EventType("orders.order.closed.v1", OrderClosed)
 ORDER_CANCELLED: Final = EventType("orders.order.cancelled.v1", OrderCancelled)
+ORDER_MERGED: Final = EventType("orders.order.merged.v1", OrderMerged)

@@ -22,7 +22,7 @@ from shared.contracts.events.leads import (
     LeadReleased,
     LeadWithdrawn,
 )
-from shared.contracts.events.orders import OWNER_CHANGED, OwnerChanged
+from shared.contracts.events.orders import ORDER_CLOSED, OWNER_CHANGED, OwnerChanged
 from tests.harness import Databases, Running, running
 from tests.integration.reporting.test_reports import START, Life, get, tell
 
@@ -169,3 +169,29 @@ async def test_who_sees_only_their_own_sees_no_numbers_that_nobody_holds(reporti
     own = await get(reporting, "remaining", "reports.read", account_id=lives[0].owner, at="2026-12-31")
 
     assert parts(own["rows"])["L1.4"] == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_merged_order_is_not_counted_as_cancelled_and_its_value_only_with_the_other(
+    reporting: Running, backwards: bool
+) -> None:
+    older, younger = (Life(owner=uuid7()).move("L1").close(total=330_000) for _ in range(2))
+    cancelled = Life(owner=uuid7()).move("L1").close(total=330_000).move("L5.3")
+    younger.move("L5.3")
+    event_type, change, subject = younger.said[-1]
+    younger.said[-1] = (event_type, change.model_copy(update={"cause": "merged"}), subject)
+    closing = next(fact for fact in older.said if fact[0] is ORDER_CLOSED)
+    both = closing[1].model_copy(update={"version": 2, "total": 630_000})
+    said = [*older.said, *younger.said, *cancelled.said, (ORDER_CLOSED, both, older.order_id)]
+
+    await tell(reporting, said[::-1] if backwards else said, batch=4)
+
+    (row,) = (await get(reporting, "funnel"))["rows"]
+    assert (row["l5"], row["net_closed"], row["merged"]) == (3, 1, 1)
+    for report in ("status", "remaining"):
+        rows = (await get(reporting, report, at="2026-12-31"))["rows"]
+        (ended,) = (row for row in rows if row["level"] == "L5.3")
+        assert (ended["orders"], ended["merged"]) == (2, 1)
+    money = {row["kind"]: (row["orders"], row["amount"]) for row in (await get(reporting, "money"))["rows"]}
+    assert money["closed"] == (2, 900_000)
+    assert (await get(reporting, "identity"))["holds"] is True
