@@ -15,6 +15,7 @@ from services.orders.consumers import handlers
 from services.orders.goods.api import router as goods
 from services.orders.levels.api import router as levels
 from services.orders.live import STREAMS, by_name, streams
+from services.orders.processes.api import router as processes
 from services.orders.promises.api import router as due_lists
 from services.orders.promises.live import TOPICS
 from services.orders.promises.waiting import Waiting
@@ -49,7 +50,7 @@ SERVICE = Service(
     title="Chốt · Đơn hàng (orders)",
     settings=OrdersSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(reading, working, closing, levels, goods, due_lists, streams_router(streams)),
+    routers=(reading, working, closing, levels, goods, processes, due_lists, streams_router(streams)),
     background={"relay": {"promises": _promises}},
     handlers=handlers,
     activities=activities,

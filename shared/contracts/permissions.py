@@ -30,7 +30,11 @@ ORDERS_REOPEN: Final = "orders.reopen"
 ORDERS_POST: Final = "orders.post"
 """The COD desk's 'Đăng đơn'."""
 ORDERS_ADMIN: Final = "orders.admin"
-"""Levels, care process, products and stock, operator commands."""
+"""Levels, products and stock, operator commands."""
+ORDERS_PROCESS_EDIT: Final = "orders.process.edit"
+"""Drafts of the care process, and the checker."""
+ORDERS_PROCESS_PUBLISH: Final = "orders.process.publish"
+"""Put a draft into force, retire a process, say which process an order gets, move running care."""
 SHIPPING_READ: Final = "shipping.read"
 SHIPPING_WRITE: Final = "shipping.write"
 SHIPPING_ADMIN: Final = "shipping.admin"
@@ -65,6 +69,7 @@ SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
         ORDERS_CARE,
         ORDERS_CANCEL,
         ORDERS_REOPEN,
+        ORDERS_PROCESS_EDIT,
         SHIPPING_READ,
         REPORTS_READ,
         STAFF_READ,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.orders.care.check import BrokenProcess, problems, require_sound
+from services.orders.care.check import CARE_LEVELS, BrokenProcess, problems, require_sound
 from services.orders.care.process import CareProcess, read_process
-from services.orders.care.seed import cod_standard
+from services.orders.care.route import route
+from services.orders.care.seed import blank, cod_standard
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -49,6 +51,10 @@ def test_the_seed_is_sound(standard: CareProcess) -> None:
     require_sound(standard)
 
 
+def test_the_process_of_a_draft_from_nothing_is_sound() -> None:
+    assert problems(blank()) == ()
+
+
 def test_every_number_of_the_seed_has_its_reason_in_both_languages(standard: CareProcess) -> None:
     numbers = dict(standard.numbers())
     assert numbers["caps.calls_per_number_per_day"] == 3
@@ -62,8 +68,9 @@ def test_every_number_of_the_seed_has_its_reason_in_both_languages(standard: Car
         assert reason.vi != reason.en
 
 
-def test_every_reason_of_the_seed_belongs_to_a_number(standard: CareProcess) -> None:
-    used = {id(standard.reason_for(path)) for path, _ in standard.numbers()}
+def test_every_reason_of_the_seed_belongs_to_a_step_or_a_number(standard: CareProcess) -> None:
+    paths = [*(path for path, _ in standard.numbers()), *(f"steps.{name}" for name in standard.steps)]
+    used = {id(standard.reason_for(path)) for path in paths}
     assert [pattern for pattern, text in standard.reasons.items() if id(text) not in used] == []
 
 
@@ -95,29 +102,37 @@ def test_overlapping_periods_of_a_calendar_are_refused(standard: CareProcess) ->
         edited(standard, {"calendars/office/weekly": {"mon-fri": ["08:00-12:00", "11:00-13:00"]}})
 
 
+TRIES = ("first_call", "no_answer_2", "no_answer_3", "no_answer_4")
+
 BROKEN: list[tuple[str, dict[str, Any], str, str, tuple[str, ...]]] = [
     (
         "a result that leads to a step nobody wrote",
         {"rules/0/results/call_later": {"to": "call_back"}},
         "unknown_step",
         "rules.0.results.call_later",
-        (),
+        ("first_call",),
     ),
     (
         "a result nobody knows",
         {"rules/0/results/angry": {"to": "refused"}},
         "unknown_result",
         "rules.0.results.angry",
-        (),
+        ("first_call",),
     ),
-    ("a level that does not exist", {"steps/thinking/level": "L1.9"}, "unknown_level", "steps.thinking.level", ()),
+    (
+        "a level that does not exist",
+        {"steps/thinking/level": "L1.9"},
+        "unknown_level",
+        "steps.thinking.level",
+        ("first_call", "thinking"),
+    ),
     ("a calendar that does not exist", {"windows/asked": "always"}, "unknown_calendar", "windows.asked", ()),
     (
         "an escalation that does not exist",
         {"steps/callback/escalate": "urgent"},
         "unknown_escalation",
         "steps.callback.escalate",
-        (),
+        ("first_call", "callback"),
     ),
     (
         "a waiting step without an owner",
@@ -233,6 +248,42 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, tuple[str, ...]]] = [
         "steps.send_info.done",
         ("first_call", "send_info"),
     ),
+    (
+        "advertising calls in the evening",
+        {"calendars/legal_adverts/weekly": {"mon-sun": ["08:00-17:30"]}},
+        "beyond_law",
+        "calendars.legal_adverts",
+        (),
+    ),
+    (
+        "messages before seven",
+        {"calendars/messages/extra": {"2026-02-16": ["06:00-22:00"]}},
+        "beyond_law",
+        "calendars.messages",
+        (),
+    ),
+    (
+        "two advertising calls a day",
+        {"caps/advert_call_gap": "12h"},
+        "beyond_law",
+        "caps.advert_call_gap",
+        (),
+    ),
+    ("five advertising messages", {"caps/advert_messages": 5}, "beyond_law", "caps.advert_messages", ()),
+    (
+        "a message after every missed call",
+        {"ladder/message/after_misses": [1, 2, 3, 4, 5], "caps/advert_messages": 2},
+        "too_many_messages",
+        "ladder.message.after_misses",
+        TRIES[:3],
+    ),
+    (
+        "a rule for a step that nobody wrote",
+        {"rules/3/at": ["send_infos"]},
+        "unknown_step",
+        "rules.3.at.0",
+        (),
+    ),
 ]
 
 
@@ -244,6 +295,26 @@ def test_a_broken_process_is_refused_with_the_path(
     assert (code, where, path) in found
     with pytest.raises(BrokenProcess):
         require_sound(edited(standard, changes))
+
+
+def test_a_finding_tells_the_way_from_result_to_result(standard: CareProcess) -> None:
+    crowded = edited(standard, {"steps/no_answer_3/due": {"after": "1h"}, "steps/no_answer_4/due": {"after": "1h"}})
+    (found,) = problems(crowded)
+    assert route(crowded, found).vi == (
+        "Gọi lần đầu → [Không nghe máy] → Gọi lại lần 2 → [Không nghe máy] → Gọi lại lần 3 → [Không nghe máy] → "
+        "Gọi lại lần 4"
+    )
+    lost = edited(standard, {"rules/0/results/call_later": {"to": "call_back"}})
+    assert route(lost, problems(lost)[0]).en == "First call → [Call later]"
+
+
+def test_a_level_to_which_the_company_allows_no_move_is_found_once_with_the_way(standard: CareProcess) -> None:
+    moves = dict.fromkeys(product(CARE_LEVELS, repeat=2), ("staff", "system"))
+    assert problems(standard, moves=moves) == ()
+    moves["L1.2", "L1.4"] = ("staff",)
+    (found,) = problems(standard, moves=moves)
+    assert (found.code, found.path) == ("forbidden_move", ("first_call", "callback", "busy_retry"))
+    assert "system not go from L1.2 to L1.4" in found.text.en
 
 
 def test_a_refusal_says_in_both_languages_what_to_do(standard: CareProcess) -> None:

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 
 from services.orders.care.graph import Graph
-from services.orders.care.process import KEEP, NOW, PSEUDO_STEPS, STAY, After, At, CareProcess, OtherHalf, Step, Text
-from services.orders.care.trial import crowded_day
+from services.orders.care.law import beyond_law
+from services.orders.care.level_moves import Moves, forbidden_moves
+from services.orders.care.names import unknown_names
+from services.orders.care.problem import Problem, problem
+from services.orders.care.process import PSEUDO_STEPS, STAY, After, At, CareProcess, OtherHalf, Step
+from services.orders.care.trial import crowded_day, crowded_with_messages
 
 # What a company starts with (domain.md); children that it adds are given to `problems`.
 CARE_LEVELS = frozenset({"L1", "L1.1", "L1.2", "L1.3", "L1.4", "L1.5", "L1.6", "L5"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why a process is refused.
-
-    Args:
-        code: stable kind of problem.
-        where: place in the data, e.g. `steps.callback.then`.
-        path: steps that lead there from the start, the offending one last (empty if no step is concerned).
-        text: what is wrong and what to do.
-    """
-
-    code: str
-    where: str
-    path: tuple[str, ...] = field(default=())
-    text: Text
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.text.en}" + (f" [{' → '.join(self.path)}]" if self.path else "")
 
 
 class BrokenProcess(ValueError):
@@ -52,96 +35,31 @@ def require_sound(process: CareProcess, *, levels: Collection[str] = CARE_LEVELS
         raise BrokenProcess(found)
 
 
-def problems(process: CareProcess, *, levels: Collection[str] = CARE_LEVELS) -> tuple[Problem, ...]:
+def problems(
+    process: CareProcess, *, levels: Collection[str] = CARE_LEVELS, moves: Moves | None = None
+) -> tuple[Problem, ...]:
     """Everything that is wrong with a process; nothing means that it may be published.
 
     Args:
         levels: the level codes that exist in the company.
+        moves: its table of allowed moves; None: not asked about.
 
-    Names are checked first: while one is unknown, paths mean little, and only such problems are told.
+    Names are checked first: while one is unknown, paths mean little, and only such problems are told. The dry runs come
+    last, on a process that is sound but for them.
     """
-    found = tuple(_unknown_names(process, levels=levels)) or tuple(_limits_in_a_circle(process))
+    graph = Graph.of(process)
+    found = tuple(unknown_names(process, graph, levels=levels)) or tuple(_limits_in_a_circle(process))
     if found:
         return found
-    graph = Graph.of(process)
-    return (
+    found = (
         *_waiting(process, graph),
         *_paths(process, graph),
         *_limits(process, graph),
         *_numbers(process),
+        *beyond_law(process),
+        *(forbidden_moves(process, graph, moves) if moves is not None else ()),
     )
-
-
-def _unknown_names(process: CareProcess, *, levels: Collection[str]) -> Iterator[Problem]:
-    for where, name in _step_names(process):
-        if name not in process.steps and not (name in PSEUDO_STEPS and _may_be_pseudo(where)):
-            yield _problem(
-                "unknown_step",
-                where,
-                vi=f"Không có bước “{name}”.",
-                en=f"There is no step {name!r}; name an existing one.",
-            )
-    for name, step in process.steps.items():
-        where = f"steps.{name}"
-        if step.level != KEEP and step.level not in levels:
-            yield _problem(
-                "unknown_level",
-                f"{where}.level",
-                vi=f"Không có trạng thái “{step.level}”.",
-                en=f"There is no level {step.level!r}.",
-            )
-        if step.escalate is not None and step.escalate not in process.escalations:
-            yield _problem(
-                "unknown_escalation",
-                f"{where}.escalate",
-                vi=f"Không có bậc thang nhắc việc “{step.escalate}”.",
-                en=f"There is no escalation {step.escalate!r}.",
-            )
-    for level in process.resume:
-        if level not in levels:
-            yield _problem(
-                "unknown_level",
-                f"resume.{level}",
-                vi=f"Không có trạng thái “{level}”.",
-                en=f"There is no level {level!r}.",
-            )
-    for name, calendar in process.windows.model_dump().items():
-        if calendar not in process.calendars:
-            yield _problem(
-                "unknown_calendar",
-                f"windows.{name}",
-                vi=f"Không có lịch “{calendar}”.",
-                en=f"There is no calendar {calendar!r}.",
-            )
-    used = [(f"rules.{n}.results.{result}", result) for n, rule in enumerate(process.rules) for result in rule.results]
-    for where, result in [*used, ("ladder.switched_off", process.ladder.switched_off)]:
-        if result not in process.results:
-            yield _problem(
-                "unknown_result",
-                where,
-                vi=f"Không có kết quả gọi “{result}”.",
-                en=f"There is no call result {result!r}.",
-            )
-
-
-def _step_names(process: CareProcess) -> Iterator[tuple[str, str]]:
-    """Every place where a step is named."""
-    for where in ("start", "do_not_call", "pool"):
-        yield where, getattr(process, where)
-    yield from ((f"resume.{level}", step) for level, step in process.resume.items())
-    yield from ((f"ladder.steps.{n}", step) for n, step in enumerate(process.ladder.steps))
-    yield "ladder.then", process.ladder.then
-    for name, step in process.steps.items():
-        for link in ("then", "done", "timeout", "claimed", "came_again"):
-            target = getattr(step, link)
-            if target is not None and not (link == "came_again" and target == NOW):
-                yield f"steps.{name}.{link}", target
-    for number, rule in enumerate(process.rules):
-        yield from ((f"rules.{number}.results.{result}", goes.to) for result, goes in rule.results.items())
-
-
-def _may_be_pseudo(where: str) -> bool:
-    return where.startswith("rules.") or (where.endswith(".then") and where != "ladder.then")
+    return found or tuple(_crowds(process))
 
 
 def _limits_in_a_circle(process: CareProcess) -> Iterator[Problem]:
@@ -153,7 +71,7 @@ def _limits_in_a_circle(process: CareProcess) -> Iterator[Problem]:
             path.append(then)
             then = process.steps[then].then
         if then == name:
-            yield _problem(
+            yield problem(
                 "endless",
                 f"steps.{name}.then",
                 (*path, name),
@@ -168,7 +86,7 @@ def _waiting(process: CareProcess, graph: Graph) -> Iterator[Problem]:
         where, path = f"steps.{name}", graph.path_to(name)
         if step.end:
             if step.task is not None or step.due is not None:
-                yield _problem(
+                yield problem(
                     "end_with_task",
                     where,
                     path,
@@ -177,7 +95,7 @@ def _waiting(process: CareProcess, graph: Graph) -> Iterator[Problem]:
                 )
             continue
         if step.owner is None or step.task is None:
-            yield _problem(
+            yield problem(
                 "no_owner",
                 where,
                 path,
@@ -185,7 +103,7 @@ def _waiting(process: CareProcess, graph: Graph) -> Iterator[Problem]:
                 en="This step waits, yet nobody owes anything. Add task and owner, or make it an end.",
             )
         if step.due is None or not _has_last_timer(process, name, step):
-            yield _problem(
+            yield problem(
                 "no_timer",
                 where,
                 path,
@@ -199,7 +117,7 @@ def _waiting(process: CareProcess, graph: Graph) -> Iterator[Problem]:
 def _task_parts(process: CareProcess, name: str, step: Step, path: tuple[str, ...]) -> Iterator[Problem]:
     missing = [result for result in process.results if (name, result) not in process.table]
     if missing:
-        yield _problem(
+        yield problem(
             "no_answer_to_result",
             f"rules.{name}",
             path,
@@ -207,7 +125,7 @@ def _task_parts(process: CareProcess, name: str, step: Step, path: tuple[str, ..
             en=f"Nothing is said for the results {', '.join(missing)}. Add them to the rules.",
         )
     if step.promise is None:
-        yield _problem(
+        yield problem(
             "no_promise",
             f"steps.{name}",
             path,
@@ -215,7 +133,7 @@ def _task_parts(process: CareProcess, name: str, step: Step, path: tuple[str, ..
             en="The task has no kind of promise.",
         )
     if step.task == "message" and step.done is None:
-        yield _problem(
+        yield problem(
             "no_way_on",
             f"steps.{name}.done",
             path,
@@ -234,7 +152,7 @@ def _has_last_timer(process: CareProcess, name: str, step: Step) -> bool:
 def _paths(process: CareProcess, graph: Graph) -> Iterator[Problem]:
     for name in process.steps:
         if name not in graph.reachable:
-            yield _problem(
+            yield problem(
                 "unreachable",
                 f"steps.{name}",
                 (name,),
@@ -242,7 +160,7 @@ def _paths(process: CareProcess, graph: Graph) -> Iterator[Problem]:
                 en=f"No way leads to step {name!r}. Remove it or connect it.",
             )
         elif not graph.can_end(name):
-            yield _problem(
+            yield problem(
                 "dead_end",
                 f"steps.{name}",
                 graph.path_to(name),
@@ -250,7 +168,7 @@ def _paths(process: CareProcess, graph: Graph) -> Iterator[Problem]:
                 en=f"From step {name!r} no end can be reached.",
             )
     for circle in graph.circles_without_limit():
-        yield _problem(
+        yield problem(
             "endless",
             f"steps.{circle[-1]}",
             (*graph.path_to(circle[0])[:-1], *circle),
@@ -262,7 +180,7 @@ def _paths(process: CareProcess, graph: Graph) -> Iterator[Problem]:
 def _limits(process: CareProcess, graph: Graph) -> Iterator[Problem]:
     for name, step in process.steps.items():
         if (step.max is None) != (step.then is None):
-            yield _problem(
+            yield problem(
                 "limit_without_then",
                 f"steps.{name}",
                 graph.path_to(name),
@@ -270,7 +188,7 @@ def _limits(process: CareProcess, graph: Graph) -> Iterator[Problem]:
                 en="max and then belong together: how often, and where to go instead.",
             )
         if step.then in PSEUDO_STEPS and step.then == STAY:
-            yield _problem(
+            yield problem(
                 "limit_without_then",
                 f"steps.{name}.then",
                 graph.path_to(name),
@@ -278,30 +196,47 @@ def _limits(process: CareProcess, graph: Graph) -> Iterator[Problem]:
                 en="When the limit is reached it must go to another step.",
             )
     if process.steps[process.pool].owner != "floating_pool":
-        yield _problem(
+        yield problem(
             "no_owner",
             "pool",
             graph.path_to(process.pool),
             vi="Bước nhận số được thả phải thuộc kho số thả nổi.",
             en="The step for released numbers must belong to the floating pool.",
         )
+
+
+def _crowds(process: CareProcess) -> Iterator[Problem]:
+    """What a customer who never answers would have to bear."""
     crowded = crowded_day(process)
     if crowded is not None:
-        yield _problem(
+        yield problem(
             "too_many_calls",
             "ladder.steps",
             crowded.path,
-            vi=f"Khách không nghe sẽ bị gọi {crowded.calls} lần trong một ngày (tối đa "
+            vi=f"Khách không nghe sẽ bị gọi {crowded.count} lần trong một ngày (tối đa "
             f"{process.caps.calls_per_number_per_day}) nếu lần đầu gọi lúc {crowded.first_call:%H:%M %d/%m/%Y}.",
-            en=f"Who never answers gets {crowded.calls} calls in one day (at most "
+            en=f"Who never answers gets {crowded.count} calls in one day (at most "
             f"{process.caps.calls_per_number_per_day}) after a first call at {crowded.first_call:%H:%M on %d/%m/%Y}.",
+            result=crowded.result,
+        )
+    messages = crowded_with_messages(process)
+    if messages is not None:
+        yield problem(
+            "too_many_messages",
+            "ladder.message.after_misses",
+            messages.path,
+            vi=f"Khách không nghe sẽ nhận {messages.count} tin nhắn trong 24 giờ (tối đa "
+            f"{process.caps.advert_messages}) nếu lần đầu gọi lúc {messages.first_call:%H:%M %d/%m/%Y}.",
+            en=f"Who never answers gets {messages.count} messages within 24 hours (at most "
+            f"{process.caps.advert_messages}) after a first call at {messages.first_call:%H:%M on %d/%m/%Y}.",
+            result=messages.result,
         )
 
 
 def _numbers(process: CareProcess) -> Iterator[Problem]:
     for path, _ in process.numbers():
         if process.reason_for(path) is None:
-            yield _problem(
+            yield problem(
                 "no_reason",
                 path,
                 vi="Con số này chưa có lý do. Thêm vào “reasons”.",
@@ -319,7 +254,7 @@ def _numbers(process: CareProcess) -> Iterator[Problem]:
         for time_of_day in times:
             second = time_of_day.hour * 3600 + time_of_day.minute * 60
             if not any(period.start <= second < period.end for periods in window.weekly for period in periods):
-                yield _problem(
+                yield problem(
                     "never_in_window",
                     f"steps.{name}.due",
                     (name,),
@@ -328,7 +263,7 @@ def _numbers(process: CareProcess) -> Iterator[Problem]:
                 )
     for name, calendar in process.calendars.items():
         if not any(calendar.weekly.values()):
-            yield _problem(
+            yield problem(
                 "never_open", f"calendars.{name}", vi="Lịch này không mở ngày nào.", en="This calendar is never open."
             )
     yield from _escalation_order(process)
@@ -338,7 +273,7 @@ def _escalation_order(process: CareProcess) -> Iterator[Problem]:
     for name, escalation in process.escalations.items():
         for number, (earlier, later) in enumerate(zip(escalation.rungs, escalation.rungs[1:], strict=False), start=1):
             if later.since == earlier.since and later.after < earlier.after:
-                yield _problem(
+                yield problem(
                     "escalation_order",
                     f"escalations.{name}.rungs.{number}",
                     vi="Bậc sau phải đến sau bậc trước.",
@@ -347,14 +282,10 @@ def _escalation_order(process: CareProcess) -> Iterator[Problem]:
     for name, step in process.steps.items():
         for number, rung in enumerate(process.rungs_of(name)):
             if rung.since != "due" and not (isinstance(step.due, After) and step.due.after <= rung.after):
-                yield _problem(
+                yield problem(
                     "escalation_order",
                     f"escalations.{step.escalate}.rungs.{number}",
                     (name,),
                     vi="Bậc này tính từ lúc chia số, nhưng bước không bắt đầu từ đó hoặc còn chưa đến hạn.",
                     en="This rung counts from the assignment, but the step does not, or is not due by then.",
                 )
-
-
-def _problem(code: str, where: str, path: tuple[str, ...] = (), *, vi: str, en: str) -> Problem:
-    return Problem(code=code, where=where, path=path, text=Text(vi=vi, en=en))

@@ -246,13 +246,15 @@ class Goes(Data):
     mark: str | None = None
 
 
+Answer = Annotated[Goes, BeforeValidator(lambda value: {"to": value} if isinstance(value, str) else value)]
+"""Where a result leads; a step alone may be written without the braces."""
+
+
 class Rule(Data):
     """At these steps (names, `*` allowed), these results lead there."""
 
     at: tuple[str, ...]
-    results: dict[
-        str, Annotated[Goes, BeforeValidator(lambda value: {"to": value} if isinstance(value, str) else value)]
-    ]
+    results: dict[str, Answer]
 
 
 class Ladder(Data):
@@ -293,7 +295,7 @@ class CareProcess(Data):
     steps: dict[str, Step]
     results: dict[str, Result]
     rules: tuple[Rule, ...]
-    reasons: dict[str, Text]  # path of a number (`*` allowed) → why it is what it is
+    reasons: dict[str, Text]  # path of a step or number (`*` allowed) → why it is what it is
 
     @model_validator(mode="after")
     def _calendars_make_sense(self) -> Self:
@@ -355,8 +357,12 @@ class CareProcess(Data):
         return CareProcess.model_validate(self.model_dump() | changed)
 
     def reason_for(self, path: str) -> Text | None:
-        """Why the number at this path (`steps.callback.grace`) is what it is."""
-        return next((text for pattern, text in self.reasons.items() if fnmatchcase(path, pattern)), None)
+        """Why the step (`steps.callback`) or the number (`steps.callback.grace`) at this path is what it is: the reason
+        whose path is the most particular."""
+        if path in self.reasons:
+            return self.reasons[path]
+        found = [pattern for pattern in self.reasons if fnmatchcase(path, pattern)]
+        return self.reasons[max(found, key=len)] if found else None
 
     def numbers(self) -> Iterator[tuple[str, Any]]:
         """Every number, duration, time and period of the process with its path, as written; those of the company's own

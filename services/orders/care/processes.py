@@ -36,5 +36,6 @@ class Processes:
             body = (await session.execute(_BODY, {"key": key, "version": version})).scalar_one()
             # The dates of holidays are computed, which takes a moment that others should not wait for.
             dates = await asyncio.to_thread(vietnam, range(now.year - YEARS_BEFORE, now.year + YEARS_AHEAD + 1))
-            self._read[wanted] = CareProcess.model_validate(body).closed_on(dates)
+            named = body | {"key": key, "version": version}
+            self._read[wanted] = CareProcess.model_validate(named).closed_on(dates)
         return self._read[wanted]
