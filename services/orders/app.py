@@ -14,6 +14,8 @@ from services.orders.closing.api import router as closing
 from services.orders.consumers import handlers
 from services.orders.goods.api import router as goods
 from services.orders.levels.api import router as levels
+from services.orders.levels.history import router as transitions
+from services.orders.levels.management import router as level_management
 from services.orders.live import STREAMS, by_name, streams
 from services.orders.processes.api import router as processes
 from services.orders.promises.api import router as due_lists
@@ -50,7 +52,18 @@ SERVICE = Service(
     title="Chốt · Đơn hàng (orders)",
     settings=OrdersSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(reading, working, closing, levels, goods, processes, due_lists, streams_router(streams)),
+    routers=(
+        reading,
+        working,
+        closing,
+        level_management,
+        levels,
+        transitions,
+        goods,
+        processes,
+        due_lists,
+        streams_router(streams),
+    ),
     background={"relay": {"promises": _promises}},
     handlers=handlers,
     activities=activities,

@@ -22,17 +22,18 @@ from services.orders.closing.close import close
 from services.orders.closing.domain import Closing
 from services.orders.closing.edit import OrderEdit, edit
 from services.orders.closing.post import post
-from services.orders.closing.reopen import reopen
 from services.orders.http import ClockDep, ExpectedVersion, ProcessesDep, RuntimeDep, tag
 from services.orders.interactions import service as interactions
 from services.orders.interactions import undo
 from services.orders.interactions.service import NewInteraction
-from services.orders.levels.moves import Move, move_level
+from services.orders.levels.by_hand import by_hand
+from services.orders.levels.catalogue import Filled
+from services.orders.levels.moves import Move
 from services.orders.reading.one import TaskView, open_tasks
 from services.orders.record import Order
 from shared.auth import Principal, require
 from shared.contracts.base import Dong
-from shared.contracts.levels import CLEAN, CLOSED, REFUSES_CONTACT, main_level
+from shared.contracts.levels import CLEAN, REFUSES_CONTACT
 from shared.contracts.permissions import ORDERS_CANCEL, ORDERS_CARE, ORDERS_POST, ORDERS_READ
 from shared.db import Session
 from shared.errors import Forbidden
@@ -71,18 +72,35 @@ class Posted(Worked):
 
 class LevelChange(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"to": "L1.2", "reason": "khách gọi lại"}]}
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"to": "L1.2", "reason": "khách gọi lại"}, {"to": "L1.7", "fields": {"pay_day": "2026-12-05"}}]
+        },
     )
 
     to: str = Field(max_length=20)
     reason: Reason = ""
     note: str = Field(default="", max_length=2000)
+    fields: Filled = Field(default_factory=dict, description="what the move wants filled in, by key")
+
+    def move(self, now: datetime) -> Move:
+        return Move(
+            self.to,
+            at=now,
+            recorded_at=now,
+            cause="operator",
+            reason=self.reason,
+            note=self.note,
+            fields=self.fields,
+        )
 
 
 class Cancellation(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "khách đổi ý"}]})
 
     reason: Reason = Field(min_length=1)
+    note: str = Field(default="", max_length=2000)
+    fields: Filled = Field(default_factory=dict, description="what the move to L5.3 or L7.4 wants filled in, by key")
 
 
 _CONTENTS = text(
@@ -194,9 +212,7 @@ async def change_level(
     async def effect(session: Session) -> Worked:
         order = await lock_visible(session, order_id, who)
         now = clock()
-        move = Move(change.to, at=now, recorded_at=now, cause="operator", reason=change.reason, note=change.note)
-        back = order.level == CLOSED and main_level(change.to) == CLEAN
-        moved = await (reopen if back else move_level)(session, order, move, staff(who))
+        moved = await by_hand(session, processes, order, change.move(now), staff(who), now=now)
         if order.level == REFUSES_CONTACT and moved.level != order.level:
             await customers.lift_refusal(session, order.customer_id)  # or care would end again at once
         if moved.level != order.level and moved.main == CLEAN:
@@ -278,7 +294,15 @@ async def cancel_order(
     async def effect(session: Session) -> Worked:
         order = await lock_visible(session, order_id, who)
         now = clock()
-        cancelled = await cancel(session, order, staff(who), reason=cancellation.reason, now=now)
+        cancelled = await cancel(
+            session,
+            order,
+            staff(who),
+            reason=cancellation.reason,
+            now=now,
+            note=cancellation.note,
+            fields=cancellation.fields,
+        )
         return await _worked(session, processes, cancelled, now=now)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)

@@ -62,6 +62,7 @@ REQUIRED = {
         "cause",
         "cohort_at",
     },
+    "orders.level_catalogue.changed.v1": {"version", "at", "levels"},
     "orders.order.cancelled.v1": {"order_id", "version", "at", "reason"},
     "orders.order.merged.v1": {"order_id", "into_id", "at", "reason"},
     "orders.order.closed.v1": {

@@ -13,6 +13,7 @@ from services.orders.care.sentence import sentence
 from services.orders.care.timers import Timer, timers
 from services.orders.care.transition import conversed, counted, transition_for
 from services.orders.care.walk import Walk
+from shared.contracts.levels import CARE_AGAIN, CLEAN, main_level
 
 
 def decide(process: CareProcess, facts: Facts, now: datetime) -> Decision:
@@ -141,9 +142,14 @@ class _Care(Walk):
 
     def came_again(self, at: datetime) -> None:
         self.state = replace(self.state, came_again_at=self.facts.customer_came_again_at)
-        # Where another level ended the care (a cancelled order), the customer's return is a new order (rule D9).
+        # Where another level ended the care (a cancelled order), the customer's return is a new order (rule D9); at a final
+        # level of L1 that the process does not name they are called as if it did (rule D10).
         if self.state.ended and self.step.end and self.step.came_again is not None:
             self.reopen(at, cause="came_again")
+        elif self.state.ended and not self.step.end and main_level(self.level) == CLEAN:
+            self.reopen(at, cause="came_again")
+            self.care_again(at, cause="came_again")
+            return
         if not self.state.ended:
             self.returned(at, cause="came_again")
 
@@ -191,8 +197,16 @@ class _Care(Walk):
             end = next((name for name, step in self.process.steps.items() if step.end and step.level == level), None)
             if end is not None:
                 self.enter(end, at, cause=cause)
-            else:
+            elif not self.facts.is_at_own_open_level:
                 self.leave(level, at, cause=cause)
+            elif cause == "assigned":
+                self.care_again(at, cause=cause)
+            # Else it is a level of the company's own that the process does not name: what is owed is owed there too.
+
+    def care_again(self, at: datetime, *, cause: Cause) -> None:
+        """Call now, as the process does with an order that is taken up again."""
+        step = self.process.resume.get(CARE_AGAIN, self.process.start)
+        self.enter(self.resolved(step), at, cause=cause, due_now=True)
 
     # --- what time brought ----------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from services.orders.care.process import PromiseKind
 from shared.calendar import Calendar
+from shared.contracts.levels import CLEAN, is_final, main_level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,7 @@ class Facts:
             or without a result yet; over at least the last 24 hours and the present local day.
         do_not_call_since: when the number came onto the do-not-call list, if it is on it.
         customer_came_again_at: last time a duplicate was linked to this order (rules D8, D10).
+        level_final: whether the level ends an order, as the company says (rule D35); None: ask the seed.
     """
 
     order_id: UUID
@@ -154,6 +156,12 @@ class Facts:
     pause: Pause | None = None
     customer_came_again_at: datetime | None = None
     assignment_cause: str = ""
+    level_final: bool | None = None
+
+    @property
+    def is_at_own_open_level(self) -> bool:
+        """Somebody set an open level of L1: the order is still worked on, whether its process knows the level or not."""
+        return main_level(self.level) == CLEAN and not is_final(self.level, self.level_final)
 
     @property
     def is_floating(self) -> bool:

@@ -47,7 +47,8 @@ _ABOUT: Final = text(
 SELECT (SELECT greatest(c.do_not_call_at, {SINCE}) FROM orders o WHERE o.id = :id) AS do_not_call_at,
     (SELECT max(at) FROM arrivals WHERE order_id = :id AND asked_again) AS came_again_at,
     (SELECT cause FROM assignments WHERE order_id = :id AND assignment = :assignment) AS assignment_cause,
-    (SELECT superior_id FROM staff_members WHERE account_id = :owner_id AND version > 0) AS manager_id
+    (SELECT superior_id FROM staff_members WHERE account_id = :owner_id AND version > 0) AS manager_id,
+    (SELECT kind = 'final' FROM levels WHERE code = :level) AS level_final
 FROM customers c WHERE c.id = :customer_id
 """
 )
@@ -101,6 +102,7 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
                 "owner_id": order.owner_id,
                 "customer_id": order.customer_id,
                 "assignment": order.assignment,
+                "level": order.level,
                 "now": now,
             },
         )
@@ -127,6 +129,7 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
         do_not_call_since=about.do_not_call_at,
         customer_came_again_at=about.came_again_at,
         assignment_cause=about.assignment_cause or "",
+        level_final=about.level_final,
     )
 
 

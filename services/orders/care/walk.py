@@ -21,6 +21,7 @@ from services.orders.care.pending import pending
 from services.orders.care.process import KEEP, CareProcess, Promised, Step, digest
 from services.orders.care.tasks import Tasks
 from services.orders.care.transition import entered, resolve
+from shared.contracts.levels import main_level
 
 _SHIFT = "+"  # between the digests of the process's calendars and of the owner's shift
 
@@ -168,8 +169,10 @@ class Walk:
 
     def _set_level(self, at: datetime, *, cause: Cause, interaction: Interaction | None) -> None:
         level = self.step.level
-        if level in (KEEP, self.level) or any(each.what == "level" for each in self.happenings):
-            return  # in the last case somebody has set a level since: theirs is the later word, and comes next
+        if level in (KEEP, self.level, main_level(self.level)):
+            return  # a step at the main level goes on at whichever child of it somebody has set
+        if any(each.what == "level" for each in self.happenings):
+            return  # somebody has set a level since: theirs is the later word, and comes next
         self.level = level
         if interaction is not None and interaction.level_set:
             return

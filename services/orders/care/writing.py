@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -31,7 +32,7 @@ from services.orders.care.effects import (
     SetLevel,
     TellManager,
 )
-from services.orders.levels.moves import Move, move_level
+from services.orders.levels.moves import CALL_RESULT, Move, move_level
 from services.orders.promises.ending import end_promise, make_good
 from services.orders.promises.live import tasks_changed
 from services.orders.record import Order
@@ -100,10 +101,12 @@ LISTED: Final = "do_not_call"
 
 @dataclass(frozen=True)
 class Cause:
-    """The interaction that a decision answers, if it does, and who logged it."""
+    """The interaction that a decision answers, if it does, who logged it, and what they wrote."""
 
     interaction_id: UUID | None = None
     actor: Actor = SYSTEM
+    note: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 async def write_effects(
@@ -256,9 +259,11 @@ class _Writer:
             effect.level,
             at=effect.at,
             recorded_at=self._now,
-            cause="call_result" if answered else "came_again" if effect.cause == "came_again" else "care",
+            cause=CALL_RESULT if answered else "came_again" if effect.cause == "came_again" else "care",
             reason=effect.reason or "",
+            note=self._cause.note if own else "",
             given=frozenset({"call"} if answered else ()),
+            fields=self._cause.fields if own else {},
         )
         self.order = await move_level(self._session, self.order, move, self._cause.actor if own else SYSTEM)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -31,19 +32,32 @@ TO: Final = {CLOSED: CANCELLED_AFTER_CLOSING, SENT: CANCELLED_AFTER_POSTING}
 _CANCEL = text("UPDATE orders SET cancelled_at = :at, cancel_reason = :reason WHERE id = :id")
 
 
-async def cancel(session: Session, order: Order, actor: Actor, *, reason: str, now: datetime) -> Order:
+async def cancel(
+    session: Session,
+    order: Order,
+    actor: Actor,
+    *,
+    reason: str,
+    now: datetime,
+    note: str = "",
+    fields: Mapping[str, str] | None = None,
+) -> Order:
     """Cancels a locked order: level, event, stock given back to whoever waits, fulfilment ended.
+
+    Args:
+        note, fields: what the table of moves may want besides the reason.
 
     Raises:
         HandedOver: the carrier has it.
         MoveNotAllowed: it was not closed, or has ended.
-        ReasonRequired, Forbidden: what the table of moves asks for is missing.
+        Forbidden, NotYourGroup, ReasonRequired, NoteRequired, FieldsRequired: what the table of moves asks for is missing.
     """
     if order.handed_over_at is not None:
         raise HandedOver
     if order.level not in TO:
         raise MoveNotAllowed(from_level=order.level, to_level=CANCELLED_AFTER_CLOSING)
-    move = Move(TO[order.level], at=now, recorded_at=now, cause="cancel", reason=reason)
+    to = TO[order.level]
+    move = Move(to, at=now, recorded_at=now, cause="cancel", reason=reason, note=note, fields=fields or {})
     cancelled = await move_level(session, order, move, actor)
     await session.execute(_CANCEL, {"id": order.id, "at": now, "reason": reason})
     await emit(

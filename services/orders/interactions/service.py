@@ -22,6 +22,7 @@ from services.orders.care.service import Advanced
 from services.orders.care.transition import UnknownResult, allowed_results, transition_for
 from services.orders.care.writing import Cause
 from services.orders.interactions import ledger, undo
+from services.orders.levels.catalogue import Filled
 from services.orders.record import Order
 from shared.contracts.levels import CLEAN, WRONG_NUMBER
 from shared.db import Session
@@ -116,6 +117,7 @@ class NewInteraction(BaseModel):
     promised_at: AwareDatetime | None = Field(default=None, description="what was agreed with the customer")
     seconds: int = Field(default=0, ge=0, le=86_400)
     recording: str = Field(default="", max_length=500, description="link of the recording")
+    fields: Filled = Field(default_factory=dict, description="what the move that the result makes wants filled in")
 
 
 async def log(
@@ -170,7 +172,7 @@ async def log(
     interaction_id = await ledger.log(session, order, entry, actor)
     try:
         advanced = await care_service.advance_by_request(
-            session, processes, order, care, now=now, cause=Cause(interaction_id, actor)
+            session, processes, order, care, now=now, cause=Cause(interaction_id, actor, made.note, made.fields)
         )
     except UnknownResult as error:  # time had moved the order on before the call was made
         raise _unknown(error) from error

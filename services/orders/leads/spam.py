@@ -10,10 +10,10 @@ from sqlalchemy import text
 from services.orders import record
 from services.orders.care import service as care
 from services.orders.leads import actor, missing
-from services.orders.levels.moves import Move, move_level
+from services.orders.levels.moves import Move, is_open, move_level
 from services.orders.record import Order
 from shared.contracts.events.leads import SpamMarked
-from shared.contracts.levels import CLEAN, SEED_FINAL, WRONG_NUMBER
+from shared.contracts.levels import CLEAN, WRONG_NUMBER
 from shared.db import Session
 
 MARK: Final = "spam"
@@ -43,7 +43,7 @@ async def marked(session: Session, lead: SpamMarked) -> None:
     values = {"id": order.id, "kind": lead.kind, "revision": lead.revision, "mark": MARK}
     if (await session.execute(_MARK, values)).first() is None or order.main != CLEAN:
         return
-    if lead.kind and order.level not in SEED_FINAL:
+    if lead.kind and await is_open(session, order.level):
         await _move(session, order, WRONG_NUMBER, lead)
         await care.touch(session, [order.id])
     elif not lead.kind and order.level == WRONG_NUMBER and await _was_ended_by_mark(session, order):

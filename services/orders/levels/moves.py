@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.orders.actors import Actor
 from services.orders.causes import REQUEST, Causes
+from services.orders.levels.catalogue import CustomField
+from services.orders.levels.errors import FieldsRequired, NoteRequired, NotYourGroup
+from services.orders.levels.store import fields_of
 from services.orders.record import Order
 from shared import outbox
 from shared.contracts.events.orders import LEVEL_CHANGED, LevelChanged
 from shared.db import ReadSession, Session
 from shared.errors import Forbidden, Problem
+
+CALL_RESULT: Final = "call_result"
 
 
 class MoveNotAllowed(Problem):
@@ -67,20 +73,33 @@ class Move:
     reason: str = ""
     note: str = ""
     given: frozenset[str] = frozenset()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """What the company wants filled in for this move, by key."""
+
+    @property
+    def is_result(self) -> bool:
+        """What somebody says of a call is true whoever they are: permission and group are asked of moves by hand."""
+        return self.cause == CALL_RESULT
 
 
+# The lock makes a move wait for whoever retires the level, and the other way round. What care decides under an older
+# version of its process still happens there: a retired level is out of reach of people, and nothing is lost.
 _RULE = text(
     """
-SELECT t.who, t.permission, t.requires, l.kind = 'final' AS final
+SELECT t.who, t.permission, t.requires, t.groups, t.fields, l.kind = 'final' AS final,
+    l.retired_at IS NOT NULL AS retired
 FROM level_transitions t JOIN levels l ON l.code = t.to_level
 WHERE t.from_level = :from_level AND t.to_level = :to_level
+FOR KEY SHARE OF l
 """
 )
+_GROUP_OF = text("SELECT group_name FROM staff_members WHERE account_id = :id AND version > 0")
 _IS_FINAL = text("SELECT kind = 'final' FROM levels WHERE code = :level")
+_IS_OPEN = text("SELECT kind = 'open' FROM levels WHERE code = :level")
 _SET = text("UPDATE orders SET level = :to_level, level_since = :at, sequence = :sequence WHERE id = :order_id")
 _ALLOWED = text(
     """
-SELECT t.to_level AS code, l.vi, l.en, t.requires, t.permission
+SELECT t.to_level AS code, l.vi, l.en, l.colour, t.requires, t.permission, t.groups, t.fields
 FROM level_transitions t JOIN levels l ON l.code = t.to_level AND l.retired_at IS NULL
 WHERE t.from_level = :level AND 'staff' = ANY(t.who) ORDER BY l.position
 """
@@ -88,11 +107,15 @@ WHERE t.from_level = :level AND 'staff' = ANY(t.who) ORDER BY l.position
 _RECORD = text(
     """
 INSERT INTO transitions
-    (id, order_id, sequence, from_level, to_level, at, recorded_at, cause, actor_id, actor_code, reason, note)
-SELECT * FROM unnest(
+    (id, order_id, sequence, from_level, to_level, at, recorded_at, cause, actor_id, actor_code, reason, note, fields)
+SELECT t.id, order_id, sequence, from_level, to_level, at, recorded_at, cause, actor_id, actor_code, reason, note,
+    CAST(fields AS jsonb)
+FROM unnest(
     CAST(:id AS uuid[]), CAST(:order_id AS uuid[]), CAST(:sequence AS integer[]), CAST(:from_level AS text[]),
     CAST(:to_level AS text[]), CAST(:at AS timestamptz[]), CAST(:recorded_at AS timestamptz[]), CAST(:cause AS text[]),
-    CAST(:actor_id AS uuid[]), CAST(:actor_code AS text[]), CAST(:reason AS text[]), CAST(:note AS text[]))
+    CAST(:actor_id AS uuid[]), CAST(:actor_code AS text[]), CAST(:reason AS text[]), CAST(:note AS text[]),
+    CAST(:fields AS text[]))
+    AS t (id, order_id, sequence, from_level, to_level, at, recorded_at, cause, actor_id, actor_code, reason, note, fields)
 """
 )
 
@@ -103,16 +126,17 @@ async def move_level(session: Session, order: Order, move: Move, actor: Actor) -
     Raises:
         MoveNotAllowed: the table has no such move for this kind of actor.
         Forbidden: the actor lacks the permission of the move.
-        ReasonRequired, CallRequired, ClosingRequired: what the table asks of staff is missing.
+        NotYourGroup: it is for others.
+        ReasonRequired, CallRequired, ClosingRequired, NoteRequired, FieldsRequired: what the table asks of staff is missing.
     """
     if move.to == order.level:
         return order
     levels = {"from_level": order.level, "to_level": move.to}
     rule = (await session.execute(_RULE, levels)).one_or_none()
-    if rule is None or actor.kind not in rule.who:
+    if rule is None or not _may(rule, move, actor):
         raise MoveNotAllowed(**levels)
     if actor.kind == "staff":
-        _check(rule.permission, rule.requires, move, actor, levels)
+        await _check(session, rule, move, actor, levels)
     moved = replace(order, level=move.to, level_since=move.at, sequence=order.sequence + 1)
     await session.execute(_SET, {"order_id": order.id, "to_level": move.to, "at": move.at, "sequence": moved.sequence})
     await record(session, [(order.level, moved, move)], actor, final=rule.final)
@@ -136,15 +160,45 @@ async def take_back(session: Session, order: Order, *, to: str, since: datetime,
     return moved
 
 
-def _check(permission: str, requires: Sequence[str], move: Move, actor: Actor, levels: dict[str, str]) -> None:
-    if permission not in actor.permissions:
-        raise Forbidden(permission=permission)
-    if "reason" in requires and not move.reason.strip():
+def _may(rule: Any, move: Move, actor: Actor) -> bool:
+    """Whether the table names this kind of actor. Results that people log are the care process's own moves."""
+    if actor.kind != "staff":
+        return actor.kind in rule.who
+    if move.is_result:
+        return "staff" in rule.who or "system" in rule.who
+    return "staff" in rule.who and not rule.retired
+
+
+async def _check(session: Session, rule: Any, move: Move, actor: Actor, levels: dict[str, str]) -> None:
+    if not move.is_result:
+        if rule.permission not in actor.permissions:
+            raise Forbidden(permission=rule.permission)
+        if rule.groups and await _group_of(session, actor) not in rule.groups:
+            raise NotYourGroup(groups=", ".join(rule.groups), **levels)
+    if "reason" in rule.requires and not move.reason.strip():
         raise ReasonRequired(**levels)
-    if "call" in requires and "call" not in move.given:
+    if "call" in rule.requires and "call" not in move.given:
         raise CallRequired(**levels)
-    if "order" in requires and "order" not in move.given:
+    if "order" in rule.requires and "order" not in move.given:
         raise ClosingRequired(**levels)
+    if "note" in rule.requires and not move.note.strip():
+        raise NoteRequired(**levels)
+    _check_fields(fields_of(rule.fields), move)
+
+
+async def _group_of(session: Session, actor: Actor) -> str | None:
+    return (await session.execute(_GROUP_OF, {"id": actor.account_id})).scalar_one_or_none()
+
+
+def _check_fields(wanted: Sequence[CustomField], move: Move) -> None:
+    wrong = [each for each in wanted if not each.accepts(move.fields.get(each.key, "").strip())]
+    if wrong:
+        raise FieldsRequired(
+            to_level=move.to,
+            fields=[each.model_dump() for each in wrong],
+            names_vi=", ".join(each.vi for each in wrong),
+            names_en=", ".join(each.en for each in wrong),
+        )
 
 
 async def record(
@@ -175,6 +229,7 @@ async def record(
             "actor_code": actor.code,
             "reason": move.reason,
             "note": move.note,
+            "fields": orjson.dumps(dict(move.fields)).decode(),
         }
         for before, order, move in moved
     ]
@@ -211,6 +266,11 @@ def _event(transition_id: UUID, before: str, order: Order, move: Move, actor: Ac
         cohort_at=order.cohort_at,
         final=final,
     )
+
+
+async def is_open(session: ReadSession, level: str) -> bool:
+    """Whether orders at a level are still worked on, as the company says (rule D35)."""
+    return bool((await session.execute(_IS_OPEN, {"level": level})).scalar_one())
 
 
 async def allowed_for_staff(session: ReadSession, level: str) -> list[dict[str, object]]:

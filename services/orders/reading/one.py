@@ -13,6 +13,7 @@ from services.orders.access import VISIBLE, OrderNotFound, shown_phone, viewer
 from services.orders.care.processes import Processes
 from services.orders.care.reading import read_care
 from services.orders.care.views import CareView, care_view
+from services.orders.levels.catalogue import CustomField
 from services.orders.levels.moves import allowed_for_staff
 from services.orders.listed import SINCE, TAGS
 from shared.auth import Principal
@@ -24,6 +25,7 @@ class LevelView(BaseModel):
     code: str
     vi: str
     en: str
+    colour: str
     kind: str = Field(description="open or final")
     since: datetime
 
@@ -115,8 +117,11 @@ class MoveView(BaseModel):
     code: str
     vi: str
     en: str
+    colour: str
     requires: list[str]
     permission: str
+    groups: list[str] = Field(description="staff groups that may do it; none: all with the permission")
+    fields: list[CustomField] = Field(description="what else has to be filled in, as `fields` of the move")
 
 
 class TaskView(BaseModel):
@@ -155,7 +160,8 @@ class OrderView(BaseModel):
 
 _ORDER: Final = text(
     f"""
-SELECT o.*, l.vi AS level_vi, l.en AS level_en, l.kind AS level_kind, r.state AS stock, f.phase AS fulfilment,
+SELECT o.*, l.vi AS level_vi, l.en AS level_en, l.colour AS level_colour, l.kind AS level_kind,
+    r.state AS stock, f.phase AS fulfilment,
     coalesce(f.posted_by, '') AS posted_by, {TAGS} AS tags
 FROM orders o JOIN levels l ON l.code = o.level
 LEFT JOIN reservations r ON r.order_id = o.id LEFT JOIN fulfilments f ON f.order_id = o.id
@@ -215,7 +221,12 @@ async def read_order(
         id=order.id,
         code=order.code,
         level=LevelView(
-            code=order.level, vi=order.level_vi, en=order.level_en, kind=order.level_kind, since=order.level_since
+            code=order.level,
+            vi=order.level_vi,
+            en=order.level_en,
+            colour=order.level_colour,
+            kind=order.level_kind,
+            since=order.level_since,
         ),
         owner_id=order.owner_id,
         owner_code=order.owner_code,

@@ -192,7 +192,37 @@ class OrderMerged(Contract):
     """Staff code."""
 
 
+class LevelNow(Contract):
+    """A level of the catalogue as it is now."""
+
+    code: str
+    parent: str | None = None
+    """The main level of a child."""
+    vi: str
+    en: str
+    colour: str
+    """#rrggbb"""
+    final: bool
+    """Whether it ends an order (rule D35)."""
+    position: int
+    """Place in the funnel, children after their main level."""
+    retired: bool = False
+    """No order is brought to it by hand any more; histories go on showing it."""
+
+
+class LevelCatalogueChanged(Contract):
+    """The levels of the company as they are now: the whole catalogue, so that one event is enough to know it."""
+
+    version: int
+    """Grows with every change; a reader keeps the highest."""
+    at: Instant
+    by: str = ""
+    """Staff code."""
+    levels: tuple[LevelNow, ...]
+
+
 LEVEL_CHANGED: Final = EventType("orders.level.changed.v1", LevelChanged)
+LEVEL_CATALOGUE_CHANGED: Final = EventType("orders.level_catalogue.changed.v1", LevelCatalogueChanged)
 OWNER_CHANGED: Final = EventType("orders.owner.changed.v1", OwnerChanged)
 INTERACTION_LOGGED: Final = EventType("orders.interaction.logged.v1", InteractionLogged)
 INTERACTION_UNDONE: Final = EventType("orders.interaction.undone.v1", InteractionUndone)
