@@ -64,11 +64,12 @@ _NAMED: Final = text(
     """
 WITH followed AS (
     SELECT DISTINCT process AS key, process_version AS version FROM care WHERE is_open
-    UNION SELECT key, max(version) FROM process_versions GROUP BY key
+    UNION SELECT v.key, max(v.version) FROM process_versions v JOIN processes p USING (key)
+    WHERE p.retired_at IS NULL GROUP BY v.key
 )
-SELECT s.value ->> 'level' FROM followed f JOIN process_versions p USING (key, version), jsonb_each(p.body -> 'steps') s
+SELECT s.value ->> 'level' FROM followed f JOIN process_versions p USING (key, version), json_each(p.body -> 'steps') s
 WHERE s.value ->> 'level' IS NOT NULL
-UNION SELECT jsonb_object_keys(p.body -> 'resume') FROM followed f JOIN process_versions p USING (key, version)
+UNION SELECT json_object_keys(p.body -> 'resume') FROM followed f JOIN process_versions p USING (key, version)
 """
 )
 

@@ -17,13 +17,15 @@ _PROCESSES: Final = text(
     """
 WITH open_care AS (
     SELECT process AS key, process_version AS version, count(*) AS orders FROM care WHERE is_open GROUP BY 1, 2
+), current AS (
+    SELECT v.key, max(v.version) AS version FROM process_versions v JOIN processes p USING (key)
+    WHERE p.retired_at IS NULL GROUP BY v.key
 )
-SELECT p.key, p.version, coalesce(o.orders, 0) AS orders,
-    p.version = (SELECT max(version) FROM process_versions l WHERE l.key = p.key) AS is_current
-FROM process_versions p LEFT JOIN open_care o USING (key, version)
-WHERE (jsonb_exists(p.body -> 'resume', :code)
-        OR EXISTS (SELECT FROM jsonb_each(p.body -> 'steps') s WHERE s.value ->> 'level' = :code))
-    AND (o.orders > 0 OR p.version = (SELECT max(version) FROM process_versions l WHERE l.key = p.key))
+SELECT p.key, p.version, coalesce(o.orders, 0) AS orders, c.key IS NOT NULL AS is_current
+FROM process_versions p LEFT JOIN open_care o USING (key, version) LEFT JOIN current c USING (key, version)
+WHERE (p.body -> 'resume' ->> :code IS NOT NULL
+        OR EXISTS (SELECT FROM json_each(p.body -> 'steps') s WHERE s.value ->> 'level' = :code))
+    AND (o.orders > 0 OR c.key IS NOT NULL)
 ORDER BY p.key, p.version
 """
 )
