@@ -17,7 +17,7 @@ from services.orders.levels.api import router as levels
 from services.orders.levels.history import router as transitions
 from services.orders.levels.management import router as level_management
 from services.orders.live import STREAMS, by_name, streams
-from services.orders.processes.api import router as processes
+from services.orders.processes.routes import router as processes
 from services.orders.promises.api import router as due_lists
 from services.orders.promises.live import TOPICS
 from services.orders.promises.waiting import Waiting

@@ -14,8 +14,6 @@ from shared.public_holidays import vietnam
 
 PROCESSES: Final = "processes"
 """Name of the `Processes` in the runtime's state."""
-STANDARD: Final = "cod_standard"
-"""The process of an order for which nothing else was chosen."""
 YEARS_BEFORE: Final = 1
 YEARS_AHEAD: Final = 2
 """Public holidays are closed from the year before to two years ahead: care lasts weeks, a promise at most 35 days."""

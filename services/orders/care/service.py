@@ -14,21 +14,21 @@ from sqlalchemy import text
 from services.orders.care.decide import decide
 from services.orders.care.effects import Decision, EndCare
 from services.orders.care.facts import Facts, dump_state
-from services.orders.care.processes import STANDARD, Processes
+from services.orders.care.processes import Processes
 from services.orders.care.reading import Care, read_facts
 from services.orders.care.writing import Cause, write_effects
 from services.orders.causes import REQUEST, Causes
+from services.orders.processes.choice import CHOSEN
 from services.orders.record import Order
 from shared import outbox
 from shared.contracts.workflows import nudge_care
 from shared.db import Session
 
 _BEGIN: Final = text(
-    """
-INSERT INTO care (order_id, process, process_version, changed_at)
-SELECT o.id, p.key, p.version, :at
-FROM unnest(CAST(:ids AS uuid[])) AS o (id),
-    (SELECT key, version FROM process_versions WHERE key = :process ORDER BY version DESC LIMIT 1) AS p
+    f"""
+INSERT INTO care (order_id, process, process_version, chosen_by, changed_at)
+SELECT o.id, chosen.process, chosen.process_version, chosen.chosen_by, :at
+FROM orders o CROSS JOIN LATERAL ({CHOSEN}) AS chosen WHERE o.id = ANY(CAST(:ids AS uuid[]))
 ON CONFLICT (order_id) DO UPDATE SET version = care.version + 1, changed_at = excluded.changed_at, is_open = true,
     outcome = '', archived_at = NULL, round = care.round + CASE WHEN care.is_open THEN 0 ELSE 1 END
 WHERE care.is_open OR care.archived_at IS NOT NULL
@@ -59,9 +59,9 @@ WHERE order_id = :id
 
 
 async def begin(session: Session, ids: Sequence[UUID], *, causes: Causes = REQUEST) -> None:
-    """Somebody holds these orders: their care begins, hears of its new owner if it has begun, and begins again if it had
-    ended in the archive."""
-    await _nudge(session, _BEGIN, {"ids": list(ids), "process": STANDARD}, causes)
+    """Somebody holds these orders: their care begins with the process that is chosen for each, hears of its new owner if
+    it has begun, and begins again if it had ended in the archive."""
+    await _nudge(session, _BEGIN, {"ids": list(ids)}, causes)
 
 
 async def touch(session: Session, ids: Sequence[UUID], *, causes: Causes = REQUEST) -> None:
