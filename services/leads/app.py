@@ -46,6 +46,7 @@ from services.leads.api import (
     views,
     waiting,
 )
+from services.leads.changes.merged_orders import Absorber
 from services.leads.changes.overtaken import OvertakenReleaser
 from services.leads.consent.list_work import ListWorker
 from services.leads.consumers import handlers
@@ -97,6 +98,11 @@ def _lists(runtime: Runtime[Any]) -> Part:
 def _overtaken(runtime: Runtime[Any]) -> Part:
     releaser = OvertakenReleaser(runtime.db, window=runtime.settings.duplicate_window)
     return lambda: keep_running("overtaken_duplicates", releaser.run)
+
+
+def _merged_orders(runtime: Runtime[Any]) -> Part:
+    absorber = Absorber(runtime.db, window=runtime.settings.duplicate_window)
+    return lambda: keep_running("merged_orders", absorber.run)
 
 
 def _replays(runtime: Runtime[Any]) -> Part:
@@ -166,6 +172,7 @@ SERVICE = Service(
             "transfers": _transfers,
             "pushes": _pushes,
             "overtaken": _overtaken,
+            "merged_orders": _merged_orders,
         },
         "activities": {"raw_replays": _replays, "do_not_call_lists": _lists, "exports": _exports},
     },

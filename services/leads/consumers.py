@@ -8,7 +8,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.leads import history, shifts
-from services.leads.changes import overtaken
+from services.leads.changes import merged_orders, overtaken
+from services.leads.changes.merged_orders import MERGED_ORDERS
 from services.leads.changes.overtaken import OVERTAKEN
 from services.leads.consent import refusals
 from services.leads.distributor import DISTRIBUTOR, serve
@@ -23,10 +24,12 @@ from shared.contracts.events.orders import (
     INTERACTION_LOGGED,
     LEVEL_CHANGED,
     ORDER_CLOSED,
+    ORDER_MERGED,
     REASSIGNMENT_REQUESTED,
     InteractionLogged,
     LevelChanged,
     OrderClosed,
+    OrderMerged,
     ReassignmentRequested,
 )
 from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, SHIFTS_CHANGED, ShiftsChanged
@@ -119,6 +122,13 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
 async def on_order_closed(session: Session, closings: Sequence[Event[OrderClosed]]) -> None:
     """Whoever closed the last order of a number gets its customer back (rule D24)."""
     await keep_closers(await connection_of(session), [closing.data for closing in closings])
+
+
+@handlers.batch(ORDER_MERGED)
+async def on_order_merged(session: Session, merged: Sequence[Event[OrderMerged]]) -> None:
+    """What comes of either number is the older order's from now on."""
+    await merged_orders.note(await connection_of(session), [one.data for one in merged])
+    wake_after_commit(session, MERGED_ORDERS)
 
 
 async def _lock_numbers(connection: Connection, leads: Sequence[UUID]) -> None:

@@ -52,6 +52,15 @@ async def merge(connection: Connection, first_id: UUID, second_id: UUID, *, by: 
     leads = await held.lock(connection, seen)
     older, younger = leads[older.id], leads[younger.id]
     _check(older, younger)
+    await absorb(connection, older, younger, known, by=by)
+    linked = await link(connection, younger, older.id, cause="merged", by=by)
+    await write_outbox(connection, [linked])
+    return Merged(older.id, younger.id)
+
+
+async def absorb(connection: Connection, older: Lead, younger: Lead, known: Known, *, by: By) -> None:
+    """The older gets the numbers of both, what it lacked, and the windows that the younger opened; locked, with their
+    numbers. The younger is left as it is."""
     survivor = _together(older, younger)
     listed = await do_not_call.entries_of(connection, survivor.phones)
     await connection.execute(
@@ -65,10 +74,7 @@ async def merge(connection: Connection, first_id: UUID, second_id: UUID, *, by: 
     )
     await _pass_windows(connection, survivor, younger, known)
     await history.keep(connection, [_change(older, survivor, younger, by)])
-    told = facts.corrected(survivor, number_changed=False, listed=listed, by=by)
-    linked = await link(connection, younger, survivor.id, cause="merged", by=by)
-    await write_outbox(connection, [told, linked])
-    return Merged(survivor.id, younger.id)
+    await write_outbox(connection, [facts.corrected(survivor, number_changed=False, listed=listed, by=by)])
 
 
 def _check(older: Lead, younger: Lead) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
+from services.leads.changes.merged_orders import Absorber
+from shared.contracts.events.orders import ORDER_MERGED, OrderMerged
 from tests.harness import Running
 from tests.integration.leads.company import hire, pool, post
 from tests.integration.leads.test_levels import reach
@@ -119,3 +123,27 @@ async def test_a_ring_of_merges_at_once_never_deadlocks_or_links_in_a_chain(lead
     assert {answer.status_code for answer in answers} <= {200, 409}
     chained = await leads.rows("SELECT 1 FROM leads d JOIN leads a ON a.id = d.anchor_id WHERE a.verdict = 'duplicate'")
     assert chained == []
+
+
+async def test_numbers_of_merged_orders_are_the_older_ones_from_then_on(leads: Running) -> None:
+    client = await leads.client()
+    older, younger = await post(client, "0912345678"), await post(client, "0987654321", name="Lan")
+    await reach(leads, older, "L5")
+    await reach(leads, younger, "L5", "L5.3")
+    merged = OrderMerged(
+        order_id=UUID(younger["id"]), into_id=UUID(older["id"]), at=datetime.now(UTC), reason="gửi chung", by="NV01"
+    )
+
+    for _ in range(2):
+        await leads.receive(ORDER_MERGED, merged, subject=younger["id"])
+        absorber = Absorber(leads.db, window=leads.runtime.settings.duplicate_window)
+        while await absorber.step():
+            pass
+
+    shown = (await client.get(f"/v1/leads/{older['id']}")).json()
+    assert (shown["name"], shown["other_phones"]) == ("Lan", ["0987***321"])
+    again = await post(client, "0987654321")
+    assert (again["verdict"], again["anchor_id"]) == ("duplicate", older["id"])
+    gone = (await client.get(f"/v1/leads/{younger['id']}")).json()
+    assert (gone["verdict"], gone["level"]) == ("lead", "L5.3")
+    assert len(await leads.outbox("leads.lead.corrected.v1")) == 1
