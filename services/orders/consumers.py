@@ -12,6 +12,7 @@ from services.orders.care import service as care
 from services.orders.causes import Causes
 from services.orders.intake import Assignment, Birth
 from services.orders.leads import corrected, duplicates, spam
+from services.orders.promises import handed_on, takings
 from shared.consumer import Event, Handlers
 from shared.contracts.events.leads import (
     DUPLICATE_FOUND,
@@ -44,6 +45,7 @@ from shared.contracts.events.leads_everyday import (
     TagChanged,
 )
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodSettled, ShipmentChanged
+from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, AccountChanged, DutyChanged
 from shared.contracts.levels import CLEAN
 from shared.db import Session
 
@@ -183,6 +185,21 @@ def _release(lead: LeadReleased) -> Assignment:
 async def on_leads_unassigned(session: Session, events: Sequence[Event[LeadUnassigned]]) -> None:
     """A new number without an owner is told to whoever distributes, as orders in care without one are (rule D7)."""
     await intake.tell_unassigned(session, {event.data.lead_id: event.data.raised_at for event in events})
+
+
+@handlers.batch(DUTY_CHANGED)
+async def on_duties_changed(session: Session, events: Sequence[Event[DutyChanged]]) -> None:
+    """Whoever goes off duty gives promised calls on sooner; who comes on duty begins a shift. The directory has handled
+    the events before."""
+    await takings.keep_stretches(session, [event.data for event in events])
+    await care.touch(session, await handed_on.promised_by(session, [event.data.account_id for event in events]))
+
+
+@handlers.batch(ACCOUNT_CHANGED)
+async def on_accounts_changed(session: Session, events: Sequence[Event[AccountChanged]]) -> None:
+    """Whoever has left gives promised calls on as soon as they are due."""
+    left = [event.data.account_id for event in events if not event.data.active]
+    await care.touch(session, await handed_on.promised_by(session, left))
 
 
 @handlers.each(LEAD_DUPLICATED)

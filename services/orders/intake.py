@@ -18,6 +18,7 @@ from services.orders.causes import REQUEST, Causes
 from services.orders.customers import Contact
 from services.orders.levels.moves import Move
 from services.orders.levels.moves import record as record_transitions
+from services.orders.promises import handed_on
 from services.orders.record import Order
 from services.orders.text import order_code, words
 from shared import outbox
@@ -237,6 +238,7 @@ async def follow_owners(session: Session, ids: Sequence[UUID], *, causes: Causes
             with causes.of(id):
                 events.append(outbox.event_row(OWNER_CHANGED, _changed(orders[id], fact), subject=id))
     await outbox.write(session, events)
+    await handed_on.tell(session, [(orders[id], fact.owner_id, fact.assignment, fact.at) for id, fact in newer.items()])
     return {id: _held(orders[id], fact) for id, fact in newer.items()}
 
 

@@ -33,6 +33,11 @@ class OrdersSettings(Settings):
         description="hours of the working calendar within which a colleague answers, if the question names no time",
     )
 
+    snooze_minutes: int = Field(
+        default=30, ge=1, le=240, description="minutes at most for which a task steps back on the due list at a time"
+    )
+    snoozes_per_task: int = Field(default=3, ge=0, le=20, description="how often a task may be snoozed")
+
     @field_validator("credentials_key")
     @classmethod
     def _is_a_key(cls, value: SecretStr) -> SecretStr:

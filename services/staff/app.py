@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.staff.api import accounts, groups, keys, me, shifts, sign_in
 from services.staff.api.dependencies import DESK, Desk
+from services.staff.consumers import handlers
 from services.staff.first_account import ensure_first_account
 from services.staff.housekeeping import housekeeping
 from services.staff.passwords import Passwords
@@ -42,6 +43,7 @@ SERVICE = Service(
     settings=StaffSettings,
     migrations=Path(__file__).parent / "migrations",
     routers=(sign_in.router, keys.router, me.router, accounts.router, groups.router, shifts.router),
+    handlers=handlers,
     resources=resources,
     background={"consumer": {"housekeeping": housekeeping}},
     epochs_fresh=0,

@@ -226,6 +226,14 @@ async def switch_duty(session: Session, account_id: UUID, *, on_duty: bool, at: 
     await _switch(session, account_id, on_duty=on_duty, at=at, by=by)
 
 
+async def stop_duty(session: Session, account_id: UUID, *, asked_at: datetime, at: datetime) -> None:
+    """Takes somebody off duty because too much was taken away from them, unless they have switched since it was asked."""
+    last = await duty.history(session, account_id, limit=1, before=None)
+    if not last or last[0].at > asked_at or not await duty.hold_active(session, account_id):
+        return
+    await _switch(session, account_id, on_duty=False, at=at, by="")
+
+
 async def _switch(session: Session, account_id: UUID, *, on_duty: bool, at: datetime, by: str) -> None:
     switched = await duty.switch(session, account_id, on_duty=on_duty, at=at, by=by)
     if switched is None:

@@ -250,9 +250,25 @@ class _Care(Walk):
             case "open_to_team":
                 self.tasks.give(task, None, at, cause="overdue", to_team=True)
             case "request_reassignment":
-                self.effects.append(RequestReassignment(key=key, at=at, cause="overdue", owner_id=self.owner_id))
+                self.effects.append(
+                    RequestReassignment(
+                        key=key,
+                        at=at,
+                        cause="overdue",
+                        owner_id=self.owner_id,
+                        untouched_on=self.untouched_on(at),
+                        at_most=self.process.takings_per_shift,
+                    )
+                )
             case "release_to_pool":
                 self.enter(self.process.pool, at, cause="overdue")
+
+    def untouched_on(self, at: datetime) -> datetime | None:
+        """The local day on which nobody has called the number yet; None if somebody has."""
+        if self.state.called:
+            return None
+        calendar = self.process.calendar(self.process.windows.asked)
+        return calendar.midnight(calendar.local(at).date())
 
     def remind(self, task: Task, at: datetime, *, key: str) -> None:
         if task.owner_id is not None:

@@ -129,9 +129,15 @@ class TellManager(Effect):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestReassignment(Effect):
-    """Ask leads for another owner. Until one comes, nothing changes here."""
+    """Ask leads for another owner. Until one comes, nothing changes here.
+
+    `untouched_on` is the beginning of the local day if the number is taken away because nobody has called it yet: so many
+    are taken from a person in a shift (`at_most`), and then they are off duty.
+    """
 
     owner_id: UUID | None
+    untouched_on: datetime | None = None
+    at_most: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

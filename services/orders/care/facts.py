@@ -29,6 +29,7 @@ class Owner:
     code: str
     manager_id: UUID | None = None
     shift: Calendar | None = None
+    away: Literal["", "off_duty", "left"] = ""  # switched off duty, or does not work here any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class Task:
     opened_at: datetime
     owner_id: UUID | None
     promise_open: bool = True
+    owner_code: str = ""  # of whom it was given to, if that is not the owner of the number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

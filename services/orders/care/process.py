@@ -290,6 +290,7 @@ class CareProcess(Data):
     do_not_call: str  # step for a number that is on the do-not-call list
     pool: str  # step for a number that is released
     unowned: Unowned
+    takings_per_shift: int = Field(default=3, ge=1)  # untouched numbers taken from a person, who then is off duty
     ladder: Ladder
     escalations: dict[str, Escalation]
     steps: dict[str, Step]

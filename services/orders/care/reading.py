@@ -48,7 +48,9 @@ SELECT (SELECT greatest(c.do_not_call_at, {SINCE}) FROM orders o WHERE o.id = :i
     (SELECT max(at) FROM arrivals WHERE order_id = :id AND asked_again) AS came_again_at,
     (SELECT cause FROM assignments WHERE order_id = :id AND assignment = :assignment) AS assignment_cause,
     (SELECT superior_id FROM staff_members WHERE account_id = :owner_id AND version > 0) AS manager_id,
-    (SELECT kind = 'final' FROM levels WHERE code = :level) AS level_final
+    (SELECT kind = 'final' FROM levels WHERE code = :level) AS level_final,
+    (SELECT CASE WHEN NOT active THEN 'left' WHEN duty_version > 0 AND NOT on_duty THEN 'off_duty' END
+        FROM staff_members WHERE account_id = :owner_id) AS away
 FROM customers c WHERE c.id = :customer_id
 """
 )
@@ -61,6 +63,8 @@ WHERE order_id = :id ORDER BY number
 _TASKS: Final = text(
     """
 SELECT t.key, t.step, t.kind AS task, t.promise, t.due_at, t.deadline_at, t.opened_at, t.owner_id,
+    CASE WHEN t.claimed_by_id IS NULL THEN '' ELSE coalesce(
+        (SELECT code FROM staff_members WHERE account_id = t.claimed_by_id AND version > 0), '?') END AS owner_code,
     p.ended_at IS NULL AS promise_open
 FROM tasks t JOIN promises p ON p.order_id = t.order_id AND p.task_key = t.key
 WHERE t.order_id = :id AND t.closed_at IS NULL AND t.origin = 'care'
@@ -112,7 +116,7 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
     others = (await session.execute(_OTHERS, {**own, "phone": order.phone, "since": now - OTHERS_SINCE})).all()
     owner = None
     if order.owner_id is not None:
-        owner = Owner(id=order.owner_id, code=order.owner_code, manager_id=about.manager_id)
+        owner = Owner(id=order.owner_id, code=order.owner_code, manager_id=about.manager_id, away=about.away or "")
     return Facts(
         order_id=order.id,
         level=order.level,

@@ -49,6 +49,11 @@ def sentence(process: CareProcess, facts: Facts, state: StepState, tasks: dict[s
 def _who(facts: Facts, task: Task) -> Text:
     if facts.owner is None:
         return Text(vi="Chưa có người chăm; người được chia", en="Nobody yet; whoever is assigned")
+    if task.owner_code:
+        return Text(
+            vi=f"{task.owner_code} (nhận gọi thay {facts.owner.code})",
+            en=f"{task.owner_code} (took the call for {facts.owner.code})",
+        )
     if task.owner_id != facts.owner.id:
         return Text(vi=f"Bất kỳ ai trong nhóm của {facts.owner.code}", en=f"Anyone in the team of {facts.owner.code}")
     return Text(vi=facts.owner.code, en=facts.owner.code)

@@ -19,6 +19,7 @@ from services.orders.care.reading import Care, read_facts
 from services.orders.care.writing import Cause, write_effects
 from services.orders.causes import REQUEST, Causes
 from services.orders.processes.choice import CHOSEN
+from services.orders.promises import first_calls
 from services.orders.record import Order
 from shared import outbox
 from shared.contracts.workflows import nudge_care
@@ -107,7 +108,9 @@ async def advance(
     process = await processes.get(session, care.process, care.process_version, now=now)
     facts = await read_facts(session, order, care, now=now)
     decision = decide(process, facts, now)
+    before = order
     order = await write_effects(session, order, decision, now=now, cause=cause)
+    await first_calls.tell(session, process, before, facts, decision)
     changed = bool(decision.effects) or decision.state != care.state or decision.next_due != care.next_due
     after = replace(
         care,

@@ -147,7 +147,7 @@ class Tasks:
                 key=f"{task.key}:give:{to}", at=at, cause=cause, task_key=task.key, owner_id=owner_id, to_team=to_team
             )
         )
-        self.open[task.key] = replace(task, owner_id=owner_id)
+        self.open[task.key] = replace(task, owner_id=owner_id, owner_code="")
 
     def give_all(self, owner_id: UUID | None, at: datetime, *, cause: Cause) -> None:
         for task in list(self.open.values()):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 from services.orders.care.facts import Facts, StepState, Task
 from services.orders.care.gate import window_name
 from services.orders.care.process import After, CareProcess, Rung
 from shared.calendar import Calendar, intersection
 
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 What = Literal["deadline", "timeout", "remind", "rung", "unowned"]
 
 # These change where the order stands, and are honoured at their own time even if something happened since. The others
@@ -69,12 +70,25 @@ def _escalations(process: CareProcess, facts: Facts, state: StepState, task: Tas
     clock = clock_of(process, facts, step=state.step, task=task.task)
     aim = step.due.after if isinstance(step.due, After) else timedelta()
     begun: set[str] = set()
-    for number, rung in enumerate(process.rungs_of(state.step)):
+    rungs, sooner = process.rungs_of(state.step), _given_on_at(facts, task)
+    for number, rung in enumerate(rungs):
         # Rungs that count from the same moment come in order, so of each such row only the next one matters.
         if str(number) not in state.done and rung.since not in begun:
             begun.add(rung.since)
             at = _rung_at(rung, task=task, state=state, aim=aim, clock=clock)
-            yield Timer(at=at, what="rung", task=task, rung=number)
+            yield Timer(at=min(at, sooner) if _until_team(rungs, number) else at, what="rung", task=task, rung=number)
+
+
+def _given_on_at(facts: Facts, task: Task) -> datetime:
+    """When a task that may go to the team goes there at the latest: nobody waits for an owner who is not there. Off duty
+    they have until the deadline, after that it is broken anyway; who has left has nothing."""
+    away = facts.owner.away if facts.owner is not None else ""
+    return {"": _NEVER, "off_duty": task.deadline_at, "left": task.due_at}[away]
+
+
+def _until_team(rungs: Sequence[Rung], number: int) -> bool:
+    """Whether a rung is the one that opens the task to the team, or one on the way there."""
+    return any(rung.do == "open_to_team" for rung in rungs[number:]) and rungs[number].since == "due"
 
 
 def _rung_at(rung: Rung, *, task: Task, state: StepState, aim: timedelta, clock: Calendar) -> datetime:

@@ -33,6 +33,7 @@ from services.orders.care.effects import (
     TellManager,
 )
 from services.orders.levels.moves import CALL_RESULT, Move, move_level
+from services.orders.promises import takings
 from services.orders.promises.ending import end_promise, make_good
 from services.orders.promises.live import tasks_changed
 from services.orders.record import Order
@@ -75,7 +76,8 @@ WITH promise AS (
     UPDATE promises SET owner_id = :owner_id
     WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL AND NOT :to_team
 )
-UPDATE tasks SET owner_id = :owner_id, team = :team, to_team = :to_team
+UPDATE tasks SET owner_id = :owner_id, team = :team, to_team = :to_team, snoozed_until = NULL, claimed_by_id = NULL,
+    claimed_at = NULL
 WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
 """
 )
@@ -162,6 +164,7 @@ class _Writer:
                     team=self.order.team,
                     to_team=effect.to_team,
                 )
+                self._tell(effect.owner_id, self.order.owner_id)
             case EndPromise():
                 await self._end_promise(effect)
             case CloseTask():
@@ -175,7 +178,7 @@ class _Writer:
                 kind = "no_owner" if effect.task_key is None else "overdue"
                 await self._notice(effect, effect.manager_id, kind, effect.task_key)
             case RequestReassignment():
-                await self._ask_for_owner(effect, "another")
+                await self._take_away(effect)
             case ReleaseToPool():
                 await self._ask_for_owner(effect, "floating_pool")
             case AddMark():
@@ -272,6 +275,12 @@ class _Writer:
         await self._run(
             _NOTICE, id=uuid7(), key=effect.key, account_id=account_id, kind=kind, task_key=task_key, at=effect.at
         )
+
+    async def _take_away(self, effect: RequestReassignment) -> None:
+        """Asks for another owner, unless so many untouched numbers were taken from this one already."""
+        untouched = effect.owner_id is not None and effect.untouched_on is not None
+        if not untouched or await takings.take(self._session, self.order, effect):
+            await self._ask_for_owner(effect, "another")
 
     async def _ask_for_owner(self, effect: Effect, to: Any) -> None:
         """Only leads writes the owner (rule D21): it is asked, and answers with another assignment or a release."""

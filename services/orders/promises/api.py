@@ -6,17 +6,31 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
 
-from services.orders.access import Reader
-from services.orders.http import ClockDep, Limit, RuntimeDep
+from services.orders.access import Carer, Reader
+from services.orders.care.reading import lock_care
+from services.orders.care.service import advance_by_request
+from services.orders.http import ClockDep, Limit, ProcessesDep, RuntimeDep
 from services.orders.promises import due_list, notices
+from services.orders.promises.claim import claim, lock_order_of
 from services.orders.promises.due_list import Asked, Bucket
-from services.orders.promises.notices import NoticePage
+from services.orders.promises.notices import Acknowledgement, EscalationPage, NoticePage
+from services.orders.promises.snooze import Limits, Snooze, Snoozed, snooze
 from services.orders.promises.views import TaskPage
-from shared.contracts.permissions import LEADS_DISTRIBUTE
+from shared.db import Session
+from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["due lists"])
+
+
+class Claimed(BaseModel):
+    """A call that is yours now."""
+
+    task_id: UUID
+    order_id: UUID
+    order_code: str
 
 
 @router.get("/tasks")
@@ -50,9 +64,78 @@ async def list_tasks(
         return await due_list.page(session, who=who, asked=asked, limit=limit, after=after, now=clock(), zone=zone)
 
 
+@router.post("/tasks/{task_id}/claim")
+async def claim_task(
+    who: Carer, runtime: RuntimeDep, clock: ClockDep, processes: ProcessesDep, task_id: UUID
+) -> Claimed:
+    """“Nhận gọi”: takes a call that was opened to your team (`to_take=true`). Of twenty who ask, one gets it. The number
+    stays with its owner; log the call on the order. Asking again for what you took changes nothing."""
+    async with runtime.db.transaction() as session:
+        order = await lock_order_of(session, task_id)
+        now = clock()
+        if await claim(session, order, task_id, who=who, now=now):
+            care = await lock_care(session, order.id)
+            if care is not None and care.is_open:
+                await advance_by_request(session, processes, order, care, now=now)
+    return Claimed(task_id=task_id, order_id=order.id, order_code=order.code)
+
+
+@router.post("/tasks/{task_id}/snooze", status_code=200, response_model=Snoozed)
+async def snooze_task(
+    who: Carer,
+    runtime: RuntimeDep,
+    once: OnceDep,
+    clock: ClockDep,
+    processes: ProcessesDep,
+    task_id: UUID,
+    wanted: Snooze,
+) -> Response:
+    """“Nhắc lại sau”: your task steps back on your list for some minutes, never beyond its deadline, out of the hours in
+    which the number may be called, or more often than the company allows. The promise stays where it is."""
+    settings = runtime.settings
+
+    async def effect(session: Session) -> Snoozed:
+        order = await lock_order_of(session, task_id)
+        return await snooze(
+            session,
+            processes,
+            order,
+            task_id,
+            wanted,
+            who=who,
+            limits=Limits(minutes=settings.snooze_minutes, times=settings.snoozes_per_task),
+            zone=ZoneInfo(settings.timezone),
+            now=clock(),
+        )
+
+    return await once.run(runtime.db, str(who.account_id), effect, status=200)
+
+
 @router.get("/notices")
 async def list_notices(who: Reader, runtime: RuntimeDep, limit: Limit = 50, after: UUID | None = None) -> NoticePage:
     """What you were told, the newest first: reminders, what was given to you or taken away, what is late below you;
     numbers without an owner are told to whoever may distribute."""
     async with runtime.db.read() as session:
-        return await notices.page(session, who=who, distributes=who.may(LEADS_DISTRIBUTE), limit=limit, after=after)
+        return await notices.page(session, who=who, limit=limit, after=after)
+
+
+@router.post("/notices/{notice_id}/acknowledge", status_code=204)
+async def acknowledge_notice(
+    who: Reader, runtime: RuntimeDep, clock: ClockDep, notice_id: UUID, wanted: Acknowledgement
+) -> None:
+    """Says that you know of it, with a remark if you like. The first time counts."""
+    async with runtime.db.transaction() as session:
+        await notices.acknowledge(session, notice_id, wanted, who=who, now=clock())
+
+
+@router.get("/escalations")
+async def list_escalations(
+    who: Reader,
+    runtime: RuntimeDep,
+    waiting: Annotated[bool, Query(description="only what nobody has acknowledged")] = False,
+    limit: Limit = 50,
+    after: UUID | None = None,
+) -> EscalationPage:
+    """What was escalated to you as a superior (or as whoever distributes), the newest first, as it stands now."""
+    async with runtime.db.read() as session:
+        return await notices.escalations(session, who=who, waiting=waiting, limit=limit, after=after)

@@ -104,7 +104,11 @@ async def _read_team(session: ReadSession, who: Principal, key: str) -> State | 
 
 
 def _rows(found: Any) -> list[dict[str, Any]]:
-    return [dict(row._mapping) for row in found]
+    # The driver's ids are of a class of its own, which orjson does not know.
+    return [
+        {name: str(value) if isinstance(value, UUID) else value for name, value in row._mapping.items()}
+        for row in found
+    ]
 
 
 def _changes_at(state: State) -> datetime | None:

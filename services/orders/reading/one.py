@@ -204,13 +204,17 @@ async def read_order(
         raise OrderNotFound
     customer = (await session.execute(_CUSTOMER, {"id": order.customer_id, "order_id": order_id, "now": now})).one()
     tasks = await open_tasks(session, order_id)
-    to_team = any(task.to_team for task in tasks)
+    calls = any(
+        task.owner_id == who.account_id or (task.to_team and who.team and who.team == order.team)
+        for task in tasks
+        if task.kind != "answer"
+    )
 
     def shown(phone: str) -> str:
         return shown_phone(
             phone,
             who=who,
-            owner_id=who.account_id if to_team and who.team and who.team == order.team else order.owner_id,
+            owner_id=who.account_id if calls else order.owner_id,
             closer_id=order.closer_id,
             is_open=order.level_kind == "open",
             level_since=order.level_since,

@@ -116,6 +116,68 @@ class PromiseMadeGood(Contract):
     kept_by: str = ""
 
 
+class TaskSnoozed(Contract):
+    """Somebody put a task of theirs back on the due list; its promise did not move."""
+
+    task_id: UUID
+    order_id: UUID
+    kind: str
+    """Of its promise."""
+    at: Instant
+    until: Instant
+    times: int
+    """How often it was snoozed, this time included."""
+    owner_id: UUID
+    owner_code: str = ""
+
+
+class FirstCallMade(Contract):
+    """Somebody called a number for the first time since it was assigned to its owner."""
+
+    order_id: UUID
+    assignment: int
+    promise_id: UUID
+    interaction_id: UUID
+    owner_id: UUID | None = None
+    """Who should have called."""
+    owner_code: str = ""
+    team: str = ""
+    by_id: UUID | None = None
+    """Who called."""
+    by: str = ""
+    arrived_at: Instant
+    assigned_at: Instant
+    called_at: Instant
+    deadline_at: Instant
+    in_time: bool
+    """Not after the deadline (SLA) of the first call."""
+    wait_seconds: int
+    """From the arrival of the number, in calling hours."""
+    wait_since_assigned_seconds: int
+    """From its assignment, in calling hours."""
+    late_seconds: int
+    """After the deadline, wall time; 0 if in time."""
+    channel: str = ""
+    product: str = ""
+    landing_page: str = ""
+    campaign: str = ""
+    marketer: str = ""
+
+
+class TakingLimitReached(Contract):
+    """So many untouched numbers were taken away from somebody in a shift that they should get no more until they switch
+    themselves on duty again."""
+
+    account_id: UUID
+    code: str
+    taken: int
+    since: Instant
+    """When the shift began."""
+    at: Instant
+    order_id: UUID
+    """The last that was taken."""
+
+
 class ReassignmentRequested(Contract):
     """Care asks leads, the only writer of the owner, to take a number away."""
 
@@ -228,6 +290,9 @@ INTERACTION_LOGGED: Final = EventType("orders.interaction.logged.v1", Interactio
 INTERACTION_UNDONE: Final = EventType("orders.interaction.undone.v1", InteractionUndone)
 PROMISE_ENDED: Final = EventType("orders.promise.ended.v1", PromiseEnded)
 PROMISE_MADE_GOOD: Final = EventType("orders.promise.made_good.v1", PromiseMadeGood)
+TASK_SNOOZED: Final = EventType("orders.task.snoozed.v1", TaskSnoozed)
+FIRST_CALL_MADE: Final = EventType("orders.first_call.made.v1", FirstCallMade)
+TAKING_LIMIT_REACHED: Final = EventType("orders.taking_limit.reached.v1", TakingLimitReached)
 REASSIGNMENT_REQUESTED: Final = EventType("orders.reassignment.requested.v1", ReassignmentRequested)
 ORDER_CLOSED: Final = EventType("orders.order.closed.v1", OrderClosed)
 ORDER_CANCELLED: Final = EventType("orders.order.cancelled.v1", OrderCancelled)

@@ -31,7 +31,13 @@ async def test_a_call_is_a_row_an_event_a_level_and_a_nudge_in_one_transaction(s
     await shop.call(order_id, "no_answer")
     written = [item["type"] for item in (await shop.service.outbox())[before:]]
     assert sorted(written) == sorted(
-        ["orders.interaction.logged.v1", "orders.promise.ended.v1", "orders.level.changed.v1", "CareWorkflow"]
+        [
+            "orders.interaction.logged.v1",
+            "orders.promise.ended.v1",
+            "orders.first_call.made.v1",
+            "orders.level.changed.v1",
+            "CareWorkflow",
+        ]
     )
     moved = (await shop.service.outbox("orders.level.changed.v1"))[-1]["payload"]
     assert (moved["cause"], moved["actor"], moved["to_level"]) == ("call_result", "NV01", "L1.4")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
+from shared.contracts.events.orders import TAKING_LIMIT_REACHED, TakingLimitReached
 from tests.integration.staff.company import Company, title
 
 
@@ -88,3 +93,22 @@ async def test_a_switch_is_true_or_false(company: Company) -> None:
     admin = await company.admin()
     for wrong in ({}, {"on_duty": "yes"}, {"on_duty": None}, {"on_duty": 1}, {"on_duty": True, "until": "noon"}):
         assert title(await admin.http.put("/v1/me/duty", json=wrong)) == "invalid"
+
+
+async def test_whoever_lost_too_many_untouched_numbers_is_off_duty_until_they_switch_themselves_on(
+    company: Company,
+) -> None:
+    admin = await company.admin()
+    lan = await company.hire(admin, "lan")
+    await lan.http.put("/v1/me/duty", json={"on_duty": True})
+    now = datetime.now(UTC)
+    reached = TakingLimitReached(
+        account_id=UUID(lan.id), code="NV001", taken=3, since=now - timedelta(hours=1), at=now, order_id=uuid7()
+    )
+    for _ in range(2):
+        await company.staff.receive(TAKING_LIMIT_REACHED, reached, subject=lan.id)
+    assert (await lan.http.get("/v1/me")).json()["on_duty"] is False
+    assert [event["on_duty"] for event in await switches(company)] == [True, False]
+    await lan.http.put("/v1/me/duty", json={"on_duty": True})
+    await company.staff.receive(TAKING_LIMIT_REACHED, reached, subject=lan.id)
+    assert (await lan.http.get("/v1/me")).json()["on_duty"] is True, "what was asked before the switch is over"
