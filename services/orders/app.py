@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from services.orders.activities import activities
+from services.orders.addresses.api import UPLOAD
+from services.orders.addresses.api import router as addresses
 from services.orders.care.processes import PROCESSES, Processes
 from services.orders.clock import CLOCK, Clock, utc_now
 from services.orders.closing.api import router as closing
 from services.orders.consumers import handlers
+from services.orders.customers.api import router as customers
+from services.orders.fields.api import router as fields
 from services.orders.goods.api import router as goods
 from services.orders.levels.api import router as levels
 from services.orders.levels.history import router as transitions
@@ -62,8 +66,12 @@ SERVICE = Service(
         goods,
         processes,
         due_lists,
+        customers,
+        fields,
+        addresses,
         streams_router(streams),
     ),
+    uploads=(UPLOAD,),
     background={"relay": {"promises": _promises}},
     handlers=handlers,
     activities=activities,

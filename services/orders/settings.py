@@ -51,3 +51,10 @@ class OrdersSettings(Settings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    blocked_deposit_percent: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="of the total, what a blocked customer ('bom hàng') must pay as a deposit for an order to be closed",
+    )

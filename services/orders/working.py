@@ -239,7 +239,13 @@ async def close_order(
         order = await lock_visible(session, order_id, who)
         now = clock()
         closed = await close(
-            session, order, closing, staff(who), now=now, allow_waiting=runtime.settings.allow_waiting_stock
+            session,
+            order,
+            closing,
+            staff(who),
+            now=now,
+            allow_waiting=runtime.settings.allow_waiting_stock,
+            blocked_deposit_percent=runtime.settings.blocked_deposit_percent,
         )
         closed = await _follow(session, processes, closed, now=now)
         return await _closed(session, processes, closed, now=now)
@@ -273,6 +279,7 @@ async def edit_contents(
             version=version,
             now=now,
             allow_waiting=runtime.settings.allow_waiting_stock,
+            blocked_deposit_percent=runtime.settings.blocked_deposit_percent,
         )
         closed = await _closed(session, processes, edited, now=now)
     tag(response, closed.version)

@@ -26,6 +26,7 @@ PERSONAL = {
     "leads.lead.duplicated.v1": {"note"},
     "leads.phone.revealed.v1": {"reason"},
     "leads.message.received.v1": {"text"},
+    "orders.customer.changed.v1": {"name", "phones"},
     "orders.order.closed.v1": {"recipient", "phone", "address.detail", "note"},
     "staff.account.changed.v1": {"name"},
 }
@@ -49,6 +50,9 @@ REQUIRED = {
     "leads.tag.changed.v1": {"tag_id", "version", "name", "colour"},
     "leads.message.received.v1": {"message_id", "order_id", "at", "channel"},
     "leads.lead.withdrawn.v1": {"lead_id", "was", "withdrawn_at"},
+    "orders.customer.changed.v1": {"customer_id", "version", "at"},
+    "orders.customer.merged.v1": {"merge_id", "kept_id", "gone_id", "at"},
+    "orders.customer.unmerged.v1": {"merge_id", "kept_id", "restored_id", "at"},
     "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
     "orders.interaction.undone.v1": {"interaction_id", "order_id", "at"},
     "orders.level.changed.v1": {

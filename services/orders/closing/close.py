@@ -9,8 +9,10 @@ from sqlalchemy import text
 
 from services.orders import customers
 from services.orders.actors import Actor
+from services.orders.addresses.checking import checked
 from services.orders.closing import contents, fulfilment
 from services.orders.closing.contents import Contents
+from services.orders.closing.demands import ensure_deposit, ensure_fields
 from services.orders.closing.domain import (
     INBOUND_CHANNELS,
     AlreadyClosed,
@@ -37,16 +39,26 @@ AND (direction = 'in' OR result NOT IN ('', 'no_answer', 'busy', 'switched_off')
 
 
 async def close(
-    session: Session, order: Order, closing: Closing, actor: Actor, *, now: datetime, allow_waiting: bool
+    session: Session,
+    order: Order,
+    closing: Closing,
+    actor: Actor,
+    *,
+    now: datetime,
+    allow_waiting: bool,
+    blocked_deposit_percent: int = 0,
 ) -> Order:
     """Closes a locked order: contents, closer, stock, level L5, the event that shipping and reporting read, fulfilment.
 
     Args:
         allow_waiting: whether it may be closed without enough stock and wait for it (rule D19).
+        blocked_deposit_percent: of the total, what a blocked customer must pay as a deposit (rule D46).
 
     Raises:
         AlreadyClosed, MoveNotAllowed: the order cannot be closed from where it stands.
         UnknownProducts, FreeOnlyAsGift, DiscountTooLarge, DepositTooLarge, InvalidRecipientPhone,
+        UnknownUnit, UnitElsewhere, UnitsNotLoaded: the codes of the address will not do.
+        InvalidFields, DepositRequired: a field of the trade is missing, or the deposit of a blocked customer.
         ConversationRequired, OutOfStock: what rule D16 and the stock ask for is missing.
     """
     if order.level == CLOSED:
@@ -55,10 +67,11 @@ async def close(
     phone = read_phone(closing.phone) if closing.phone else order.phone
     if phone is None:
         raise InvalidRecipientPhone
+    address = await checked(session, closing.address)
     agreed = Contents(
         recipient=closing.recipient,
         phone=phone,
-        address=closing.address,
+        address=address,
         lines=priced(closing.lines, catalogue),
         discount=closing.discount,
         shipping_fee=closing.shipping_fee,
@@ -66,7 +79,8 @@ async def close(
         deliver_on=closing.deliver_on,
         note=closing.note,
     )
-    agreed.sums()
+    await ensure_fields(session, order.id)
+    await ensure_deposit(session, order.customer_id, agreed, percent=blocked_deposit_percent)
     await _converse(session, order, closing, actor, now=now)
     closed = replace(
         order, version=order.version + 1, closed_at=now, closer_id=actor.account_id, closer_code=actor.code
@@ -74,9 +88,8 @@ async def close(
     move = Move(CLOSED, at=now, recorded_at=now, cause="closed", given=frozenset({"order"}))
     closed = await move_level(session, closed, move, actor)
     await contents.write(session, closed, agreed, actor, at=now)
-    address = closing.address.model_dump()
     await customers.confirm(session, order.customer_id, at=now, by=actor.code, interaction_id=None)
-    await customers.remember(session, order.customer_id, name=closing.recipient, at=now, **address)
+    await customers.remember(session, order.customer_id, name=closing.recipient, address=address, actor=actor, at=now)
     waits_for = await stock.reserve(session, order.id, at=now)
     if waits_for and not allow_waiting:
         raise OutOfStock(skus=", ".join(waits_for))

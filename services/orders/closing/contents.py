@@ -11,7 +11,8 @@ import orjson
 from sqlalchemy import text
 
 from services.orders.actors import Actor
-from services.orders.closing.domain import DeliveryAddress, Money, PricedLine, money
+from services.orders.addresses.checking import DeliveryAddress
+from services.orders.closing.domain import Money, PricedLine, money
 from services.orders.record import Order
 from services.orders.text import words
 from shared.contracts.events.orders import ORDER_CLOSED, Address, OrderClosed, OrderLine
@@ -50,6 +51,7 @@ _SET: Final = text(
     """
 UPDATE orders SET version = :version, closed_at = :closed_at, closer_id = :closer_id, closer_code = :closer_code,
     recipient = :recipient, recipient_phone = :phone, province = :province, district = :district, ward = :ward,
+    province_code = :province_code, district_code = :district_code, ward_code = :ward_code,
     address = :detail, note = :note, deliver_on = :deliver_on, discount = :discount, shipping_fee = :shipping_fee,
     deposit = :deposit, total = :total,
     search = to_tsvector('simple', :words)
@@ -74,8 +76,8 @@ VALUES (:id, :version, :at, :by_id, :by_code, :reason, CAST(:contents AS jsonb))
 )
 _READ: Final = text(
     """
-SELECT recipient, recipient_phone AS phone, province, district, ward, address AS detail, discount, shipping_fee, deposit,
-    deliver_on, note
+SELECT recipient, recipient_phone AS phone, province, district, ward, province_code, district_code, ward_code,
+    address AS detail, discount, shipping_fee, deposit, deliver_on, note
 FROM orders WHERE id = :id
 """
 )
@@ -187,6 +189,7 @@ def _event(order: Order, contents: Contents, sums: Money) -> OrderClosed:
     assert order.closer_id is not None
     return OrderClosed(
         order_id=order.id,
+        customer_id=order.customer_id,
         version=order.version,
         code=order.code,
         closed_at=order.closed_at,

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from services.orders.addresses.checking import DeliveryAddress
 from services.orders.goods.products import Amount, Product
 from shared.contracts.events.orders import OrderLine
 from shared.errors import Problem
@@ -66,17 +67,6 @@ class OutOfStock(Problem):
     status = 409
     vi = "Không đủ hàng: {skus}. Giảm số lượng, đổi sản phẩm, hoặc nhờ quản lý cho phép chờ hàng."
     en = "There is not enough stock of {skus}. Take fewer, another product, or ask to allow waiting for stock."
-
-
-class DeliveryAddress(BaseModel):
-    """Where it goes: province, ward and detail since July 2025; the district only for an address of the old form."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    province: Words = Field(examples=["Thành phố Hồ Chí Minh"])
-    ward: Words = Field(examples=["Phường Bến Thành"])
-    detail: Words = Field(examples=["12 Lê Lợi"])
-    district: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
 
 
 class ClosingLine(BaseModel):

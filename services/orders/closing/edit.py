@@ -13,11 +13,12 @@ from sqlalchemy import text
 
 from services.orders import customers
 from services.orders.actors import Actor
+from services.orders.addresses.checking import DeliveryAddress, checked
 from services.orders.closing import contents, fulfilment
 from services.orders.closing.contents import Contents
+from services.orders.closing.demands import ensure_deposit
 from services.orders.closing.domain import (
     ClosingLine,
-    DeliveryAddress,
     InvalidRecipientPhone,
     OutOfStock,
     PricedLine,
@@ -107,6 +108,7 @@ async def edit(
     version: int,
     now: datetime,
     allow_waiting: bool,
+    blocked_deposit_percent: int = 0,
 ) -> Order:
     """Changes the contents of a locked order: a further version, the stock by difference, the event that shipping and
     reporting follow. Who closed it, and when, stays.
@@ -114,12 +116,13 @@ async def edit(
     Args:
         version: on which the edit rests.
         allow_waiting: whether it may wait for stock afterwards (rule D19).
+        blocked_deposit_percent: of the total, what a blocked customer must pay as a deposit (rule D46).
 
     Raises:
         NotClosed, AlreadyPosted: it is not to be edited.
         PreconditionFailed: somebody edited it meanwhile.
-        UnknownProducts, FreeOnlyAsGift, DiscountTooLarge, DepositTooLarge, InvalidRecipientPhone, OutOfStock: the
-            contents will not do.
+        UnknownProducts, FreeOnlyAsGift, DiscountTooLarge, DepositTooLarge, InvalidRecipientPhone, OutOfStock,
+            DepositRequired, UnknownUnit, UnitElsewhere, UnitsNotLoaded: the contents will not do.
     """
     await ensure_not_posted(session, order)
     if order.level != CLOSED:
@@ -130,10 +133,13 @@ async def edit(
     after = await _changed(session, before, wanted)
     if after == before:
         return order
+    if after.sums() != before.sums():
+        await ensure_deposit(session, order.customer_id, after, percent=blocked_deposit_percent)
     edited = replace(order, version=order.version + 1)
     await contents.write(session, edited, after, actor, at=now, reason=wanted.reason.strip())
-    address = after.address.model_dump()
-    await customers.remember(session, order.customer_id, name=after.recipient, at=now, **address)
+    await customers.remember(
+        session, order.customer_id, name=after.recipient, address=after.address, actor=actor, at=now
+    )
     waits_for, served = await stock.exchange(session, order.id, before=units_of(before.lines), at=now)
     if waits_for and not allow_waiting:
         raise OutOfStock(skus=", ".join(waits_for))
@@ -157,6 +163,8 @@ async def _changed(session: Session, before: Contents, wanted: OrderEdit) -> Con
     }
     if wanted.lines is not None:
         given["lines"] = await _lines(session, before.lines, wanted.lines)
+    if wanted.address is not None:
+        given["address"] = await checked(session, wanted.address)
     if wanted.phone is not None:
         phone = read_phone(wanted.phone)
         if phone is None:

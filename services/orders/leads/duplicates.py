@@ -103,7 +103,10 @@ async def found(session: Session, lead: DuplicateFound) -> None:
         await move_level(session, order, move, actor.of(lead.by_id, lead.by))
         await _tell_anchor(session, anchor, lead)
         if lead.cause == "merged":
-            await customers.merge(session, order.customer_id, into=anchor.customer_id)
+            by = actor.of(lead.by_id, lead.by)
+            await customers.merge(
+                session, order.customer_id, into=anchor.customer_id, actor=by, at=lead.at, reason=lead.reason
+            )
     await intake.follow_owners(session, [order.id], causes=REQUEST)
     await care.touch(session, [order.id])
 

@@ -48,7 +48,14 @@ async def get_order(
     """An order with everything that its screen shows, but the timeline. The `ETag` of a closed order is the version of its
     contents, for their edit."""
     async with runtime.db.read() as session:
-        order = await one.read_order(session, processes, order_id, who=who, now=clock())
+        order = await one.read_order(
+            session,
+            processes,
+            order_id,
+            who=who,
+            now=clock(),
+            blocked_deposit_percent=runtime.settings.blocked_deposit_percent,
+        )
     if order.contents is not None:
         tag(response, order.contents.version)
     return order

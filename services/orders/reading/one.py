@@ -45,7 +45,10 @@ class CustomerView(BaseModel):
     do_not_call_at: datetime | None
     orders: int = Field(description="how many orders this customer has, this one included")
     delivered: int
-    returned: int
+    returned: int = Field(description="parcels that came back or are on their way back")
+    blocked_at: datetime | None = Field(default=None, description="'bom hàng' (rule D46); null: not blocked")
+    blocked_reason: str = ""
+    deposit_percent: int = Field(default=0, description="of the total, that a closing must bring as a deposit")
 
 
 class LeadView(BaseModel):
@@ -84,6 +87,9 @@ class ContentsView(BaseModel):
     province: str
     district: str
     ward: str
+    province_code: str = Field(default="", description="of the statistics office; empty where it was typed as text")
+    district_code: str = ""
+    ward_code: str = ""
     address: str
     lines: list[LineView]
     discount: Dong
@@ -170,7 +176,7 @@ WHERE o.id = :id AND {VISIBLE}
 )
 _CUSTOMER: Final = text(
     f"""
-SELECT c.id, c.confirmed_at, c.confirmed_by,
+SELECT c.id, c.confirmed_at, c.confirmed_by, c.blocked_at, c.blocked_reason,
     CASE WHEN c.name <> '' THEN c.name ELSE coalesce((
         SELECT o.name FROM orders o WHERE o.customer_id = c.id AND o.name <> '' ORDER BY o.id LIMIT 1), '') END AS name,
     (SELECT greatest(c.do_not_call_at, {SINCE}) FROM orders o WHERE o.id = :order_id) AS do_not_call_at,
@@ -193,9 +199,18 @@ FROM tasks WHERE order_id = :id AND closed_at IS NULL ORDER BY due_at, id
 
 
 async def read_order(
-    session: ReadSession, processes: Processes, order_id: UUID, *, who: Principal, now: datetime
+    session: ReadSession,
+    processes: Processes,
+    order_id: UUID,
+    *,
+    who: Principal,
+    now: datetime,
+    blocked_deposit_percent: int = 0,
 ) -> OrderView:
     """
+    Args:
+        blocked_deposit_percent: what the company demands of a blocked customer at closing.
+
     Raises:
         OrderNotFound: there is no such order, or not for this viewer.
     """
@@ -260,6 +275,9 @@ async def read_order(
             orders=customer.orders,
             delivered=customer.delivered,
             returned=customer.returned,
+            blocked_at=customer.blocked_at,
+            blocked_reason=customer.blocked_reason,
+            deposit_percent=blocked_deposit_percent if customer.blocked_at else 0,
         ),
         contents=await _contents(session, order, phone=shown(order.recipient_phone)) if order.closed_at else None,
         shipment=_shipment(order) if order.shipment_id else None,

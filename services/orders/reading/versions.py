@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.orders.access import VISIBLE, OrderNotFound, shown_phone, viewer
-from services.orders.closing.domain import DeliveryAddress
+from services.orders.addresses.checking import DeliveryAddress
 from services.orders.reading.one import LineView
 from shared.auth import Principal
 from shared.contracts.base import Dong

@@ -204,6 +204,10 @@ class Address(Contract):
     ward: str
     detail: str = personal()
     district: str = ""
+    province_code: str = ""
+    """Of the statistics office, in the era of the address (old with a district); empty where it was typed as text."""
+    district_code: str = ""
+    ward_code: str = ""
 
 
 class OrderClosed(Contract):
@@ -229,6 +233,8 @@ class OrderClosed(Contract):
     cod: Dong
     """What the courier asks of the customer in all (rule D30)."""
     note: str = personal("")
+    customer_id: UUID | None = None
+    """As it was then; a merge of customers tells which orders went where."""
 
 
 class OrderCancelled(Contract):

@@ -1,10 +1,9 @@
-"""Customers: one for each telephone number that ever reached us."""
+"""The numbers of customers: a number belongs to one customer, who is known by it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -47,40 +46,6 @@ SELECT * FROM unnest(CAST(:phones AS text[]), CAST(:customers AS uuid[])) AS t (
 ON CONFLICT (phone) DO NOTHING
 """
 )
-_REFUSE: Final = text(
-    """
-UPDATE customers SET do_not_call_at = :at, do_not_call_reason = :reason
-WHERE id = :id AND (do_not_call_at IS NULL OR do_not_call_at < :at)
-"""
-)
-_ALLOW: Final = text(
-    """
-UPDATE customers SET do_not_call_at = CAST(:before AS timestamptz),
-    do_not_call_reason = CASE WHEN CAST(:before AS timestamptz) IS NULL THEN '' ELSE do_not_call_reason END
-WHERE id = :id AND do_not_call_at = :refused_at
-"""
-)
-_LIFT: Final = text("UPDATE customers SET do_not_call_at = NULL, do_not_call_reason = '' WHERE id = :id")
-_ADDRESS: Final = text(
-    """
-INSERT INTO customer_addresses (id, customer_id, province, district, ward, detail, used_at)
-VALUES (:id, :customer_id, :province, :district, :ward, :detail, :at)
-ON CONFLICT (customer_id, province, district, ward, detail) DO UPDATE SET used_at = excluded.used_at
-"""
-)
-_CONFIRM: Final = text(
-    """
-UPDATE customers SET confirmed_at = :at, confirmed_by = :by, confirmed_interaction = :interaction
-WHERE id = :id AND (confirmed_at IS NULL OR confirmed_at > :at)
-"""
-)
-_UNCONFIRM: Final = text(
-    """
-UPDATE customers SET confirmed_at = NULL, confirmed_by = '', confirmed_interaction = NULL
-WHERE id = :id AND confirmed_interaction = :interaction
-"""
-)
-_NAME: Final = text("UPDATE customers SET name = :name WHERE id = :id AND name <> :name")
 
 
 async def ensure(session: Session, contacts: Sequence[Contact]) -> list[UUID]:
@@ -100,63 +65,6 @@ async def ensure(session: Session, contacts: Sequence[Contact]) -> list[UUID]:
     if others:
         await session.execute(_ADD_PHONES, {"phones": list(others), "customers": list(others.values())})
     return ids
-
-
-async def refuse_calls(session: Session, customer_id: UUID, *, at: datetime, reason: str) -> None:
-    """Puts a customer's numbers on the do-not-call list (rule D13)."""
-    await session.execute(_REFUSE, {"id": customer_id, "at": at, "reason": reason})
-
-
-async def allow_calls(session: Session, customer_id: UUID, *, refused_at: datetime, before: datetime | None) -> None:
-    """Takes a refusal back that was a mistake, unless the customer has refused again since.
-
-    Args:
-        refused_at: the refusal.
-        before: when the customer had refused before that, or None.
-    """
-    await session.execute(_ALLOW, {"id": customer_id, "refused_at": refused_at, "before": before})
-
-
-async def lift_refusal(session: Session, customer_id: UUID) -> None:
-    """Somebody took responsibility, with a reason, for calling a customer again who had refused."""
-    await session.execute(_LIFT, {"id": customer_id})
-
-
-async def confirm(session: Session, customer_id: UUID, *, at: datetime, by: str, interaction_id: UUID | None) -> None:
-    """Notes the first conversation with a customer: from then on they are a contact, not just a number."""
-    await session.execute(_CONFIRM, {"id": customer_id, "at": at, "by": by, "interaction": interaction_id})
-
-
-async def unconfirm(session: Session, customer_id: UUID, *, interaction_id: UUID) -> None:
-    """The conversation that confirmed a customer was taken back."""
-    await session.execute(_UNCONFIRM, {"id": customer_id, "interaction": interaction_id})
-
-
-async def remember(
-    session: Session,
-    customer_id: UUID,
-    *,
-    name: str,
-    province: str,
-    district: str,
-    ward: str,
-    detail: str,
-    at: datetime,
-) -> None:
-    """Keeps the name and address that an order was closed with."""
-    await session.execute(_NAME, {"id": customer_id, "name": name})
-    await session.execute(
-        _ADDRESS,
-        {
-            "id": uuid7(),
-            "customer_id": customer_id,
-            "province": province,
-            "district": district,
-            "ward": ward,
-            "detail": detail,
-            "at": at,
-        },
-    )
 
 
 _LOCK_NUMBERS_OF: Final = text(
@@ -182,32 +90,15 @@ SELECT id FROM orders
 WHERE customer_id IN (SELECT customer_id FROM orders WHERE id = ANY(CAST(:orders AS uuid[]))) ORDER BY id FOR UPDATE
 """
 )
-_MERGE: Final = text(
-    """
-WITH phones AS (
-    UPDATE customer_phones SET customer_id = :into WHERE customer_id = :id
-), orders AS (
-    UPDATE orders SET customer_id = :into WHERE customer_id = :id
-), addresses AS (
-    INSERT INTO customer_addresses (id, customer_id, province, district, ward, detail, used_at)
-    SELECT uuidv7(), :into, province, district, ward, detail, used_at FROM customer_addresses WHERE customer_id = :id
-    ON CONFLICT (customer_id, province, district, ward, detail)
-    DO UPDATE SET used_at = greatest(customer_addresses.used_at, excluded.used_at)
-), gone AS (
-    UPDATE customers SET merged_into = :into WHERE id = :id
+_LOCK_PHONES: Final = text(
+    "SELECT phone FROM customer_phones WHERE customer_id = ANY(CAST(:customers AS uuid[])) ORDER BY phone FOR UPDATE"
 )
-UPDATE customers AS c SET
-    name = CASE WHEN c.name = '' THEN o.name ELSE c.name END,
-    do_not_call_reason = CASE WHEN c.do_not_call_at IS NULL OR c.do_not_call_at < o.do_not_call_at
-        THEN o.do_not_call_reason ELSE c.do_not_call_reason END,
-    do_not_call_at = greatest(c.do_not_call_at, o.do_not_call_at),
-    confirmed_by = CASE WHEN c.confirmed_at IS NULL OR o.confirmed_at < c.confirmed_at THEN o.confirmed_by
-        ELSE c.confirmed_by END,
-    confirmed_interaction = CASE WHEN c.confirmed_at IS NULL OR o.confirmed_at < c.confirmed_at
-        THEN o.confirmed_interaction ELSE c.confirmed_interaction END,
-    confirmed_at = least(c.confirmed_at, o.confirmed_at)
-FROM customers o WHERE c.id = :into AND o.id = :id
-"""
+_LOCK_ORDERS: Final = text(
+    "SELECT id FROM orders WHERE customer_id = ANY(CAST(:customers AS uuid[])) ORDER BY id FOR UPDATE"
+)
+# Not FOR UPDATE: an order that is born refers to its customer, and must not wait for it.
+_LOCK_CUSTOMERS: Final = text(
+    "SELECT id FROM customers WHERE id = ANY(CAST(:customers AS uuid[])) ORDER BY id FOR NO KEY UPDATE"
 )
 
 
@@ -239,13 +130,19 @@ async def renumber(
     return found
 
 
+async def lock_customers_of(session: Session, *customers: UUID) -> None:
+    """Locks everything of these customers: numbers, then all their orders, then they themselves."""
+    for statement in (_LOCK_PHONES, _LOCK_ORDERS):
+        await session.execute(statement, {"customers": list(customers)})
+    await lock_rows(session, *customers)
+
+
+async def lock_rows(session: Session, *customers: UUID) -> None:
+    """Locks the rows of customers, whose numbers and orders are locked already where they matter."""
+    await session.execute(_LOCK_CUSTOMERS, {"customers": list(customers)})
+
+
 async def lock_both(session: Session, *orders: UUID) -> None:
     """Locks everything of the customers of two orders: numbers first, then all their orders."""
     await session.execute(_LOCK_PHONES_OF, {"orders": list(orders)})
     await session.execute(_LOCK_ORDERS_OF, {"orders": list(orders)})
-
-
-async def merge(session: Session, customer_id: UUID, *, into: UUID) -> None:
-    """Two customers are one person: numbers, orders, addresses and refusals go to the one that stays (`lock_both`)."""
-    if customer_id != into:
-        await session.execute(_MERGE, {"id": customer_id, "into": into})

@@ -1,0 +1,200 @@
+"""What may stand in a field of the trade. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, Literal
+
+from services.orders.text import read_phone
+from shared.errors import Problem
+
+Subject = Literal["customer", "order"]
+FieldType = Literal["text", "number", "date", "choice", "multi_choice", "boolean", "phone"]
+
+MAX_TEXT: Final = 1000
+"""Characters of a text."""
+MAX_NUMBER: Final = 10**15
+"""A number larger than this is a slip of the hand, and JSON readers would round it."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    code: str
+    vi: str
+    en: str
+    retired: bool = False
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A field as it may be filled in."""
+
+    key: str
+    type: FieldType
+    required: bool = False
+    choices: tuple[Choice, ...] = ()
+    retired: bool = False
+
+
+class InvalidFields(Problem):
+    """`errors` lists field, message and code, as `invalid` does."""
+
+    type = "invalid-fields"
+    status = 422
+    vi = "Một số trường chưa đúng: {summary}. Sửa rồi lưu lại; chưa có gì được lưu."
+    en = "Some fields are not right: {summary}. Correct them and save again; nothing was saved."
+
+
+class _Wrong(Exception):
+    """A value will not do: code, what to do in Vietnamese, the same in English."""
+
+
+def changed(
+    definitions: Sequence[Definition], given: Mapping[str, Any], *, before: Mapping[str, Any], complete: bool
+) -> dict[str, Any]:
+    """All values after an edit.
+
+    Args:
+        given: what is to be different; None takes a value away. A field that is missing stays as it is.
+        complete: whether what is required must be there afterwards.
+
+    Raises:
+        InvalidFields: a field is unknown, retired or wrongly filled in, or something required is missing.
+    """
+    known = {definition.key: definition for definition in definitions}
+    after, errors = dict(before), list[dict[str, str]]()
+    for key, value in given.items():
+        try:
+            cleaned = _cleaned(known.get(key), value, before=before.get(key))
+        except _Wrong as wrong:
+            errors.append(_error(key, *wrong.args))
+            continue
+        if cleaned is None:
+            after.pop(key, None)
+        else:
+            after[key] = cleaned
+    if complete:
+        wrong_keys = {error["field"] for error in errors}
+        errors += [
+            _error(key, "missing", "bắt buộc, hãy điền", "is required")
+            for key, definition in known.items()
+            if definition.required and not definition.retired and key not in after and f"fields.{key}" not in wrong_keys
+        ]
+    if errors:
+        raise InvalidFields(
+            summary="; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors
+        )
+    return after
+
+
+def sought(definition: Definition, typed: str) -> dict[str, Any]:
+    """The JSON that a value contains when it is what somebody looks for.
+
+    Raises:
+        InvalidFields: no such value can be.
+    """
+    value: Any = typed
+    try:
+        if definition.type == "number":
+            value = _typed_number(typed)
+        elif definition.type == "boolean":
+            value = {"true": True, "false": False}.get(typed.lower(), typed)
+        elif definition.type == "multi_choice":
+            value = [typed]
+        every = Definition(definition.key, definition.type, choices=definition.choices)
+        cleaned = _cleaned(every, value, before=value)
+    except _Wrong as wrong:
+        error = _error(definition.key, *wrong.args)
+        raise InvalidFields(summary=f"{error['field']}: {error['message']}", errors=[error]) from None
+    return {definition.key: cleaned}
+
+
+def _error(key: str, code: str, vi: str, en: str) -> dict[str, str]:
+    return {"field": f"fields.{key}", "code": code, "message": vi, "message_en": en}
+
+
+def _cleaned(definition: Definition | None, value: Any, *, before: Any) -> Any:
+    """The value as it is kept; None = there is none."""
+    if definition is None:
+        raise _Wrong("unknown", "không có trường này", "there is no such field")
+    if value is None or (isinstance(value, str) and not value.strip()) or value == []:
+        return None
+    if definition.retired and value != before:
+        raise _Wrong("retired", "trường này đã ngừng dùng", "this field is not in use any more")
+    return _READERS[definition.type](definition, value, before)
+
+
+def _text(_: Definition, value: Any, __: Any) -> Any:
+    if not isinstance(value, str):
+        raise _Wrong("text", "phải là chữ", "must be text")
+    value = value.strip()
+    if len(value) > MAX_TEXT:
+        raise _Wrong("too_long", f"dài quá {MAX_TEXT} ký tự", f"is longer than {MAX_TEXT} characters")
+    if "\x00" in value:
+        raise _Wrong("text", "có ký tự không hợp lệ", "has a character that no text has")
+    return value
+
+
+def _number(_: Definition, value: Any, __: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _Wrong("number", "phải là số, ví dụ 36.5", "must be a number, e.g. 36.5")
+    if abs(value) > MAX_NUMBER:
+        raise _Wrong("too_large", "số lớn quá", "is too large a number")
+    return int(value) if float(value).is_integer() else value
+
+
+def _typed_number(typed: str) -> Any:
+    try:
+        return float(typed)
+    except ValueError:
+        return typed
+
+
+def _date(_: Definition, value: Any, __: Any) -> str:
+    try:
+        return date.fromisoformat(value if len(value) == 10 else "").isoformat()
+    except (TypeError, ValueError):
+        raise _Wrong("date", "phải là ngày, ví dụ 1990-12-31", "must be a day, e.g. 1990-12-31") from None
+
+
+def _boolean(_: Definition, value: Any, __: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Wrong("boolean", "phải là true hoặc false", "must be true or false")
+    return value
+
+
+def _phone(_: Definition, value: Any, __: Any) -> str:
+    phone = read_phone(value) if isinstance(value, str) else None
+    if phone is None:
+        raise _Wrong("phone", "không phải số điện thoại", "cannot be a telephone number")
+    return phone
+
+
+def _choice(definition: Definition, value: Any, before: Any) -> Any:
+    open_to = [choice.code for choice in definition.choices if not choice.retired or choice.code == before]
+    if not isinstance(value, str) or value not in open_to:
+        raise _Wrong("choice", f"phải là một trong: {', '.join(open_to)}", f"must be one of: {', '.join(open_to)}")
+    return value
+
+
+def _choices(definition: Definition, value: Any, before: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise _Wrong("multi_choice", "phải là danh sách", "must be a list")
+    held = before if isinstance(before, list) else []
+    codes = {_choice(definition, code, code if code in held else None) for code in value}
+    # In the order of the choices, so that the same answers are the same value.
+    return [choice.code for choice in definition.choices if choice.code in codes]
+
+
+_READERS: Final[Mapping[str, Callable[[Definition, Any, Any], Any]]] = {
+    "text": _text,
+    "number": _number,
+    "date": _date,
+    "choice": _choice,
+    "multi_choice": _choices,
+    "boolean": _boolean,
+    "phone": _phone,
+}
