@@ -32,6 +32,7 @@ OUTBOX_FAILED = Counter("chot_outbox_failed_total", "Outbox deliveries that fail
 OUTBOX_PENDING = Gauge("chot_outbox_pending", "Outbox rows waiting", ["service", "destination"])
 EVENTS_HANDLED = Counter("chot_events_handled_total", "Events applied", ["service", "type"])
 EVENTS_FAILED = Counter("chot_events_failed_total", "Event handlings that failed", ["service", "type"])
+PROMISES_DROPPED = Gauge("chot_promises_dropped", "Promises and orders that nothing comes back to", ["kind"])
 DEAD_LETTERS = Counter("chot_dead_letters_total", "Messages set aside for a person", ["service", "source"])
 
 

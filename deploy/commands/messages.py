@@ -1,4 +1,4 @@
-"""`chot dead-letters`, `chot republish`, `chot reconcile`: looking after messages and workflows of the services."""
+"""`chot dead-letters`, `chot republish`, `chot reconcile`, `chot promises`: looking after messages, workflows and promises."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("dead-letters")(dead_letters)
     app.command()(republish)
     app.command()(reconcile)
+    app.command()(promises)
 
 
 def dead_letters(
@@ -118,6 +119,27 @@ def reconcile(service: ServiceOption = None) -> None:
                 f"{name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items())
             )
     leave(0)
+
+
+def promises() -> None:
+    """Prove that no promise was dropped: everything open has a task or a timer that comes back to it."""
+    from services.orders.promises.proof import look
+    from shared.temporal import leave
+
+    async def work(_: Any, runtime: Any) -> Any:
+        now = datetime.now(UTC)
+        return await look(runtime.db, runtime.temporal, day=now.date(), now=now)
+
+    proof = asyncio.run(_with_runtime("orders", work))
+    console.print(
+        f"orders: {proof.open_promises} open promises, {proof.orders_in_care} orders in care, "
+        f"{proof.without_timer} without timer, {proof.open_without_task} without task, "
+        f"{'?' if proof.without_workflow is None else proof.without_workflow} without workflow"
+    )
+    for finding in proof.findings:
+        since = f" since {finding.since:%Y-%m-%d %H:%M} UTC" if finding.since else ""
+        console.print(f"{finding.kind.replace('_', ' ')}: order {finding.order_id}{since}")
+    leave(0 if proof.holds else 1)
 
 
 def _names(service: str | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from services.orders.activities import activities
 from services.orders.addresses.api import UPLOAD
@@ -23,7 +24,9 @@ from services.orders.levels.management import router as level_management
 from services.orders.live import STREAMS, by_name, streams
 from services.orders.processes.routes import router as processes
 from services.orders.promises.api import router as due_lists
+from services.orders.promises.books_api import router as promises
 from services.orders.promises.live import TOPICS
+from services.orders.promises.proof import Prover
 from services.orders.promises.waiting import Waiting
 from services.orders.reading.api import router as reading
 from services.orders.reconcile import reconcile
@@ -46,6 +49,12 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
         yield
 
 
+def _proof(runtime: Runtime[Any]) -> Part:
+    zone = ZoneInfo(runtime.settings.timezone)
+    prover = Prover(runtime.db, runtime.temporal, zone=zone, now=lambda: cast(Clock, runtime.state[CLOCK])())
+    return lambda: keep_running("proof", prover.run)
+
+
 def _promises(runtime: Runtime[Any]) -> Part:
     waiting = Waiting(runtime.db, now=lambda: cast(Clock, runtime.state[CLOCK])())
     return lambda: keep_running("promises", waiting.run)
@@ -66,13 +75,14 @@ SERVICE = Service(
         goods,
         processes,
         due_lists,
+        promises,
         customers,
         fields,
         addresses,
         streams_router(streams),
     ),
     uploads=(UPLOAD,),
-    background={"relay": {"promises": _promises}},
+    background={"relay": {"promises": _promises, "proof": _proof}},
     handlers=handlers,
     activities=activities,
     reconcile=reconcile,

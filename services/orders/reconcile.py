@@ -13,7 +13,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 from shared import outbox
 from shared.contracts import ids
@@ -92,6 +93,32 @@ async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
         "cares": await _reconcile(db, temporal, _CARE),
         "fulfilments": await _reconcile(db, temporal, _FULFILMENT),
     }
+
+
+async def cares_without_workflow(db: Database, temporal: Client) -> list[UUID]:
+    """Orders in open care that no workflow follows, and none is about to.
+
+    Raises:
+        RPCError: Temporal cannot be asked.
+    """
+    query = f"WorkflowType = '{_CARE.workflow}' AND ExecutionStatus = 'Running'"
+    running = {execution.id async for execution in temporal.list_workflows(query, page_size=PAGE)}
+    found: list[UUID] = []
+    async for page in _pages(db, _CARE):
+        missing = await _unannounced(db, _CARE, [row for row in page if _CARE.id_of(row) not in running])
+        # The list of workflows lags by a moment; the workflow itself does not.
+        found += [row.order_id for row in missing if not await _runs(temporal, _CARE.id_of(row))]
+    return found
+
+
+async def _runs(temporal: Client, workflow_id: str) -> bool:
+    try:
+        described = await temporal.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return described.status is WorkflowExecutionStatus.RUNNING
 
 
 async def _reconcile(db: Database, temporal: Client, followed: _Followed) -> int:
