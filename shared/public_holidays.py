@@ -6,7 +6,7 @@ which a process that merely computes with finished calendars should not pay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 
@@ -19,3 +19,13 @@ def vietnam(years: Iterable[int]) -> frozenset[date]:
     from holidays import country_holidays
 
     return frozenset(country_holidays("VN", years=set(years)))
+
+
+def vietnam_named(years: Iterable[int]) -> Mapping[date, tuple[str, str]]:
+    """The same days with their names in Vietnamese and English."""
+    from holidays import country_holidays
+
+    wanted = set(years)
+    vi = country_holidays("VN", years=wanted, language="vi")
+    en = country_holidays("VN", years=wanted, language="en_US")
+    return {on: (name, en[on]) for on, name in vi.items()}

@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from services.orders import record, withdrawal
+from services.orders.calendars.replan import Replans
 from services.orders.care import service as care_service
 from services.orders.care.processes import PROCESSES, Processes
 from services.orders.care.reading import Care, lock_care
@@ -24,18 +25,20 @@ from shared.contracts.activities import (
     FULFILMENT_STATE,
     ORDERS_WITHDRAW,
     RELEASE_STOCK,
+    REPLAN_ADVANCE,
     RESERVE_STOCK,
     Advance,
     Done,
     FulfilmentState,
     OperatorView,
     OrderRef,
+    ReplanRef,
     Reservation,
     UndoBatch,
 )
 from shared.db import Database, Session
 from shared.service import Runtime
-from shared.temporal import implements
+from shared.temporal import beating, implements
 
 SUPERSEDED: Final = "superseded"
 """How a workflow ends whose care has ended and was begun again: another workflow follows it."""
@@ -76,6 +79,7 @@ class OrdersActivities:
         self._db = db
         self._processes = processes
         self._now = now
+        self._replans = Replans(db, processes, now=now)
 
     @implements(CARE_ADVANCE)
     async def advance(self, ref: OrderRef) -> Advance:
@@ -146,6 +150,12 @@ class OrdersActivities:
             kept = await withdrawal.withdraw(session, leads=batch.lead_ids, duplicates=batch.duplicate_ids)
         return batch.model_copy(update={"kept": tuple(kept)})
 
+    @implements(REPLAN_ADVANCE)
+    async def replan(self, ref: ReplanRef) -> Advance:
+        """Plans the next open cares again that a change of business time touches."""
+        async with beating():
+            return await self._replans.turn(ref.revision)
+
     @implements(RELEASE_STOCK)
     async def release_stock(self, ref: OrderRef) -> Done:
         """Gives back what a cancelled order still has; orders that wait for it are served.
@@ -166,4 +176,4 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
     mine = OrdersActivities(
         runtime.db, cast(Processes, runtime.state[PROCESSES]), now=lambda: cast(Clock, runtime.state[CLOCK])()
     )
-    return [mine.advance, mine.fulfilment_state, mine.reserve_stock, mine.release_stock, mine.withdraw]
+    return [mine.advance, mine.fulfilment_state, mine.reserve_stock, mine.release_stock, mine.withdraw, mine.replan]

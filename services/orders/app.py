@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from services.orders.activities import activities
 from services.orders.addresses.api import UPLOAD
 from services.orders.addresses.api import router as addresses
+from services.orders.calendars.api import router as calendars
+from services.orders.calendars.holidays_api import router as holidays
 from services.orders.care.processes import PROCESSES, Processes
 from services.orders.clock import CLOCK, Clock, utc_now
 from services.orders.closing.api import router as closing
@@ -74,6 +76,8 @@ SERVICE = Service(
         transitions,
         goods,
         processes,
+        calendars,
+        holidays,
         due_lists,
         promises,
         customers,

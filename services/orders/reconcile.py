@@ -16,6 +16,7 @@ from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from services.orders.batches import REPLANS, reconcile_batches
 from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
@@ -81,7 +82,7 @@ _FULFILMENT: Final = _Followed(
 
 
 async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
-    """Nudges every open care and fulfilment whose workflow is missing or behind.
+    """Nudges every open care and fulfilment whose workflow is missing or behind, and starts long work that stands still.
 
     Returns:
         Kind → how many were nudged.
@@ -92,6 +93,7 @@ async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
     return {
         "cares": await _reconcile(db, temporal, _CARE),
         "fulfilments": await _reconcile(db, temporal, _FULFILMENT),
+        "replans": await reconcile_batches(db, temporal, REPLANS),
     }
 
 

@@ -141,6 +141,39 @@ IMPORT_UNDO_REMOVE: Final = ActivityRef(
 CARE_ADVANCE: Final = ActivityRef("orders.care.advance", OrderRef, Advance, queue="orders")
 
 
+class ReplanRef(Contract):
+    """A change of business time."""
+
+    revision: int
+
+
+REPLAN_ADVANCE: Final = ActivityRef(
+    "orders.replan.advance",
+    ReplanRef,
+    Advance,
+    queue="orders",
+    start_to_close=timedelta(minutes=5),
+    heartbeat=timedelta(seconds=15),
+)
+"""Plans the next open cares again that a change of business time touches; `next_due` says when to go on, so that woken
+workflows do not pile up."""
+
+
+class WhatIfRef(Contract):
+    run_id: UUID
+
+
+WHAT_IF_ADVANCE: Final = ActivityRef(
+    "orders.what_if.advance",
+    WhatIfRef,
+    Advance,
+    queue="orders",
+    start_to_close=timedelta(minutes=5),
+    heartbeat=timedelta(seconds=15),
+)
+"""Lets the next recorded orders live through another process; done when all have, or somebody cancelled it."""
+
+
 class FulfilmentState(Contract):
     """Where the fulfilment of a closed order stands."""
 

@@ -11,6 +11,8 @@ SHIPMENT: Final = "shipment"
 POLLING: Final = "polling"
 IMPORT: Final = "import"
 FACEBOOK: Final = "facebook"
+REPLAN: Final = "replan"
+WHAT_IF: Final = "what-if"
 
 
 def care_id(order_id: UUID, *, round: int = 1) -> str:
@@ -47,6 +49,18 @@ def import_id(import_id: UUID, *, round: int = 1) -> str:
 
 def import_undo_id(import_id: UUID, *, round: int = 1) -> str:
     return _round(f"{IMPORT}/{import_id}/undo", round)
+
+
+def replan_id(calendar: str, version: int, *, round: int = 1) -> str:
+    """
+    Args:
+        calendar: key of a calendar, with '@' and the team of a team's own; or 'holidays'.
+    """
+    return _round(f"{REPLAN}/{calendar}/{version}", round)
+
+
+def what_if_id(run_id: UUID, *, round: int = 1) -> str:
+    return _round(f"{WHAT_IF}/{run_id}", round)
 
 
 def subject_of(workflow_id: str) -> UUID:

@@ -87,6 +87,21 @@ class ImportInput(Contract):
     """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
+class ReplanInput(Contract):
+    revision: int
+    """Number of the change of business time."""
+    continued: int = 0
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
+
+
+class WhatIfInput(Contract):
+    run_id: UUID
+    continued: int = 0
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
+
+
 CARE: Final = WorkflowRef("CareWorkflow", CareInput)
 FULFILMENT: Final = WorkflowRef("FulfilmentWorkflow", FulfilmentInput)
 SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
@@ -94,6 +109,8 @@ POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
 FACEBOOK: Final = WorkflowRef("FacebookPageWorkflow", FacebookInput)
 IMPORT: Final = WorkflowRef("ImportWorkflow", ImportInput)
 IMPORT_UNDO: Final = WorkflowRef("ImportUndoWorkflow", ImportInput)
+REPLAN: Final = WorkflowRef("ReplanWorkflow", ReplanInput)
+WHAT_IF: Final = WorkflowRef("WhatIfWorkflow", WhatIfInput)
 
 
 def nudge_care(order_id: UUID, *, code: str, round: int = 1) -> WorkflowCommand:
@@ -149,4 +166,24 @@ def start_import(import_id: UUID, *, round: int = 1) -> WorkflowCommand:
 def start_import_undo(import_id: UUID, *, round: int = 1) -> WorkflowCommand:
     return IMPORT_UNDO.start(
         ids.import_undo_id(import_id, round=round), ImportInput(import_id=import_id), summary="Undoes one import"
+    )
+
+
+def start_replan(revision: int, *, calendar: str, version: int, round: int = 1) -> WorkflowCommand:
+    """
+    Args:
+        calendar, version: what was changed, for the operator's list.
+    """
+    return REPLAN.start(
+        ids.replan_id(calendar, version, round=round),
+        ReplanInput(revision=revision),
+        summary=f"{calendar} {version}: plans open care again",
+    )
+
+
+def start_what_if(run_id: UUID, *, round: int = 1) -> WorkflowCommand:
+    return WHAT_IF.start(
+        ids.what_if_id(run_id, round=round),
+        WhatIfInput(run_id=run_id),
+        summary="Tries a care process on what was recorded",
     )

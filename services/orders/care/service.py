@@ -105,7 +105,7 @@ async def advance(
     Raises:
         UnknownResult: an interaction has a result that its step does not know.
     """
-    process = await processes.get(session, care.process, care.process_version, now=now)
+    process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
     facts = await read_facts(session, order, care, now=now)
     decision = decide(process, facts, now)
     before = order

