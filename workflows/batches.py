@@ -7,14 +7,8 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
-from shared.contracts.activities import (
-    REPLAN_ADVANCE,
-    WHAT_IF_ADVANCE,
-    Advance,
-    ReplanRef,
-    WhatIfRef,
-)
-from shared.contracts.workflows import REPLAN, WHAT_IF, ReplanInput, WhatIfInput
+from shared.contracts.activities import REPLAN_ADVANCE, Advance, ReplanRef
+from shared.contracts.workflows import REPLAN, ReplanInput
 from workflows.calls import call, show
 
 
@@ -31,22 +25,6 @@ class ReplanWorkflow:
             if advance.done:
                 return advance.outcome
             await _rest(advance)
-            if _is_long(input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
-
-
-@workflow.defn(name=WHAT_IF.name, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
-class WhatIfWorkflow:
-    """Lets recorded orders live through another care process. Cancelling is a row in the database."""
-
-    @workflow.run
-    async def run(self, input: WhatIfInput) -> str:
-        """How it ended: done, cancelled, failed."""
-        while True:
-            advance = await call(WHAT_IF_ADVANCE, WhatIfRef(run_id=input.run_id), summary="the next orders")
-            show(advance.view)
-            if advance.done:
-                return advance.outcome
             if _is_long(input.history_limit):
                 workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
 
