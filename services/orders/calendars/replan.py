@@ -44,7 +44,7 @@ _TOUCHED: Final = """
 FROM care c JOIN orders o ON o.id = c.order_id
 WHERE c.is_open AND c.state IS NOT NULL AND c.order_id > :place AND (CAST(:team AS text) = '' OR o.team = :team)
     AND (CAST(:calendar AS text) = 'holidays' OR EXISTS (
-        SELECT 1 FROM process_versions p, jsonb_each_text(p.body -> 'windows') w
+        SELECT 1 FROM process_versions p, json_each_text(CAST(p.body AS json) -> 'windows') w
         WHERE p.key = c.process AND p.version = c.process_version AND w.value = :calendar))
     AND (CAST(:since AS timestamptz) IS NULL OR c.next_due >= :since OR EXISTS (
         SELECT 1 FROM tasks t WHERE t.order_id = c.order_id AND t.closed_at IS NULL AND t.deadline_at >= :since))
