@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
+
+import httpx
 
 from services.orders.activities import activities
 from services.orders.addresses.api import UPLOAD
@@ -33,6 +36,11 @@ from services.orders.promises.waiting import Waiting
 from services.orders.reading.api import router as reading
 from services.orders.reconcile import reconcile
 from services.orders.settings import OrdersSettings
+from services.orders.telephone import api as telephone_api
+from services.orders.telephone import calls as telephone_calls
+from services.orders.telephone import hook as telephone_hook
+from services.orders.telephone import working as telephone_working
+from services.orders.telephone.processing import WAKE, CallProcessor
 from services.orders.working import router as working
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
@@ -44,9 +52,12 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
     """The clock, which a test may replace, the care processes read so far, and the streams."""
     runtime.state[CLOCK] = utc_now
     runtime.state[PROCESSES] = Processes()
-    live = Streams(runtime.db, Hints("orders", runtime.settings.nats_url), by_name(*TOPICS))
+    topics = by_name(*TOPICS, telephone_calls.topic(lambda: runtime.state[CLOCK]()))
+    live = Streams(runtime.db, Hints("orders", runtime.settings.nats_url), topics)
     runtime.state[STREAMS] = live
     runtime.db.on_told = live.hints.tell_soon
+    runtime.state[WAKE] = asyncio.Event()
+    runtime.state[telephone_working.DIALLER] = lambda: httpx.AsyncClient(timeout=runtime.settings.telephone_timeout)
     async with live.hints.running():
         yield
 
@@ -60,6 +71,10 @@ def _proof(runtime: Runtime[Any]) -> Part:
 def _promises(runtime: Runtime[Any]) -> Part:
     waiting = Waiting(runtime.db, now=lambda: cast(Clock, runtime.state[CLOCK])())
     return lambda: keep_running("promises", waiting.run)
+
+
+def _telephone(runtime: Runtime[Any]) -> Part:
+    return lambda: keep_running("telephone", CallProcessor(runtime).run)
 
 
 SERVICE = Service(
@@ -83,10 +98,13 @@ SERVICE = Service(
         customers,
         fields,
         addresses,
+        telephone_api.router,
+        telephone_working.router,
+        telephone_hook.router,
         streams_router(streams),
     ),
     uploads=(UPLOAD,),
-    background={"relay": {"promises": _promises, "proof": _proof}},
+    background={"relay": {"promises": _promises, "proof": _proof}, "consumer": {"telephone": _telephone}},
     handlers=handlers,
     activities=activities,
     reconcile=reconcile,

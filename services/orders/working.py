@@ -165,8 +165,8 @@ async def log_interaction(
     async def effect(session: Session) -> Logged:
         order = await lock_visible(session, order_id, who)
         now = clock()
-        logged, advanced = await interactions.log(session, processes, order, interaction, staff(who), now=now)
-        worked = await _worked(session, processes, advanced.order, now=now)
+        logged, order = await interactions.log(session, processes, order, interaction, staff(who), now=now)
+        worked = await _worked(session, processes, order, now=now)
         return Logged(**dict(worked), interaction_id=logged)
 
     return await once.run(runtime.db, str(who.account_id), effect)

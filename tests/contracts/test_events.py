@@ -53,6 +53,7 @@ REQUIRED = {
     "orders.customer.changed.v1": {"customer_id", "version", "at"},
     "orders.customer.merged.v1": {"merge_id", "kept_id", "gone_id", "at"},
     "orders.customer.unmerged.v1": {"merge_id", "kept_id", "restored_id", "at"},
+    "orders.call.ended.v1": {"call_id", "revision", "order_id", "direction", "started_at", "ended_at"},
     "orders.interaction.logged.v1": {"interaction_id", "order_id", "kind", "direction", "at"},
     "orders.interaction.undone.v1": {"interaction_id", "order_id", "at"},
     "orders.level.changed.v1": {

@@ -74,6 +74,9 @@ _OTHERS: Final = text(
     """
 SELECT kind, at FROM standing_interactions
 WHERE phone = :phone AND order_id <> :id AND direction = 'out' AND kind IN ('call', 'message') AND at > :since
+UNION ALL
+SELECT 'call', started_at FROM telephone_calls
+WHERE phone = :phone AND direction = 'out' AND state IN ('going', 'waiting') AND started_at > :since
 """
 )
 

@@ -26,6 +26,7 @@ from services.orders.goods import products, stock
 from services.orders.interactions import ledger
 from services.orders.levels.moves import Move, move_level
 from services.orders.record import Order
+from services.orders.telephone import linking
 from services.orders.text import read_phone
 from shared.contracts.levels import CLOSED
 from shared.db import Session
@@ -109,6 +110,9 @@ async def _converse(session: Session, order: Order, closing: Closing, actor: Act
             note=closing.call.note,
             seconds=closing.call.seconds,
         )
-        await ledger.log(session, order, entry, actor)
+        logged = await ledger.log(session, order, entry, actor)
+        told = await linking.told_call(session, order.id, direction="out", at=entry.at, account_id=actor.account_id)
+        if told is not None and told.interaction_id is None:
+            await linking.link(session, told, logged)
     elif order.channel not in INBOUND_CHANNELS and (await session.execute(_SPOKEN, {"id": order.id})).first() is None:
         raise ConversationRequired

@@ -5,11 +5,11 @@ Nothing here needs NATS or Temporal; both hear of it when they are there.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from services.orders import customers
 from services.orders.actors import Actor
@@ -24,12 +24,15 @@ from services.orders.care.writing import Cause
 from services.orders.interactions import ledger, undo
 from services.orders.levels.catalogue import Filled
 from services.orders.record import Order
+from services.orders.telephone import linking
 from shared.contracts.levels import CLEAN, WRONG_NUMBER
 from shared.db import Session
 from shared.errors import Problem
 
 ATTEMPT: Final = "call"
 """The kind of interaction that needs a result: every call ends in one."""
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""By so much the clock of whoever logs may be ahead of ours."""
 
 
 class NotInCare(Problem):
@@ -88,6 +91,27 @@ class InTheFuture(Problem):
     en = "The interaction lies in the future. Check its time."
 
 
+class NotOverYet(Problem):
+    type = "interaction-not-over"
+    status = 422
+    vi = "Cuộc gọi bắt đầu lúc đó và dài {seconds} giây thì chưa kết thúc. Kiểm tra lại giờ bắt đầu và thời lượng."
+    en = "A call that began then and lasted {seconds} seconds is not over yet. Check its start and its length."
+
+
+class BeforeTheOrder(Problem):
+    type = "interaction-before-order"
+    status = 422
+    vi = "Thời điểm này sớm hơn lúc số về. Kiểm tra lại giờ."
+    en = "That was before the number arrived. Check the time."
+
+
+class Overlapping(Problem):
+    type = "interaction-overlaps"
+    status = 409
+    vi = "Đã ghi một cuộc gọi khác với khách này trong khoảng thời gian đó (bắt đầu {at}). Kiểm tra lại giờ và thời lượng."
+    en = "Another call with this customer is logged for that time (it began at {at}). Check start and length."
+
+
 class NewInteraction(BaseModel):
     """What passed between the customer and us."""
 
@@ -104,6 +128,8 @@ class NewInteraction(BaseModel):
                     "seconds": 35,
                 },
                 {"kind": "call", "result": "not_buying", "reason": "giá cao"},
+                {"kind": "message", "channel": "zalo", "note": "bảng giá"},
+                {"kind": "email", "reference": "<20261123.1@mail.shop.vn>", "note": "báo giá"},
             ]
         },
     )
@@ -118,6 +144,25 @@ class NewInteraction(BaseModel):
     seconds: int = Field(default=0, ge=0, le=86_400)
     recording: str = Field(default="", max_length=500, description="link of the recording")
     fields: Filled = Field(default_factory=dict, description="what the move that the result makes wants filled in")
+    channel: ledger.Channel = Field(default="", description="of a message")
+    contact: str = Field(default="", max_length=100, description="with whom, if not with the customer", examples=["vợ"])
+    reference: str = Field(
+        default="",
+        max_length=200,
+        pattern=r"^\S*$",
+        description="its id in the system it comes from: the same one again is answered with the same interaction",
+    )
+    telephone_call: UUID | None = Field(
+        default=None, description="the call of the telephone system that it is; found by its time if left out"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> NewInteraction:
+        if self.channel and self.kind != "message":
+            raise ValueError("only a message has a channel")
+        if self.telephone_call is not None and self.kind != "call":
+            raise ValueError("only a call can be one of the telephone system")
+        return self
 
 
 async def log(
@@ -128,8 +173,75 @@ async def log(
     actor: Actor,
     *,
     now: datetime,
+) -> tuple[UUID, Order]:
+    """Logs what a person did with the customer of a locked order, and lets care take its next step.
+
+    A call that the telephone system told of too is the same interaction; it takes place when the system says it did, if
+    the person gives no time. One that the system has logged by itself is taken back in favour of the person's result.
+
+    Returns:
+        The interaction's id, and the order afterwards.
+
+    Raises:
+        NotInCare, NotAssigned, ResultRequired, ResultUnknown, UseClosing, ReasonNeeded, PromiseInThePast, InTheFuture,
+        NotOverYet, BeforeTheOrder, Overlapping, CallNotFound: it cannot be logged so.
+        NotYourInteraction, TooLateToUndo, SomethingHappenedSince: it is logged with another result, which stays.
+    """
+    if made.reference:
+        logged = await ledger.known(session, order.id, kind=made.kind, reference=made.reference)
+        if logged is not None:
+            return logged, order
+    call = None
+    if made.kind == ATTEMPT:
+        call = await linking.told_call(
+            session,
+            order.id,
+            direction=made.direction,
+            at=made.at or now,
+            account_id=actor.account_id,
+            call_id=made.telephone_call,
+        )
+    if call is not None and call.interaction_id is not None:
+        if made.result == call.result and not (made.note or made.reason or made.promised_at):
+            return call.interaction_id, order
+        order = await undo.undo(session, processes, order, call.interaction_id, actor, now=now)
+    await _check_time(session, order, made, now=now)
+    if call is not None and made.at is None:
+        made = made.model_copy(update={"at": min(call.started_at, now), "seconds": made.seconds or call.talk_seconds})
+    interaction_id, advanced = await record(session, processes, order, made, actor, now=now)
+    if call is not None:
+        await linking.link(session, call, interaction_id)
+    return interaction_id, advanced.order
+
+
+async def _check_time(session: Session, order: Order, made: NewInteraction, *, now: datetime) -> None:
+    if made.at is None:
+        return
+    if made.at > now:
+        raise InTheFuture
+    if made.at < order.cohort_at:
+        raise BeforeTheOrder
+    if made.seconds == 0:
+        return
+    if made.at + timedelta(seconds=made.seconds) > now + CLOCKS_DIFFER:
+        raise NotOverYet(seconds=made.seconds)
+    if made.kind == ATTEMPT:
+        other = await ledger.overlapping(session, order.id, at=made.at, seconds=made.seconds)
+        if other is not None:
+            raise Overlapping(at=other.isoformat())
+
+
+async def record(
+    session: Session,
+    processes: Processes,
+    order: Order,
+    made: NewInteraction,
+    actor: Actor,
+    *,
+    now: datetime,
+    source: ledger.Source = "person",
 ) -> tuple[UUID, Advanced]:
-    """Logs an interaction of a locked order and lets care take its next step.
+    """Writes an interaction of an order in care, whoever tells of it, and lets care take its next step.
 
     Returns:
         The interaction's id, and the order and its care afterwards.
@@ -168,6 +280,10 @@ async def log(
         promised_at=made.promised_at,
         seconds=made.seconds,
         recording=made.recording,
+        channel=made.channel,
+        contact=made.contact,
+        source=source,
+        reference=made.reference,
     )
     interaction_id = await ledger.log(session, order, entry, actor)
     try:

@@ -26,6 +26,7 @@ from services.orders.care.service import Advanced
 from services.orders.interactions import restoring
 from services.orders.levels.moves import take_back
 from services.orders.record import Order
+from services.orders.telephone import linking
 from shared.contracts.events.orders import INTERACTION_UNDONE, InteractionUndone
 from shared.db import Session
 from shared.errors import NotFound, Problem
@@ -155,6 +156,7 @@ async def undo(
     await customers.unconfirm(session, order.customer_id, interaction_id=interaction_id)
     keys, void = await restoring.restore(session, order, point, now=now)
     await session.execute(_UNDONE, {"id": interaction_id, "now": now})
+    await linking.unlink(session, interaction_id)
     await emit(
         session,
         INTERACTION_UNDONE,

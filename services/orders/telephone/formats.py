@@ -19,6 +19,10 @@ FORM: Final = "application/x-www-form-urlencoded"
 MILLISECONDS_FROM: Final = 100_000_000_000
 """Numbers from here on are milliseconds since 1970, those below are seconds (of the year 5138)."""
 
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2200
+"""Times outside are mistakes, and arithmetic on the very last years would overflow."""
+
 
 class Unreadable(Exception):
     """A body that is no event of this format. The text says why, without repeating the body."""
@@ -138,22 +142,20 @@ def read_stringee(item: Mapping[str, Any], zone: ZoneInfo, extensions: Collectio
     what = _STRINGEE.get(_text(item, "call_status"))
     if what is None:
         return []
-    sides = {name: item.get(name) if isinstance(item.get(name), dict) else {} for name in ("from", "to")}
-    inside = {name: str(side.get("type", "")) == "internal" for name, side in sides.items()}  # type: ignore[union-attr]  # dicts by the line above
-    if inside["from"] and inside["to"]:
+    caller, callee = _side(item, "from"), _side(item, "to")
+    from_us, to_us = _text(caller, "type") == "internal", _text(callee, "type") == "internal"
+    if from_us and to_us:
         return []  # colleagues among themselves
-    direction: Direction = "out" if inside["from"] else "in"
-    ours, theirs = (sides["from"], sides["to"]) if direction == "out" else (sides["to"], sides["from"])
-    extension = _text(ours or {}, "number")
-    if direction == "out":
-        extension = _text(item, "request_from_user_id") or extension
+    direction: Direction = "out" if from_us else "in"
+    ours, theirs = (caller, callee) if direction == "out" else (callee, caller)
+    extension = (_text(item, "request_from_user_id") if direction == "out" else "") or _text(ours, "number")
     event = CallEvent.model_validate(
         {
             "call_id": _text(item, "call_id"),
             "what": what,
             "at": _needed_time(item, "timestamp_ms", zone),
             "direction": direction,
-            "phone": _text(theirs or {}, "number"),
+            "phone": _text(theirs, "number"),
             "extension": extension,
             "cause": _text(item, "endCallCause"),
             "talk_seconds": _number(item.get("answerDuration")),
@@ -161,6 +163,11 @@ def read_stringee(item: Mapping[str, Any], zone: ZoneInfo, extensions: Collectio
         }
     )
     return [event]
+
+
+def _side(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    side = item.get(name)
+    return side if isinstance(side, dict) else {}
 
 
 # --- Asterisk: https://docs.asterisk.org, AMI events Cdr, DialBegin, DialEnd --------------------------------------------
@@ -217,9 +224,7 @@ def _cdr(item: Mapping[str, Any], zone: ZoneInfo, extensions: Collection[str]) -
     return [event]
 
 
-def _dial(
-    item: Mapping[str, Any], zone: ZoneInfo, extensions: Collection[str], *, what: What
-) -> list[CallEvent]:
+def _dial(item: Mapping[str, Any], zone: ZoneInfo, extensions: Collection[str], *, what: What) -> list[CallEvent]:
     direction, extension, phone = _sides(
         _extension_of(item, "Channel"),
         _extension_of(item, "DestChannel"),
@@ -299,14 +304,20 @@ def _time(value: Any, zone: ZoneInfo) -> datetime | None:
         pass
     else:
         try:
-            return datetime.fromtimestamp(number / 1000 if number >= MILLISECONDS_FROM else number, UTC)
+            return _credible(datetime.fromtimestamp(number / 1000 if number >= MILLISECONDS_FROM else number, UTC))
         except (ValueError, OverflowError, OSError):
             raise Unreadable("a time is out of range") from None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Unreadable("a time is not ISO 8601") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    return _credible(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
+
+
+def _credible(moment: datetime) -> datetime:
+    if not FIRST_YEAR <= moment.year < LAST_YEAR:
+        raise Unreadable("a time is out of range")
+    return moment
 
 
 FORMATS: Final[Mapping[str, Reader]] = {"chot": read_plain, "stringee": read_stringee, "asterisk": read_asterisk}

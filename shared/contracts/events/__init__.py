@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from shared.contracts.events import customers, leads, leads_everyday, orders, shipping, staff
+from shared.contracts.events import customers, leads, leads_everyday, orders, orders_calls, shipping, staff
 from shared.contracts.events.base import EventType
 
 REGISTRY: dict[str, EventType] = {
     event_type.name: event_type
-    for module in (customers, leads, leads_everyday, orders, shipping, staff)
+    for module in (customers, leads, leads_everyday, orders, orders_calls, shipping, staff)
     for event_type in vars(module).values()
     if isinstance(event_type, EventType)
 }
@@ -16,4 +16,15 @@ REGISTRY: dict[str, EventType] = {
 STREAM_OF: dict[str, str] = {service: service.upper() for service in ("leads", "orders", "shipping", "staff")}
 """Service → its JetStream stream."""
 
-__all__ = ["REGISTRY", "STREAM_OF", "EventType", "customers", "leads", "leads_everyday", "orders", "shipping", "staff"]
+__all__ = [
+    "REGISTRY",
+    "STREAM_OF",
+    "EventType",
+    "customers",
+    "leads",
+    "leads_everyday",
+    "orders",
+    "orders_calls",
+    "shipping",
+    "staff",
+]

@@ -126,7 +126,7 @@ CREATE TABLE telephone_calls (
     state          text NOT NULL DEFAULT 'going' CONSTRAINT telephone_calls_state_check
                    CHECK (state IN ('going', 'waiting', 'logged', 'unknown', 'handled', 'nothing')),
     owes_id        uuid,
-    ended_by_us    boolean NOT NULL DEFAULT false,
+    revision       integer NOT NULL DEFAULT 0,
     changed        boolean NOT NULL DEFAULT true,
     changed_at     timestamptz NOT NULL DEFAULT now(),
     attempts       integer NOT NULL DEFAULT 0,
@@ -141,13 +141,14 @@ COMMENT ON COLUMN telephone_calls.call_id IS 'of the telephone system';
 COMMENT ON COLUMN telephone_calls.state IS
     'going, waiting for its result, logged (the interaction), unknown number, handled, nothing to do about it';
 COMMENT ON COLUMN telephone_calls.owes_id IS 'who has to log its result; null = whoever comes to hold the order';
+COMMENT ON COLUMN telephone_calls.revision IS 'grows with each change that others are told of';
 COMMENT ON COLUMN telephone_calls.changed IS 'events came that were not looked at yet';
 CREATE INDEX telephone_calls_changed_idx ON telephone_calls (changed_at) WHERE changed;
 CREATE INDEX telephone_calls_owes_idx ON telephone_calls (owes_id, id) WHERE state = 'waiting';
 CREATE INDEX telephone_calls_unknown_idx ON telephone_calls (id) WHERE state = 'unknown';
 CREATE INDEX telephone_calls_order_idx ON telephone_calls (order_id, id) WHERE order_id IS NOT NULL;
 CREATE INDEX telephone_calls_phone_idx ON telephone_calls (phone, started_at);
-CREATE INDEX telephone_calls_going_idx ON telephone_calls (started_at) WHERE state = 'going';
+CREATE INDEX telephone_calls_going_idx ON telephone_calls (account_id) WHERE state = 'going';
 CREATE UNIQUE INDEX telephone_calls_interaction_key ON telephone_calls (interaction_id) WHERE interaction_id IS NOT NULL;
 
 CREATE TABLE telephone_events (
@@ -175,11 +176,15 @@ CREATE TABLE call_requests (
     status_code  integer,
     call_id      text NOT NULL DEFAULT '',
     error        text NOT NULL DEFAULT '',
-    answered_at  timestamptz
+    answered_at  timestamptz,
+    idempotency_key text
 );
 COMMENT ON TABLE call_requests IS 'click to call: what was asked of a telephone system, and what it said';
 COMMENT ON COLUMN call_requests.state IS 'unanswered: nobody knows whether the call was made; its events will tell';
 CREATE INDEX call_requests_order_idx ON call_requests (order_id, id);
+CREATE INDEX call_requests_account_idx ON call_requests (account_id, requested_at);
+CREATE UNIQUE INDEX call_requests_key ON call_requests (account_id, order_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 CREATE INDEX call_requests_call_idx ON call_requests (system_id, call_id) WHERE call_id <> '';
 """
 
