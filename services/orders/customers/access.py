@@ -35,9 +35,12 @@ OWN: Final = f"""bool_or((o.owner_id = :viewer OR o.closer_id = :viewer) AND (l.
 
 _SEES: Final = text(
     f"""
-SELECT c.merged_into FROM customers c
-WHERE c.id = :id AND (:sees_all OR EXISTS (
-    SELECT 1 FROM orders o WHERE o.customer_id = coalesce(c.merged_into, c.id) AND {VISIBLE}))
+WITH RECURSIVE line (id, merged_into) AS (
+    SELECT id, merged_into FROM customers WHERE id = :id
+    UNION SELECT c.id, c.merged_into FROM customers c JOIN line ON c.id = line.merged_into
+)
+SELECT line.id FROM line WHERE merged_into IS NULL AND (:sees_all OR EXISTS (
+    SELECT 1 FROM orders o WHERE o.customer_id = line.id AND {VISIBLE}))
 """
 )
 
@@ -57,11 +60,11 @@ async def ensure_sees(session: ReadSession, customer_id: UUID, who: Principal) -
         CustomerNotFound: there is none, or the viewer sees none of their orders.
         CustomerMerged: they are another one now.
     """
-    row = (await session.execute(_SEES, {"id": customer_id, **viewer(who)})).one_or_none()
-    if row is None:
+    known_as = (await session.execute(_SEES, {"id": customer_id, **viewer(who)})).scalar_one_or_none()
+    if known_as is None:
         raise CustomerNotFound
-    if row.merged_into is not None:
-        raise CustomerMerged(merged_into=str(row.merged_into))
+    if known_as != customer_id:
+        raise CustomerMerged(merged_into=str(known_as))
 
 
 @dataclass(frozen=True)

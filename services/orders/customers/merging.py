@@ -249,7 +249,7 @@ WITH moved AS (
     RETURNING a.id
 ), met AS (
     UPDATE customer_addresses a SET used_at = m.used_at FROM moved m
-    WHERE m.kind = 'address_met' AND a.id = CAST(m.key AS uuid) AND a.used_at < CAST(:since AS timestamptz) RETURNING a.id
+    WHERE m.kind = 'address_met' AND a.id = CAST(m.key AS uuid) AND a.used_at <= CAST(:since AS timestamptz) RETURNING a.id
 )
 SELECT id FROM orders
 """

@@ -96,6 +96,8 @@ _LOCK_PHONES: Final = text(
 _LOCK_ORDERS: Final = text(
     "SELECT id FROM orders WHERE customer_id = ANY(CAST(:customers AS uuid[])) ORDER BY id FOR UPDATE"
 )
+# What a merge moves is not among the rows that the next one found when it began to wait for them; so they go one by one.
+_ONE_MERGE: Final = text("SELECT pg_advisory_xact_lock(hashtext('chot:customer_merges'))")
 # Not FOR UPDATE: an order that is born refers to its customer, and must not wait for it.
 _LOCK_CUSTOMERS: Final = text(
     "SELECT id FROM customers WHERE id = ANY(CAST(:customers AS uuid[])) ORDER BY id FOR NO KEY UPDATE"
@@ -131,7 +133,8 @@ async def renumber(
 
 
 async def lock_customers_of(session: Session, *customers: UUID) -> None:
-    """Locks everything of these customers: numbers, then all their orders, then they themselves."""
+    """Locks everything of these customers, for a merge by hand: numbers, then all their orders, then they themselves."""
+    await session.execute(_ONE_MERGE)
     for statement in (_LOCK_PHONES, _LOCK_ORDERS):
         await session.execute(statement, {"customers": list(customers)})
     await lock_rows(session, *customers)
