@@ -22,6 +22,7 @@ REVEALED_AFTER_END: Final = timedelta(days=30)
 
 Reader = Annotated[Principal, Depends(require(permissions.ORDERS_READ))]
 Carer = Annotated[Principal, Depends(require(permissions.ORDERS_CARE))]
+Operator = Annotated[Principal, Depends(require(permissions.ORDERS_OPERATE))]
 Administrator = Annotated[Principal, Depends(require(permissions.ORDERS_ADMIN))]
 
 VISIBLE: Final = """(

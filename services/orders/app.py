@@ -27,6 +27,7 @@ from services.orders.levels.api import router as levels
 from services.orders.levels.history import router as transitions
 from services.orders.levels.management import router as level_management
 from services.orders.live import STREAMS, by_name, streams
+from services.orders.operators.api import router as operators
 from services.orders.processes.routes import router as processes
 from services.orders.promises.api import router as due_lists
 from services.orders.promises.books_api import router as promises
@@ -101,6 +102,7 @@ SERVICE = Service(
         telephone_api.router,
         telephone_working.router,
         telephone_hook.router,
+        operators,
         streams_router(streams),
     ),
     uploads=(UPLOAD,),

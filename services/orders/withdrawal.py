@@ -28,6 +28,7 @@ UNION SELECT order_id FROM arrivals WHERE order_id = ANY(CAST(:ids AS uuid[])) A
 UNION SELECT order_id FROM order_lines WHERE order_id = ANY(CAST(:ids AS uuid[]))
 UNION SELECT order_id FROM telephone_calls WHERE order_id = ANY(CAST(:ids AS uuid[]))
 UNION SELECT order_id FROM notes WHERE order_id = ANY(CAST(:ids AS uuid[]))
+UNION SELECT order_id FROM care_commands WHERE order_id = ANY(CAST(:ids AS uuid[]))
 """
 )
 _REMEMBER: Final = text(

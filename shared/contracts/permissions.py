@@ -29,8 +29,10 @@ ORDERS_REOPEN: Final = "orders.reopen"
 """Take a closed order back into care before it is posted."""
 ORDERS_POST: Final = "orders.post"
 """The COD desk's 'Đăng đơn'."""
+ORDERS_OPERATE: Final = "orders.operate"
+"""Step into a care: skip, repeat, bring forward, pause, resume."""
 ORDERS_ADMIN: Final = "orders.admin"
-"""Levels, products and stock, operator commands."""
+"""Levels, products and stock."""
 ORDERS_PROCESS_EDIT: Final = "orders.process.edit"
 """Drafts of the care process, and the checker."""
 ORDERS_PROCESS_PUBLISH: Final = "orders.process.publish"
@@ -69,6 +71,7 @@ SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
         ORDERS_CARE,
         ORDERS_CANCEL,
         ORDERS_REOPEN,
+        ORDERS_OPERATE,
         ORDERS_PROCESS_EDIT,
         SHIPPING_READ,
         REPORTS_READ,

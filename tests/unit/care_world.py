@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from services.orders.care import effects as effect
 from services.orders.care.decide import decide
 from services.orders.care.effects import Decision, Effect
-from services.orders.care.facts import Facts, Interaction, Owner, Pause, StepState, Task, dump_state, load_state
+from services.orders.care.facts import (
+    Command,
+    Facts,
+    Interaction,
+    Owner,
+    Pause,
+    StepState,
+    Task,
+    dump_state,
+    load_state,
+)
 from services.orders.care.process import CareProcess
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -58,6 +69,7 @@ class World:
     other_calls: list[datetime] = field(default_factory=list)
     do_not_call_since: datetime | None = None
     pause: Pause | None = None
+    commands: list[Command] = field(default_factory=list)
     came_again_at: datetime | None = None
     in_pool: bool = False
     assignment_cause: str = "distribution"
@@ -82,6 +94,7 @@ class World:
             other_calls=tuple(self.other_calls),
             do_not_call_since=self.do_not_call_since,
             pause=self.pause,
+            commands=tuple(self.commands),
             customer_came_again_at=self.came_again_at,
             assignment_cause=self.assignment_cause,
         )
@@ -120,6 +133,13 @@ class World:
         self.owner, self.assignment, self.assignment_cause = owner, self.assignment + 1, cause or default
         self.assigned_at = hanoi(at) if isinstance(at, str) else at
         self.in_pool = False if owner is not None else self.in_pool
+
+    def command(
+        self, at: datetime | str, kind: Literal["skip", "repeat", "bring_forward"], to: str | None = None
+    ) -> None:
+        """An operator steps in."""
+        at = hanoi(at) if isinstance(at, str) else at
+        self.commands.append(Command(number=len(self.commands) + 1, at=at, kind=kind, to=to))
 
     def set_level(self, level: str, at: datetime | str) -> None:
         self.level, self.level_since = level, hanoi(at) if isinstance(at, str) else at

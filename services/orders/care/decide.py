@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.orders.care.effects import AddMark, Cause, Decision, RemindOwner, RequestReassignment, TellManager
-from services.orders.care.facts import Facts, Interaction, Task
+from services.orders.care.facts import Command, Facts, Interaction, Task
 from services.orders.care.pending import Happening
 from services.orders.care.process import NOW, CareProcess
 from services.orders.care.sentence import sentence
@@ -89,6 +89,8 @@ class _Care(Walk):
                 self.came_again(at)
             case Happening(what="level", at=at):
                 self.follow_level(at, cause="level_set")
+            case Happening(what="command", command=Command() as command, at=at):
+                self.commanded(command, at)
             case Happening(what="pause", at=at):
                 self.state = replace(self.state, paused=True, task=None)
                 self.tasks.cancel_all(at, cause="paused")
@@ -156,15 +158,28 @@ class _Care(Walk):
     def returned(self, at: datetime, *, cause: Cause) -> None:
         """The customer came back: what is owed is owed now, where the step says so."""
         target = self.step.came_again
-        task = self.main_task()
         if target == NOW:
-            if task is not None and task.due_at > self.tasks.legal(task.task, self.now):
-                self.tasks.cancel(task, at, cause=cause)
-                self.state = replace(self.state, due_at=self.now, planned_from=None)
-                self.open_task(at, cause=cause)
+            self.bring_forward(at, cause=cause)
         elif target is not None:
             self.new_round(at)
             self.enter(self.resolved(target), at, cause=cause, due_now=True)
+
+    def bring_forward(self, at: datetime, *, cause: Cause) -> None:
+        """What is owed later is owed now, or as soon as the gate lets it."""
+        task = self.main_task()
+        if task is not None and task.due_at > self.tasks.legal(task.task, self.now):
+            self.tasks.cancel(task, at, cause=cause)
+            self.state = replace(self.state, due_at=self.now, planned_from=None)
+            self.open_task(at, cause=cause)
+
+    def commanded(self, command: Command, at: datetime) -> None:
+        self.state = replace(self.state, commanded=max(self.state.commanded, command.number), commanded_at=at)
+        if self.state.ended or self.state.paused:
+            return  # something else came first
+        if command.kind == "bring_forward":
+            self.bring_forward(at, cause="operator")
+        else:
+            self.enter(command.to if command.to is not None else self.state.step, at, cause="operator")
 
     def assigned(self, at: datetime) -> None:
         self.state = replace(self.state, assignment=self.facts.assignment_version)

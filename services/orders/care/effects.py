@@ -31,6 +31,7 @@ Cause = Literal[
     "no_owner",
     "cap",  # the caps or the legal window moved it
     "calendar",  # working hours, holidays or the owner's shift were changed
+    "operator",  # somebody stepped in: skipped, repeated, brought forward
     "paused",
     "resumed",
     "mended",  # the task was missing although the step waits for it

@@ -85,6 +85,19 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """An operator stepped in. `number` counts the commands of an order; each is considered once.
+
+    `to` is the step to go to (skip: the task at hand is not needed).
+    """
+
+    number: int
+    at: datetime
+    kind: Literal["skip", "repeat", "bring_forward"]
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
     """Where the care stands. Written by `decide` alone; stored as it is (`dump_state`, `load_state`).
 
@@ -111,6 +124,8 @@ class StepState:
     called: bool = False  # a call or conversation took place in this round of care
     care_since: datetime  # when this round of care began: first assignment, claim, return
     seen: int = 0  # number of the last interaction considered
+    commanded: int = 0  # number of the last operator's command considered
+    commanded_at: datetime | None = None  # when that was given
     last_at: datetime | None = None  # when the latest of them happened
     last_result: str | None = None
     assignment: int  # version of the last assignment considered
@@ -138,6 +153,7 @@ class Facts:
         other_calls, other_messages: outgoing, to this number, that are not among `interactions`: about other orders,
             or without a result yet; over at least the last 24 hours and the present local day.
         do_not_call_since: when the number came onto the do-not-call list, if it is on it.
+        commands: what operators ordered since care began, in any order; pause says whether they stopped it.
         customer_came_again_at: last time a duplicate was linked to this order (rules D8, D10).
         level_final: whether the level ends an order, as the company says (rule D35); None: ask the seed.
     """
@@ -156,6 +172,7 @@ class Facts:
     other_messages: tuple[datetime, ...] = ()
     do_not_call_since: datetime | None = None
     pause: Pause | None = None
+    commands: tuple[Command, ...] = ()
     customer_came_again_at: datetime | None = None
     assignment_cause: str = ""
     level_final: bool | None = None

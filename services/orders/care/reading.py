@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from services.orders.care.facts import Facts, Interaction, Owner, StepState, Task, load_state
+from services.orders.care.facts import Command, Facts, Interaction, Owner, Pause, StepState, Task, load_state
 from services.orders.interactions.ledger import CLOSED
 from services.orders.listed import SINCE
 from services.orders.record import Order
@@ -70,6 +71,9 @@ FROM tasks t JOIN promises p ON p.order_id = t.order_id AND p.task_key = t.key
 WHERE t.order_id = :id AND t.closed_at IS NULL AND t.origin = 'care'
 """
 )
+_COMMANDS: Final = text(
+    "SELECT number, at, kind, target, until FROM care_commands WHERE order_id = :id ORDER BY number"
+)
 _OTHERS: Final = text(
     """
 SELECT kind, at FROM standing_interactions
@@ -116,6 +120,7 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
     ).one()
     interactions = (await session.execute(_INTERACTIONS, own)).all()
     tasks = (await session.execute(_TASKS, own)).all()
+    commands = (await session.execute(_COMMANDS, own)).all()
     others = (await session.execute(_OTHERS, {**own, "phone": order.phone, "since": now - OTHERS_SINCE})).all()
     owner = None
     if order.owner_id is not None:
@@ -134,10 +139,25 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
         other_calls=tuple(row.at for row in others if row.kind == "call"),
         other_messages=tuple(row.at for row in others if row.kind == "message"),
         do_not_call_since=about.do_not_call_at,
+        pause=_pause(commands),
+        commands=tuple(
+            Command(number=row.number, at=row.at, kind=row.kind, to=row.target)
+            for row in commands
+            if row.kind not in _HOLDING
+        ),
         customer_came_again_at=about.came_again_at,
         assignment_cause=about.assignment_cause or "",
         level_final=about.level_final,
     )
+
+
+_HOLDING: Final = ("pause", "resume")
+
+
+def _pause(commands: Sequence[Any]) -> Pause | None:
+    """Whether the last word of the operators is that care stands still."""
+    last = next((row for row in reversed(commands) if row.kind in _HOLDING), None)
+    return Pause(since=last.at, until=last.until) if last is not None and last.kind == "pause" else None
 
 
 def _interaction(row: Any) -> Interaction:

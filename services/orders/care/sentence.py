@@ -60,6 +60,11 @@ def _who(facts: Facts, task: Task) -> Text:
 
 
 def _why(process: CareProcess, facts: Facts, state: StepState) -> Text:
+    if state.commanded_at is not None and state.commanded_at >= max(
+        state.care_since, state.last_at or state.care_since
+    ):
+        at = _shown(process, state.commanded_at)
+        return Text(vi=f"người điều hành yêu cầu lúc {at}", en=f"an operator asked for it at {at}")
     if state.last_result is not None and state.last_at is not None and state.last_at >= state.care_since:
         name, at = process.results[state.last_result].name, _shown(process, state.last_at)
         return Text(vi=f"kết quả lúc {at} là “{name.vi}”", en=f"the result at {at} was “{name.en}”")

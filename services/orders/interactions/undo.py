@@ -82,7 +82,8 @@ _POINT: Final = text(
     """
 SELECT i.staff_id, i.staff_code, i.recorded_at, i.number AS own_number, p.*,
     (SELECT max(number) FROM interactions WHERE order_id = i.order_id) AS last_number,
-    (SELECT max(at) FROM arrivals WHERE order_id = i.order_id AND asked_again) AS came_again_now
+    (SELECT max(at) FROM arrivals WHERE order_id = i.order_id AND asked_again) AS came_again_now,
+    EXISTS (SELECT FROM care_commands c WHERE c.order_id = i.order_id AND c.at >= i.recorded_at) AS commanded
 FROM interactions i LEFT JOIN undo_points p ON p.interaction_id = i.id
 WHERE i.id = :id AND i.order_id = :order_id
 """
@@ -188,6 +189,8 @@ def _check(point: Any, order: Order, actor: Actor, *, now: datetime) -> None:
         raise SomethingHappenedSince(what="owner")
     if point.asked_leads:
         raise SomethingHappenedSince(what="given_back")
+    if point.commanded:
+        raise SomethingHappenedSince(what="operator")
     if point.came_again_now != point.came_again_at:
         raise SomethingHappenedSince(what="came_again")
 

@@ -18,7 +18,7 @@ class Entry(BaseModel):
     """One line of the timeline."""
 
     kind: str = Field(
-        description="level, interaction, undo, came_again, correction, owner, promise, notice, shipment, money"
+        description="level, interaction, undo, came_again, correction, owner, promise, notice, command, shipment, money"
     )
     key: str = Field(description="identifies the entry within its kind")
     at: datetime = Field(description="when it happened")
@@ -65,6 +65,9 @@ ENTRIES: Final = """
     UNION ALL
     SELECT 'notice', order_id, CAST(id AS text), at, kind, '', '', '', '', 0, 0
     FROM notices WHERE order_id = ANY(:ids) AND kind IN ('due', 'overdue', 'no_owner')
+    UNION ALL
+    SELECT 'command', order_id, CAST(number AS text), at, kind, step, by_code, reason, '', 0, 0
+    FROM care_commands WHERE order_id = ANY(:ids)
     UNION ALL
     SELECT 'shipment', order_id, shipment_id || ':' || sequence, at, status, waybill, carrier, reason_code, '', 0, 0
     FROM shipment_facts WHERE order_id = ANY(:ids)

@@ -1,0 +1,1 @@
+"""Operators step into a care: skip, repeat, bring forward, pause, resume."""
