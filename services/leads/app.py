@@ -76,7 +76,8 @@ def _transfers(runtime: Runtime[Any]) -> Part:
 
 
 def _upkeep(runtime: Runtime[Any]) -> Part:
-    upkeep = Upkeep(runtime.db, runtime.settings, parts_of(runtime).hours)
+    parts = parts_of(runtime)
+    upkeep = Upkeep(runtime.db, runtime.settings, parts.hours, tell=parts.streams.hints.tell)
     return lambda: keep_running("upkeep", upkeep.run)
 
 

@@ -18,6 +18,7 @@ from services.leads.floating import claiming
 from services.leads.history import Change
 from services.leads.returning import keep_closers
 from services.leads.stages import ends_window, is_closed, is_handed_over, is_in_care
+from services.leads.transfers import left
 from shared.consumer import Event, Handlers, NotYet
 from shared.contracts import levels
 from shared.contracts.events.orders import (
@@ -32,7 +33,13 @@ from shared.contracts.events.orders import (
     OrderMerged,
     ReassignmentRequested,
 )
-from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, SHIFTS_CHANGED, ShiftsChanged
+from shared.contracts.events.staff import (
+    ACCOUNT_CHANGED,
+    DUTY_CHANGED,
+    SHIFTS_CHANGED,
+    AccountChanged,
+    ShiftsChanged,
+)
 from shared.db import Session, wake_after_commit
 
 handlers = Handlers()
@@ -176,7 +183,14 @@ async def on_shifts_changed(session: Session, changes: Sequence[Event[ShiftsChan
     await on_people_changed(session, changes)
 
 
-@handlers.batch(DUTY_CHANGED, ACCOUNT_CHANGED)
+@handlers.batch(ACCOUNT_CHANGED)
+async def on_accounts_changed(session: Session, changes: Sequence[Event[AccountChanged]]) -> None:
+    """Whoever was locked leaves a portfolio behind, of which the manager is told."""
+    await left.note(await connection_of(session), [change.data for change in changes], at=datetime.now(UTC))
+    await on_people_changed(session, changes)
+
+
+@handlers.batch(DUTY_CHANGED)
 async def on_people_changed(session: Session, changes: Sequence[Event[Any]]) -> None:
     """Whoever can take leads now gets what waits, in the same transaction. The directory has handled the events before."""
     connection = await connection_of(session)

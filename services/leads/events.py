@@ -46,6 +46,8 @@ class Assigned:
     at: datetime
     cause: str
     previous_owner_id: UUID | None = None
+    consent_until: datetime | None = None
+    """See `LeadAssigned`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def assigned(fact: Assigned) -> Row:
             "assigned_at": fact.at,
             "cause": fact.cause,
             "previous_owner_id": fact.previous_owner_id,
+            "consent_until": fact.consent_until,
         }
     )
     return event_row(LEAD_ASSIGNED, data, subject=fact.lead_id)

@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from services.leads import rounds
+from services.leads.consent import requests
 from services.leads.driver import Connection, Pool
 from services.leads.events import Assigned, Released
 from services.leads.rounds import Release
@@ -60,6 +61,11 @@ class Held:
     landing_page: str
     received_at: datetime
     waits: bool
+
+    @property
+    def was_released(self) -> bool:
+        """Whether somebody held it before and nobody does: only so can it have lain in the floating pool."""
+        return self.owner_id is None and self.assignment > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ async def give(
     ids = [lead.id for lead, _ in gifts]
     owners = [person.account_id for _, person in gifts]
     numbers = {row["id"]: row["assignment"] for row in await connection.fetch(_GIVE, ids, owners)}
+    covered = await requests.covered_until(connection, [lead.id for lead, _ in gifts if lead.was_released])
     previous = [lead.owner_id for lead, _ in gifts]
     await connection.execute(_RECORD, cause, at, by, reason, ids, [numbers[id] for id in ids], owners, previous)
     return [
@@ -132,6 +139,7 @@ async def give(
             at=at,
             cause=cause,
             previous_owner_id=lead.owner_id,
+            consent_until=covered.get(lead.id),
         )
         for lead, person in gifts
     ]

@@ -17,6 +17,7 @@ from services.leads.imports.live import TOPICS
 from services.leads.intake.batcher import Batcher
 from services.leads.settings import LeadsSettings
 from services.leads.sources import Sources
+from services.leads.transfers.left import LEFT
 from services.leads.upkeep import BusinessHours
 from shared.service import Runtime
 from shared.streams import Hints, Streams
@@ -51,7 +52,9 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
         hooks=Hooks(facebook.facebook_of(runtime)),
         listed=asyncio.Event(),
         exported=asyncio.Event(),
-        streams=Streams(runtime.db, Hints("leads", runtime.settings.nats_url), {**TOPICS, EXPORT.name: EXPORT}),
+        streams=Streams(
+            runtime.db, Hints("leads", runtime.settings.nats_url), {**TOPICS, EXPORT.name: EXPORT, LEFT.name: LEFT}
+        ),
     )
     runtime.state[_PARTS] = parts
     async with parts.batcher.running(), parts.streams.hints.running():

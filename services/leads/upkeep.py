@@ -1,14 +1,17 @@
-"""What the mere passing of time brings: numbers that nobody claimed are archived, those that wait too long are raised."""
+"""What the mere passing of time brings: numbers that nobody claimed are archived, those that wait too long and portfolios
+of locked accounts are raised, entries of the do-not-call list end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from services.leads.consent.lapses import lapse
 from services.leads.floating.upkeep import archive, forget_locks
 from services.leads.settings import LeadsSettings
+from services.leads.transfers.left import LEFT, raise_left
 from services.leads.transfers.store import forget_previews
 from services.leads.waiting.alarm import raise_late
 from services.leads.waiting.hours import calendar
@@ -50,10 +53,25 @@ class BusinessHours:
 
 
 class Upkeep:
-    """Keeps looking until cancelled. Several at once share the work."""
+    """Keeps looking until cancelled. Several at once share the work.
 
-    def __init__(self, db: Database, settings: LeadsSettings, hours: BusinessHours) -> None:
+    Args:
+        db: the service's database.
+        settings: how long things wait.
+        hours: in which waiting counts.
+        tell: says that a topic of streams has changed.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        settings: LeadsSettings,
+        hours: BusinessHours,
+        *,
+        tell: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._db = db
+        self._tell = tell
         self._settings = settings
         self._hours = hours
 
@@ -71,8 +89,14 @@ class Upkeep:
             archived = await archive(connection, stay=self._settings.floating_limits.stay, now=now, limit=BATCH)
         async with pool.acquire() as connection, connection.transaction():
             raised = await raise_late(connection, hours, after=self._settings.unassigned_alarm, now=now, limit=BATCH)
+        async with pool.acquire() as connection, connection.transaction():
+            lapsed = await lapse(connection, at=now, limit=BATCH)
+        async with pool.acquire() as connection, connection.transaction():
+            left = await raise_left(connection, now=now, limit=BATCH)
+        if left:
+            await self._tell(LEFT.name)
         await forget_previews(pool, before=now - KEPT)
         await forget_locks(pool, before=now - KEPT)
-        if archived or raised:
+        if archived or raised or lapsed or left:
             self._db.wake_relay()
-        return BATCH in (archived, raised)
+        return BATCH in (archived, raised, lapsed, len(left))

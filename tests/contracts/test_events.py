@@ -38,6 +38,7 @@ REQUIRED = {
     "leads.do_not_call.changed.v1": {"phone", "version", "at"},
     "leads.export.made.v1": {"export_id", "at", "by_id", "by", "rows", "with_numbers"},
     "leads.lead.accepted.v1": {"lead_id", "received_at", "phone", "source"},
+    "leads.portfolio.left.v1": {"account_id", "code", "open_leads", "in_care", "at"},
     "leads.lead.assigned.v1": {"lead_id", "assignment", "owner_id", "owner_code", "assigned_at", "cause"},
     "leads.lead.corrected.v1": {"lead_id", "revision", "at", "phone"},
     "leads.lead.duplicated.v1": {"lead_id", "anchor_id", "received_at", "source"},

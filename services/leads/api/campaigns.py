@@ -103,8 +103,6 @@ class CampaignPage(BaseModel):
 
 
 class CampaignFigures(CampaignOut):
-    """`raw` and `rejected` say nothing here: what was rejected has no campaign yet."""
-
     figures: FiguresOut
 
 
@@ -166,7 +164,7 @@ async def change_campaign(
 async def figures_of_campaign(
     campaign_id: UUID, _: SourceManager, runtime: RuntimeDep, over: RangeDep
 ) -> CampaignFigures:
-    """Figures of the leads that carry its code, whatever source brought them."""
+    """Figures of what carries its code, whatever source brought it: leads, duplicates, and what was rejected."""
     async with runtime.db.read() as session:
         row = await _one(session, campaign_id)
         found = await figures.of_campaign(session, row.code, since=over.since, until=over.until)

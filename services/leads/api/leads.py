@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads import events, why
 from services.leads.api.dependencies import Distributor, Reader, tag
+from services.leads.consent import requests
 from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
 from services.leads.errors import LeadIsDuplicate, StaffUnknown
@@ -180,6 +181,9 @@ async def assign_lead(lead_id: UUID, body: AssignIn, who: Distributor, once: Onc
         at = datetime.now(UTC)
         handed = await leads.hand_to(session, lead_id, owner.account_id, at=at, by=who.code, reason=body.reason)
         if handed is not None:
+            covered: dict[UUID, datetime] = {}
+            if handed.previous_owner_id is None and handed.assignment > 1:
+                covered = await requests.covered_until(await connection_of(session), [lead_id])
             fact = events.Assigned(
                 lead_id,
                 handed.assignment,
@@ -189,6 +193,7 @@ async def assign_lead(lead_id: UUID, body: AssignIn, who: Distributor, once: Onc
                 at,
                 "manual",
                 previous_owner_id=handed.previous_owner_id,
+                consent_until=covered.get(lead_id),
             )
             await write(session, [events.assigned(fact)])
         return lead_out(await visible(session, who, lead_id), who)

@@ -52,7 +52,7 @@ WITH given AS (
     SELECT phone, source, kind, reason, since, until, lead_id, $8::uuid, $9 FROM given ORDER BY phone, source
     ON CONFLICT (phone, source) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, until = excluded.until,
         since = greatest(do_not_call.since, excluded.since), lead_id = excluded.lead_id, by_id = excluded.by_id,
-        by = excluded.by, import_id = NULL
+        by = excluded.by, import_id = NULL, lapsed_at = NULL
     RETURNING phone, source, kind, reason, until
 )
 INSERT INTO do_not_call_changes (id, phone, source, act, kind, until, at, reason, by_id, by)

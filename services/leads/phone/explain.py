@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from services.leads.phone.model import PhoneKind, PhoneProblem, PhoneRule
-from services.leads.phone.reading import read_phones
+from services.leads.phone import problems
+from services.leads.phone.model import PhoneKind, PhoneProblem, PhoneReading, PhoneRule
+from services.leads.phone.reading import MAX_TEXT, read_phones
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,10 @@ STEPS: Final[dict[PhoneRule, tuple[str, str]]] = {
     ),
     PhoneRule.TWO_NUMBERS: ("tách nhiều số trong cùng một ô", "parted several numbers in one field"),
 }
+
+_SIGNS: Final = ".,:/-"
+_DIGITS: Final = re.compile(r"\d[\d.,:/\-]*[^\W\d_]*\d*")
+"""Digits with the signs between them and the letters that belong to them: 1.250.000đ, 17h30, 2/9."""
 
 OPERATORS: Final = {
     "Viettel": "32 33 34 35 36 37 38 39 86 96 97 98",
@@ -165,9 +172,28 @@ def explain(text: str) -> Explanation:
             )
             for phone in reading.phones
         ),
-        ignored=tuple(Ignored(part.typed, part.problem) for part in reading.unread),
+        ignored=tuple(_in_order(text, [*_unread(reading), *_short(text, reading)])),
         problem=reading.problem,
     )
+
+
+def _unread(reading: PhoneReading) -> Iterable[Ignored]:
+    return (Ignored(part.typed, part.problem) for part in reading.unread)
+
+
+def _short(text: str, reading: PhoneReading) -> Iterable[Ignored]:
+    """What intake passes over without a word because it is too short for a number: '250k', '2 hộp', '17h30'."""
+    if len(text.strip()) > MAX_TEXT:
+        return
+    rest = text
+    for typed in (*(phone.typed for phone in reading.phones), *(part.typed for part in reading.unread)):
+        rest = rest.replace(typed, "\n" * len(typed), 1)
+    for match in _DIGITS.finditer(rest):
+        yield Ignored(match[0].rstrip(_SIGNS), problems.TOO_SHORT)
+
+
+def _in_order(text: str, ignored: Iterable[Ignored]) -> list[Ignored]:
+    return sorted(ignored, key=lambda one: text.find(one.typed))
 
 
 def _whose(e164: str, kind: PhoneKind) -> str:

@@ -53,6 +53,7 @@ class ProblemCode(StrEnum):
     SHORT_CODE = "short_code"
     TEXT_TOO_LONG = "text_too_long"
     TOO_MANY_NUMBERS = "too_many_numbers"
+    TOO_SHORT = "too_short"
     UNCLEAR = "unclear"
     UNKNOWN_PREFIX = "unknown_prefix"
 

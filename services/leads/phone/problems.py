@@ -56,6 +56,11 @@ TOO_MANY_NUMBERS: Final = PhoneProblem(
     vi="Ô có quá nhiều số, số này không được lưu. Chỉ để lại các số của một khách, mỗi khách một dòng.",
     en="There are too many numbers, so this one is not kept. Leave one customer's numbers, one customer a row.",
 )
+TOO_SHORT: Final = PhoneProblem(
+    ProblemCode.TOO_SHORT,
+    vi="Quá ngắn để là số điện thoại (giá tiền, số lượng, giờ, mã?) nên được bỏ qua. Nếu là số điện thoại, nhập đủ số.",
+    en="Too short for a phone number (a price, a count, a time, a code?), so it was left out. If it is one, enter all of it.",
+)
 UNCLEAR: Final = PhoneProblem(
     ProblemCode.UNCLEAR,
     vi="Chưa rõ đâu là số điện thoại. Nhập lại liền nhau, chỉ gồm chữ số, rồi lưu.",

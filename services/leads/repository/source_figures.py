@@ -43,6 +43,14 @@ SELECT campaign AS key, verdict, level, spam, count(*) AS n FROM leads
 WHERE campaign = :campaign AND {_RANGE} GROUP BY campaign, verdict, level, spam
 """
 )
+# What was rejected kept where it came from; a corrected item is a lead and counted as one.
+_RAW_OF_CAMPAIGN: Final = text(
+    f"""
+SELECT origin ->> 'campaign' AS key, verdict, reason, count(*) AS n FROM raw_items
+WHERE verdict IN ('rejected', 'dismissed') AND origin ->> 'campaign' <> '' AND origin ->> 'campaign' = :campaign
+    AND {_RANGE} GROUP BY 1, verdict, reason
+"""
+)
 _SOURCES: Final = text(
     """
 SELECT id, name, channel, campaign, marketer, active FROM sources
@@ -137,8 +145,10 @@ async def of_channels(session: ReadSession, *, since: datetime, until: datetime)
 
 
 async def of_campaign(session: ReadSession, code: str, *, since: datetime, until: datetime) -> Figures:
-    """Figures of the leads of a campaign. What was rejected had not told its campaign, so `raw` is the leads."""
-    leads = (await session.execute(_LEADS_OF_CAMPAIGN, {"campaign": code, "since": since, "until": until})).all()
-    figures = _summed({code: Figures()}, (), leads)[code]
-    figures.raw = figures.leads + figures.duplicates
+    """Figures of a campaign. `raw` is what became a lead or was rejected; what was undone with its import is not in it."""
+    values = {"campaign": code, "since": since, "until": until}
+    raw = (await session.execute(_RAW_OF_CAMPAIGN, values)).all()
+    leads = (await session.execute(_LEADS_OF_CAMPAIGN, values)).all()
+    figures = _summed({code: Figures()}, raw, leads)[code]
+    figures.raw += figures.leads + figures.duplicates
     return figures

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from services.leads.consent import requests
 from services.leads.driver import Connection
 from services.leads.events import Assigned, Released
 from services.leads.rounds.model import NO_TOPIC, Decided, Fresh, Release
@@ -95,6 +96,8 @@ async def record(
             _OWN, ids, [placed.decision.owner_id for placed in others], [placed.pool_id for placed in others]
         )
         numbers |= {row["id"]: row["assignment"] for row in rows}
+    released = [one.lead_id for one in others if one.previous_owner_id is None and numbers[one.lead_id] > 1]
+    covered = await requests.covered_until(connection, released)
     assigned = [
         Assigned(
             lead_id=placed.lead_id,
@@ -105,6 +108,7 @@ async def record(
             at=decided.at,
             cause=placed.cause,
             previous_owner_id=placed.previous_owner_id,
+            consent_until=covered.get(placed.lead_id),
         )
         for placed in decided.placed
     ]

@@ -152,6 +152,9 @@ class LeadAssigned(Contract):
     assigned_at: Instant
     cause: Literal["distribution", "manual", "reassignment", "claim", "hand_over", "sticky"]
     previous_owner_id: UUID | None = None
+    consent_until: Instant | None = None
+    """Until when the customer's request to be called covers calls (rule D38, decision 0020): of a number that lay in the
+    floating pool since they asked, or whose request was taken back. None: what the lead's arrival said holds."""
 
 
 class LeadReleased(Contract):
@@ -171,6 +174,22 @@ class LeadArchived(Contract):
     assignment: int
     """The release since which it lay there."""
     archived_at: Instant
+
+
+class PortfolioLeft(Contract):
+    """An account was locked and still holds open leads, which nobody works on until they are handed over; told once for
+    each time that it is locked."""
+
+    account_id: UUID
+    code: str
+    team: str = ""
+    manager_id: UUID | None = None
+    """The nearest superior who is active; None: whoever sees everything."""
+    open_leads: int
+    """At a level that is not final."""
+    in_care: int
+    """Of these, still to be called and closed."""
+    at: Instant
 
 
 class LeadUnassigned(Contract):
@@ -230,6 +249,7 @@ DUPLICATE_RELEASED: Final = EventType("leads.duplicate.released.v1", DuplicateRe
 LEAD_CORRECTED: Final = EventType("leads.lead.corrected.v1", LeadCorrected)
 SPAM_MARKED: Final = EventType("leads.spam.marked.v1", SpamMarked)
 LEAD_ARCHIVED: Final = EventType("leads.lead.archived.v1", LeadArchived)
+PORTFOLIO_LEFT: Final = EventType("leads.portfolio.left.v1", PortfolioLeft)
 LEAD_UNASSIGNED: Final = EventType("leads.lead.unassigned.v1", LeadUnassigned)
 PHONE_REVEALED: Final = EventType("leads.phone.revealed.v1", PhoneRevealed)
 MESSAGE_RECEIVED: Final = EventType("leads.message.received.v1", MessageReceived)

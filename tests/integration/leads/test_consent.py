@@ -19,6 +19,7 @@ from tests.harness import Running, eventually
 from tests.integration.leads.company import post
 from tests.integration.leads.test_everyday import move
 from tests.integration.leads.test_landing_pages import landing_page
+from tests.integration.leads.test_waiting import upkeep
 
 NOW = datetime.now(UTC)
 
@@ -212,6 +213,28 @@ async def test_numbers_are_checked_many_at_once(leads: Running) -> None:
         (True, True, True, []),
         (False, True, True, []),
     ]
+
+
+async def test_an_entry_that_ends_by_itself_takes_the_mark_off_its_leads_and_is_told(leads: Running) -> None:
+    client = await leads.client()
+    lead = await post(client, "0912345678")
+    await put_on_list(client, "0912345678", kind="all", until=(NOW + timedelta(days=1)).isoformat())
+    assert (await client.get(f"/v1/leads/{lead['id']}")).json()["do_not_call"] is True
+    async with leads.db.transaction() as session:
+        await session.execute(text("UPDATE do_not_call SET until = now() - interval '1 s'"))
+
+    for _ in range(2):
+        await upkeep(leads).step()
+
+    assert (await client.get(f"/v1/leads/{lead['id']}")).json()["do_not_call"] is False
+    told = [event["payload"] for event in await leads.outbox("leads.do_not_call.changed.v1")]
+    assert [len(fact["entries"]) for fact in told] == [1, 0]
+    await put_on_list(client, "0912345678", kind="all", until=(NOW + timedelta(days=1)).isoformat())
+    assert (await client.get(f"/v1/leads/{lead['id']}")).json()["do_not_call"] is True
+    async with leads.db.transaction() as session:
+        await session.execute(text("UPDATE do_not_call SET until = now() - interval '1 s'"))
+    await upkeep(leads).step()
+    assert (await client.get(f"/v1/leads/{lead['id']}")).json()["do_not_call"] is False, "prolonged, and over again"
 
 
 async def test_the_list_has_pages_and_filters(leads: Running) -> None:

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from services.leads.app import SERVICE
 from shared.contracts.events.orders import INTERACTION_LOGGED, LEVEL_CHANGED, InteractionLogged
 from tests.harness import Databases, Running, running
-from tests.integration.leads.company import hire, owner_of, pool
+from tests.integration.leads.company import hire, owner_of, pool, post
 from tests.integration.leads.floating import claim, floated, release, seller
 from tests.integration.leads.test_distribution import level
 
@@ -347,3 +347,43 @@ async def upkeep(leads: Running) -> None:
 async def _now(leads: Running) -> Any:
     (row,) = await leads.rows("SELECT clock_timestamp() AS now")
     return row.now
+
+
+async def told_until(leads: Running) -> list[timedelta | None]:
+    """What each assignment told of the request to be called: how long after the first release it still covers calls."""
+    (row,) = await leads.rows("SELECT min(at) AS at FROM assignments WHERE cause = 'floating_pool'")
+    told = [event["payload"]["consent_until"] for event in await leads.outbox("leads.lead.assigned.v1")]
+    return [None if until is None else datetime.fromisoformat(until) - row.at for until in told]
+
+
+async def test_a_request_to_be_called_covers_a_claimed_number_for_thirty_days_after_its_first_release(
+    leads: Running,
+) -> None:
+    holder, other, third = await hire(leads, "NV001", "NV002", "NV003")
+    (lead_id,) = await floated(leads, holder, "0912345678")
+    assert (await claim(await seller(leads, other), lead_id)).status_code == 200
+    await release(leads, lead_id)
+    manager = await leads.client(code="QL001")
+    await manager.post(f"/v1/leads/{lead_id}/assign", json={"owner_id": str(third.id)})
+
+    month = timedelta(days=30)
+    assert await told_until(leads) == [None, month, month], "a claim does not make it begin anew"
+
+    await release(leads, lead_id)
+    await post(manager, "0912345678")
+    body = {"lead_ids": [lead_id], "to": "person", "owner_id": str(other.id), "reason": "khách để lại số lại"}
+    await manager.post("/v1/leads/reassign", json=body)
+    assert (await told_until(leads))[-1] is None, "the customer asked again"
+
+
+async def test_a_request_that_was_taken_back_covers_no_call_of_whoever_gets_the_number_next(leads: Running) -> None:
+    holder, other = await hire(leads, "NV001", "NV002")
+    (lead_id,) = await floated(leads, holder, "0912345678")
+    manager = await leads.client()
+    taken = {"phone": "0912345678", "act": "withdrawn", "purposes": ["requested_call"], "how": "tin nhắn"}
+    assert (await manager.post("/v1/consents", json=taken)).status_code == 201
+
+    await claim(await seller(leads, other), lead_id)
+
+    (told,) = [event["payload"] for event in await leads.outbox("leads.lead.assigned.v1")][1:]
+    assert datetime.fromisoformat(told["consent_until"]) <= datetime.fromisoformat(told["assigned_at"])

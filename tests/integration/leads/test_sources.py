@@ -186,7 +186,8 @@ async def test_campaigns_have_a_period_a_cost_and_figures(leads: Running) -> Non
     body = {"code": "thang11", "name": "Serum tháng 11", "starts_on": "2026-11-01", "cost_per_day": 3_000_000}
     campaign = (await admin.post("/v1/campaigns", json=body)).json()
     _, hook = await landing_page(admin)
-    await (await leads.anonymous()).post(hook, json={"phone": "0912345678", "link": LINK})
+    for phone in ("0912345678", "0987654321", "09123"):
+        await (await leads.anonymous()).post(hook, json={"phone": phone, "link": LINK})
     url = f"/v1/campaigns/{campaign['id']}"
     seen = await admin.get(url)
     edit = {"name": "Serum T11", "starts_on": "2026-11-01", "ends_on": "2026-11-30", "budget": 90_000_000}
@@ -202,7 +203,9 @@ async def test_campaigns_have_a_period_a_cost_and_figures(leads: Running) -> Non
     assert [changed.status_code, stale.status_code, backwards.status_code] == [200, 412, 422]
     assert (changed.json()["budget"], changed.json()["code"]) == (90_000_000, "thang11")
     assert twice.json()["title"] == "campaign-code-taken"
-    assert (figures["code"], figures["figures"]["leads"]) == ("thang11", 1)
+    assert figures["code"] == "thang11"
+    counted = {name: figures["figures"][name] for name in ("raw", "leads", "duplicates", "rejected")}
+    assert counted == {"raw": 3, "leads": 2, "duplicates": 0, "rejected": {"phone_missing_digits": 1}}
     assert [one["code"] for one in (await admin.get("/v1/campaigns")).json()["items"]] == ["thang11"]
 
 
@@ -213,6 +216,7 @@ async def test_how_a_text_was_read_is_explained_in_words(leads: Running) -> None
     vi = (await client.post("/v1/phones/explain", json=typed)).json()
     en = (await client.post("/v1/phones/explain", json=typed, headers={"Accept-Language": "en"})).json()
     none = (await client.post("/v1/phones/explain", json={"text": "gọi em nhé"})).json()
+    priced = (await client.post("/v1/phones/explain", json={"text": "2 hộp 250.000đ, 0912345678 gọi 17h30"})).json()
 
     assert [(one["e164"], one["kind"], one["operator"]) for one in vi["numbers"]] == [
         ("+84382345678", "mobile", "Viettel"),
@@ -223,6 +227,12 @@ async def test_how_a_text_was_read_is_explained_in_words(leads: Running) -> None
     assert "read o or O as 0" in [step["text"] for step in en["numbers"][1]["steps"]]
     assert [one["typed"] for one in vi["ignored"]] == ["079123456789"]
     assert (none["numbers"], none["problem"]["code"]) == ([], "no_digits")
+    assert [one["e164"] for one in priced["numbers"]] == ["+84912345678"]
+    assert [(one["typed"], one["code"]) for one in priced["ignored"]] == [
+        ("2", "too_short"),
+        ("250.000đ", "too_short"),
+        ("17h30", "too_short"),
+    ]
 
 
 async def test_sources_are_listed_by_channel_marketer_campaign_and_whether_they_are_in_use(leads: Running) -> None:

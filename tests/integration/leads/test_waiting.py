@@ -13,7 +13,8 @@ from tests.integration.leads.test_distribution import reassignment
 
 
 def upkeep(leads: Running) -> Upkeep:
-    return Upkeep(leads.db, leads.runtime.settings, parts_of(leads.runtime).hours)
+    parts = parts_of(leads.runtime)
+    return Upkeep(leads.db, leads.runtime.settings, parts.hours, tell=parts.streams.hints.tell)
 
 
 async def arrived_before(leads: Running, lead: dict[str, Any], since: timedelta) -> None:
