@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -147,7 +148,7 @@ _FIND: Final = f"""
 {_SELECT} FROM address_units u {_JOINS}
 WHERE u.era = :era AND u.retired_at IS NULL AND u.search @@ to_tsquery('simple', :query)
     AND (CAST(:tier AS text) IS NULL OR u.tier = :tier) AND (CAST(:within AS text) IS NULL OR :within IN (u.parent, u.province))
-ORDER BY (u.own_key = :key OR u.short_key = :short) DESC,
+ORDER BY (u.own_key = :key OR u.short_key = :short) DESC, (position(:typed IN lower(u.name COLLATE pg_c_utf8)) > 0) DESC,
     (starts_with(u.own_key, :key) OR starts_with(u.short_key, :short)) DESC,
     length(u.code), length(u.own_key), u.code
 LIMIT :limit
@@ -194,7 +195,14 @@ async def search(
     query = read_query(typed)
     if query is None:
         return []
+    plain = typed.strip()
+    if plain.isascii() and plain.isdigit() and len(plain) in (2, 3, 5):
+        named = (await get(session, era, [plain])).get(plain)
+        if named is not None and tier in (None, named.tier):
+            return [named]
     asked = {"era": era, "tier": tier, "within": within, "key": query.key, "short": query.short, "limit": limit}
+    # Of names that are the same without accents, the one that was typed with them.
+    asked["typed"] = unicodedata.normalize("NFC", plain).lower()
     for tsquery in (query.exact, query.loose):
         rows = (await session.execute(_SEARCH, {**asked, "query": tsquery})).all()
         if rows:

@@ -180,6 +180,26 @@ async def _sought(session: ReadSession, subject: Subject, asked: Sequence[tuple[
     return found
 
 
+async def statement(
+    session: ReadSession, *, who: Principal, filters: Filters, limit: int, after: UUID | None, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    """The query of a page and its parameters.
+
+    Raises:
+        InvalidFields: a field does not exist, or cannot have such a value.
+    """
+    wanted = {"c.merged_into IS NULL": {}, **await conditions(session, filters)}
+    asked = {"viewer": who.account_id, "now": now, "limit": limit}
+    mine = ""
+    if not who.sees_all:
+        wanted["c.id IN (SELECT customer_id FROM mine)"] = {"viewer_team": viewer(who)["viewer_team"]}
+        mine = f"{_PEOPLE},"
+    if after is not None:
+        wanted["c.id < :after"] = {"after": after}
+    parameters = {name: value for each in wanted.values() for name, value in each.items()}
+    return _PAGE.format(mine=mine, conditions=" AND ".join(wanted)), {**asked, **parameters}
+
+
 async def page(
     session: ReadSession, *, who: Principal, filters: Filters, limit: int, after: UUID | None, now: datetime
 ) -> CustomerPage:
@@ -188,18 +208,8 @@ async def page(
     Raises:
         InvalidFields: a field does not exist, or cannot have such a value.
     """
-    wanted = {"c.merged_into IS NULL": {}, **await conditions(session, filters)}
-    if not who.sees_all:
-        wanted["c.id IN (SELECT customer_id FROM mine)"] = {}
-    if after is not None:
-        wanted["c.id < :after"] = {"after": after}
-    parameters = {name: value for each in wanted.values() for name, value in each.items()}
-    mine = "" if who.sees_all else f"{_PEOPLE},"
-    query = text(_PAGE.format(mine=mine, conditions=" AND ".join(wanted)))
-    asked = {"viewer": who.account_id, "now": now, "limit": limit, **parameters}
-    if not who.sees_all:
-        asked["viewer_team"] = viewer(who)["viewer_team"]
-    rows = (await session.execute(query, asked)).all()
+    query, asked = await statement(session, who=who, filters=filters, limit=limit, after=after, now=now)
+    rows = (await session.execute(text(query), asked)).all()
     items = [_item(dict(row._mapping), who=who) for row in rows]
     return CustomerPage(items=items, next=items[-1].id if len(items) == limit else None)
 

@@ -74,6 +74,7 @@ async def test_units_are_found_by_what_people_type(shop: Shop) -> None:
     assert (await found(shop, "q.1", era="three_tier"))[0] == "Quận 1"
     assert await found(shop, "nghe ben", era="three_tier") == ["Phường Bến Nghé"]
     assert await found(shop, "bến nghé") == []
+    assert await found(shop, "26740") == ["Phường Sài Gòn"]
     assert await found(shop, "bến thành", within="79") == ["Phường Bến Thành"]
     assert await found(shop, "bến thành", within="01") == []
     wards = (await shop.sale.client.get("/v1/address-units", params={"parent": "79", "limit": 2})).json()
