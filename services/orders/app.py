@@ -36,6 +36,7 @@ from services.orders.promises.proof import Prover
 from services.orders.promises.waiting import Waiting
 from services.orders.reading.api import router as reading
 from services.orders.reconcile import reconcile
+from services.orders.screens.api import router as screens
 from services.orders.settings import OrdersSettings
 from services.orders.telephone import api as telephone_api
 from services.orders.telephone import calls as telephone_calls
@@ -103,6 +104,7 @@ SERVICE = Service(
         telephone_working.router,
         telephone_hook.router,
         operators,
+        screens,
         streams_router(streams),
     ),
     uploads=(UPLOAD,),
