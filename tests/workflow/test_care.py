@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import cycle
 from uuid import UUID
 
 from temporalio.api.sdk.v1 import WorkflowMetadata
@@ -175,3 +176,38 @@ async def details(world: World, order_id: UUID) -> str:
     """What the Temporal UI shows of a care workflow."""
     metadata = await world.care(order_id).query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     return str(metadata.current_details)
+
+
+async def test_a_care_of_sixty_days_with_forty_interactions_has_a_short_history(world: World) -> None:
+    await world.monday_morning()
+    order_id = await world.number()
+    start, made = world.shop.clock.now, 0
+    end = start + timedelta(days=60)
+    results = cycle(["no_answer", "call_later", "thinking", "busy", "call_later", "no_answer", "send_info"])
+    while made < 40:
+        task = await world.task(world.shop.sale)
+        if task is None:  # the message that was asked for, or it lies in the pool, and somebody takes it
+            if await world.task(world.shop.sale, kind="message") is not None:
+                sent = await world.shop.sale.client.post(
+                    f"/v1/orders/{order_id}/interactions", json={"kind": "message"}
+                )
+                assert sent.status_code == 201, sent.text
+                made += 1
+                await world.settle()
+                continue
+            await world.shop.assign(order_id, None)
+            await world.wait(hours=20)
+            await world.shop.assign(order_id, world.shop.sale)
+            await world.settle()
+            continue
+        await world.go_to(max(world.shop.clock.now, datetime.fromisoformat(task["due_at"])))
+        result = next(results)
+        promise = (
+            {"promised_at": (world.shop.clock.now + timedelta(days=3)).isoformat()} if result == "call_later" else {}
+        )
+        await world.call(order_id, result, **promise)
+        made += 1
+    await world.go_to(end)
+    history = await world.care(order_id).fetch_history()
+    assert not history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+    assert 200 < len(history.events) < 1500, f"{len(history.events)} events after 60 days and {made} interactions"
