@@ -25,6 +25,7 @@ SIZES = {
     "events": 2000,
     "care": 450,
     "distribution": 10_000,
+    "due_list": 100_000,
     "imports": 100_000,
     "memory": 1,
 }

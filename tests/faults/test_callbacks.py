@@ -24,11 +24,14 @@ from temporalio.client import Client
 
 from deploy.local.engines import Nats, Temporal
 from services.orders.app import SERVICE
+from shared.telemetry import logger
 from shared.temporal import connected, ensure_search_attributes
 from tests.harness import Databases, connect, eventually, running
 from tests.integration.orders.support import Clock, Shop
 from workflows import search_attributes
 from workflows.worker import build_worker, make_current
+
+log = logger(__name__)
 
 SET_UP_PER_SECOND: Final = 15.0
 """Calls a second that a busy machine logs at least."""
@@ -157,7 +160,7 @@ async def until(at: datetime) -> None:
     [pytest.param(24, 3.0, id="some"), pytest.param(5_000, 150.0, id="many", marks=pytest.mark.soak)],
 )
 async def test_promised_calls_that_fall_due_while_workers_and_nats_are_away_are_all_late_at_their_own_time(
-    floor: Floor, calls: int, seconds: float, record_property: Callable[[str, object], None]
+    floor: Floor, calls: int, seconds: float
 ) -> None:
     shop = floor.shop
     await publish(shop, grace=GRACE, rungs=[{"do": "tell_manager", "after": f"{int(GRACE.total_seconds())}s"}])
@@ -195,7 +198,7 @@ async def test_promised_calls_that_fall_due_while_workers_and_nats_are_away_are_
         return True
 
     await eventually(all_ended, within=PATIENCE + calls / CARED_PER_SECOND, every=0.5)
-    record_property("seconds_from_the_return_until_every_promise_has_ended", round(time.monotonic() - came, 1))
+    log.info("every promise has ended", calls=calls, seconds_after_return=round(time.monotonic() - came, 1))
     ended = await floor.ended()
     assert poisoned not in ended, "what cannot be decided waits for somebody to mend it"
     assert {ended[order_id].outcome for order_id in called} == {"kept"}
@@ -226,7 +229,7 @@ async def test_promised_calls_that_fall_due_while_workers_and_nats_are_away_are_
 
 @pytest.mark.soak
 async def test_five_thousand_calls_that_are_due_at_one_moment_are_on_the_list_at_once_and_all_reminded_soon(
-    floor: Floor, record_property: Callable[[str, object], None]
+    floor: Floor,
 ) -> None:
     calls = 5_000
     shop = floor.shop
@@ -249,6 +252,5 @@ async def test_five_thousand_calls_that_are_due_at_one_moment_are_on_the_list_at
 
     await eventually(reminded, within=PATIENCE + calls / CARED_PER_SECOND, every=0.5)
     took = (datetime.now(UTC) - at).total_seconds()
-    record_property("seconds_until_all_are_on_the_list", round(on_the_list, 2))
-    record_property("seconds_until_all_are_reminded", round(took, 1))
+    log.info("all are due", on_the_list_seconds=round(on_the_list, 2), reminded_seconds=round(took, 1))
     assert on_the_list < 90
