@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, cast, func, lit
 from sqlalchemy.exc import DBAPIError
 
 from services.leads.errors import ListTooSlow
+from services.leads.listing import own
 from services.leads.listing.cursor import Order, Place
 from services.leads.listing.filters import LeadFilters, matches
 from services.leads.repository.leads import LEADS, SHOWN, Viewer
@@ -58,6 +59,10 @@ async def page(
     """
     key = _KEYS[order]
     statement = columns.where(viewer.may_see(), *await _conditions(session, filters, within))
+    if not filters.narrows and own.fits(viewer, order, limit=limit):
+        async with _bounded(session, within):
+            some = await own.ids(session, viewer, order=order, after=after, limit=limit)
+        statement = statement.where(_is_any(some))
     if order == "oldest":
         if after is not None:
             statement = statement.where(tuple_(key, LEADS.c.id) > tuple_(after.at, after.id))
@@ -107,7 +112,11 @@ async def _conditions(session: ReadSession, filters: LeadFilters, within: int) -
         some = (await session.execute(select(LEADS.c.id).where(matches(search)).limit(FEW + 1))).scalars().all()
     if len(some) > FEW:
         return [*conditions, matches(search)]
-    return [*conditions, LEADS.c.id == any_(cast(literal(list(some), ARRAY(Uuid)), ARRAY(Uuid)))]
+    return [*conditions, _is_any(some)]
+
+
+def _is_any(ids: Sequence[UUID]) -> ColumnElement[bool]:
+    return LEADS.c.id == any_(cast(literal(list(ids), ARRAY(Uuid)), ARRAY(Uuid)))
 
 
 @asynccontextmanager
@@ -115,6 +124,8 @@ async def _bounded(session: ReadSession, within: int) -> AsyncIterator[None]:
     await session.execute(_PLAN_EACH, {"within": f"{within}s"})
     try:
         yield
+    except asyncpg.QueryCanceledError as error:
+        raise ListTooSlow(seconds=within) from error
     except DBAPIError as error:
         if error.orig is not None and isinstance(error.orig.__cause__, asyncpg.QueryCanceledError):
             raise ListTooSlow(seconds=within) from error

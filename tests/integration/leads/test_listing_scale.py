@@ -13,10 +13,12 @@ from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
 from services.leads.app import SERVICE
-from services.leads.listing import query
+from services.leads.listing import own, query
+from services.leads.listing.cursor import Order
 from services.leads.listing.filters import LeadFilters
 from services.leads.repository.leads import LEADS, SHOWN, Viewer
 from tests.harness import Databases, Running, running
+from tests.integration.leads.company import hire, post
 
 EVERYTHING: Final = Viewer(everything=True, unassigned=True, people=(), codes=())
 RARE: Final = UUID(int=7)
@@ -115,6 +117,48 @@ async def test_a_filter_that_few_old_leads_fit_reads_few_pages(many: Running, na
     assert read < table / 3, (read, table)
     if name in OWN_INDEX:
         assert f"leads_{name}_idx" in plan
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_the_list_of_somebody_whose_leads_are_all_old_reads_few_pages(many: Running, order: Order) -> None:
+    pool = await many.db.driver()
+    table = await pool.fetchval("SELECT pg_relation_size('leads') / 8192")
+
+    plan: str = await pool.fetchval(
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {own.statement(order, from_place=False)}", [OLD], ["X"], 50
+    )
+
+    top = orjson.loads(plan)[0]["Plan"]
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < table / 10, plan
+    assert '"Seq Scan"' not in plan
+
+
+async def test_a_narrow_list_shows_each_lead_once_in_order_whichever_way_somebody_may_see_it(leads: Running) -> None:
+    admin = await leads.client()
+    (nam,) = await hire(leads, "NV012")
+    client = await leads.client("leads.read", "leads.create", account_id=nam.id, code="NV012")
+    ids = []
+    for place in range(9):
+        maker = client if place % 3 == 1 else admin
+        lead = await post(maker, f"091234560{place}")
+        if place % 3 != 1:
+            await admin.post(f"/v1/leads/{lead['id']}/assign", json={"owner_id": str(nam.id)})
+        ids.append(lead["id"])
+    await admin.post(f"/v1/leads/{ids[1]}/assign", json={"owner_id": str(nam.id)})  # sender and owner
+    stranger = await post(admin, "0987654321")
+
+    for order, expected in (("newest", ids[::-1]), ("oldest", ids)):
+        seen: list[str] = []
+        after: str | None = None
+        while True:
+            params: dict[str, Any] = {"limit": 4, "order": order} | ({"after": after} if after else {})
+            page = (await client.get("/v1/leads", params=params)).json()
+            seen += [item["id"] for item in page["items"]]
+            after = page["next"]
+            if after is None:
+                break
+        assert seen == expected
+        assert stranger["id"] not in seen
 
 
 @pytest.mark.soak
