@@ -20,6 +20,7 @@ from services.orders.care.processes import PROCESSES, Processes
 from services.orders.clock import CLOCK, Clock, utc_now
 from services.orders.closing.api import router as closing
 from services.orders.consumers import handlers
+from services.orders.contact.api import router as contact
 from services.orders.customers.api import router as customers
 from services.orders.fields.api import router as fields
 from services.orders.goods.api import router as goods
@@ -91,6 +92,7 @@ SERVICE = Service(
         level_management,
         levels,
         transitions,
+        contact,
         goods,
         processes,
         calendars,

@@ -10,6 +10,7 @@ from uuid import UUID
 from services.orders import delivery, intake, listed, messages
 from services.orders.care import service as care
 from services.orders.causes import Causes
+from services.orders.contact import consents
 from services.orders.intake import Assignment, Birth
 from services.orders.leads import corrected, duplicates, spam
 from services.orders.promises import handed_on, takings
@@ -37,9 +38,11 @@ from shared.contracts.events.leads import (
     SpamMarked,
 )
 from shared.contracts.events.leads_everyday import (
+    CONSENT_RECORDED,
     DO_NOT_CALL_CHANGED,
     LEAD_TAGGED,
     TAG_CHANGED,
+    ConsentRecorded,
     DoNotCallChanged,
     LeadTagged,
     TagChanged,
@@ -116,6 +119,12 @@ async def on_spam_marked(session: Session, event: Event[SpamMarked]) -> None:
 async def on_do_not_call_changed(session: Session, events: Sequence[Event[DoNotCallChanged]]) -> None:
     """Leads keeps the list; care looks at the open orders of these numbers again (rule D38)."""
     await care.touch(session, await listed.list_changed(session, [event.data for event in events]))
+
+
+@handlers.batch(CONSENT_RECORDED)
+async def on_consents_recorded(session: Session, events: Sequence[Event[ConsentRecorded]]) -> None:
+    """Leads keeps consent; care looks at the open orders of these numbers again (rule D38)."""
+    await care.touch(session, await consents.recorded(session, [event.data for event in events]))
 
 
 @handlers.batch(TAG_CHANGED)

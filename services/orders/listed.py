@@ -67,6 +67,12 @@ WHERE d.phone = o.phone AND e ->> 'kind' <> 'messages' AND NOT CAST(e ->> 'refus
     AND (e ->> 'source' = 'complaint' OR NOT o.asked_to_be_called OR CAST(e ->> 'since' AS timestamptz) >= o.cohort_at))"""
 """Since when the list forbids calls about an order `o`. Who asks to be called after being listed may be called about it
 (rule D38), unless there was a complaint. Refusals made here are the customer's own row, which knows them sooner."""
+LISTED_MESSAGES: Final = """(
+SELECT max(CAST(e ->> 'since' AS timestamptz)) FROM do_not_call d, jsonb_array_elements(d.entries) AS e
+WHERE d.phone = o.phone AND e ->> 'kind' <> 'calls' AND NOT CAST(e ->> 'refusal' AS boolean)
+    AND (e ->> 'until' IS NULL OR CAST(e ->> 'until' AS timestamptz) > :now)
+    AND (e ->> 'source' = 'complaint' OR NOT o.asked_to_be_called OR CAST(e ->> 'since' AS timestamptz) >= o.cohort_at))"""
+"""The same of messages."""
 TAGS: Final = """(
 SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'name', name, 'colour', colour) ORDER BY group_name, position, name),
     '[]')

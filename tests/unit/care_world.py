@@ -67,6 +67,9 @@ class World:
     log: list[Effect] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     other_calls: list[datetime] = field(default_factory=list)
+    other_messages: list[datetime] = field(default_factory=list)
+    written_to: bool | None = None
+    no_messages_since: datetime | None = None
     do_not_call_since: datetime | None = None
     pause: Pause | None = None
     commands: list[Command] = field(default_factory=list)
@@ -92,6 +95,9 @@ class World:
             interactions=tuple(self.interactions),
             tasks=tuple(self.tasks.values()),
             other_calls=tuple(self.other_calls),
+            other_messages=tuple(self.other_messages),
+            written_to=self.written_to,
+            no_messages_since=self.no_messages_since,
             do_not_call_since=self.do_not_call_since,
             pause=self.pause,
             commands=tuple(self.commands),

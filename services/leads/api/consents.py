@@ -13,7 +13,7 @@ from services.leads.api.dependencies import ConsentKeeper
 from services.leads.api.do_not_call import EntryOut, one_phone
 from services.leads.consent import acts, do_not_call
 from services.leads.consent.acts import Act, Purpose
-from services.leads.driver import connection_of
+from services.leads.driver import connection_of, mark_outbox_written, write_outbox
 from services.leads.state import RuntimeDep
 from services.leads.text import national
 from shared.db import ReadSession, Session
@@ -123,7 +123,9 @@ async def record_consent(body: ConsentIn, who: ConsentKeeper, once: OnceDep, run
             by=who.code,
         )
         purposes = list(dict.fromkeys(body.purposes))
-        await acts.record(await connection_of(session), [number], purposes, act, who.account_id)
+        connection = await connection_of(session)
+        if await write_outbox(connection, await acts.record(connection, [number], purposes, act, who.account_id)):
+            mark_outbox_written(session)
         return await _consents(session, number)
 
     return await once.run(runtime.db, str(who.account_id), effect)

@@ -11,7 +11,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.leads.driver import Connection
+from shared.contracts.events.leads_everyday import CONSENT_RECORDED, ConsentRecorded
 from shared.db import ReadSession
+from shared.outbox import Row, event_row
 
 Purpose = Literal["requested_call", "advertising_call", "message"]
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
@@ -43,6 +45,7 @@ _RECORD: Final = """
 INSERT INTO consents (id, phone, purpose, act, at, how, channel, page, text, reason, lead_id, by_id, by)
 SELECT uuidv7(), phone, purpose, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 FROM unnest($1::text[]) AS n (phone) CROSS JOIN unnest($2::text[]) AS p (purpose)
+RETURNING id, phone, purpose
 """
 
 
@@ -102,9 +105,11 @@ async def list_changes(session: ReadSession, phone: str) -> Sequence[Any]:
     return (await session.execute(_CHANGES, {"phone": phone})).all()
 
 
-async def record(connection: Connection, phones: Sequence[str], purposes: Sequence[str], act: Act, by_id: UUID) -> None:
-    """Writes an act down for some numbers and purposes; its own `purpose` is not looked at."""
-    await connection.execute(
+async def record(
+    connection: Connection, phones: Sequence[str], purposes: Sequence[str], act: Act, by_id: UUID
+) -> list[Row]:
+    """Writes an act down for some numbers and purposes; its own `purpose` is not looked at. Returns outbox rows."""
+    written = await connection.fetch(
         _RECORD,
         list(phones),
         list(purposes),
@@ -119,3 +124,25 @@ async def record(connection: Connection, phones: Sequence[str], purposes: Sequen
         by_id,
         act.by,
     )
+    return [
+        event_row(
+            CONSENT_RECORDED,
+            ConsentRecorded(
+                consent_id=row["id"],
+                phone=row["phone"],
+                purpose=row["purpose"],
+                act=act.act,
+                at=act.at,
+                how=act.how,
+                channel=act.channel,
+                page=act.page,
+                text=act.text,
+                reason=act.reason,
+                lead_id=act.lead_id,
+                by=act.by,
+            ),
+            subject=row["id"],
+            event_id=row["id"],
+        )
+        for row in written
+    ]

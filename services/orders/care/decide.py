@@ -312,11 +312,25 @@ class _Care(Walk):
         self.enter(self.process.do_not_call, min(max(since, self.state.entered_at), self.now), cause="do_not_call")
         return True
 
+    def silenced(self) -> bool:
+        """Take away messages that must not be sent any more; true if there were any."""
+        messages = [task for task in self.tasks.open.values() if task.task == "message"]
+        if self.facts.no_messages_since is None or not messages:
+            return False
+        if self.step.task == "message" and self.step.done is not None:
+            self.enter(self.resolved(self.step.done), self.now, cause="do_not_call")
+        else:
+            for task in messages:
+                self.tasks.cancel(task, self.now, cause="do_not_call")
+        return True
+
     def mend(self) -> bool:
         """Ask for an owner who is missing, open a task that is missing, move a call out of a time that is illegal."""
         before = len(self.effects)
         if self.state.ended or self.state.paused or self.step.task == "wait":
             return False
+        if self.silenced():
+            return True
         version = self.facts.assignment_version
         if self.facts.owner is None and self.state.owner_asked != version:
             self.state = replace(self.state, owner_asked=version)

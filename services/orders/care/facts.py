@@ -146,7 +146,7 @@ class Facts:
         owner: None while nobody holds the number.
         assigned_at, assignment_version: of the last change of owner (also to nobody); the version grows by each.
         assignment_cause: of the same, as leads says it: distribution, manual, claim, floating_pool, …
-        asked_to_be_called: the customer left the number and agreed to be called about it (rule D38).
+        asked_to_be_called: there is a ground for calls beyond the limits for advertising now (rule D38, `grounds`).
         state: None before the first decision.
         interactions: all since care began, in any order.
         tasks: the open ones.
@@ -155,6 +155,8 @@ class Facts:
         do_not_call_since: when the number came onto the do-not-call list, if it is on it.
         commands: what operators ordered since care began, in any order; pause says whether they stopped it.
         customer_came_again_at: last time a duplicate was linked to this order (rules D8, D10).
+        written_to: whether there is such a ground for messages; None: the same as for calls.
+        no_messages_since: since when messages are forbidden, although calls may not be.
         level_final: whether the level ends an order, as the company says (rule D35); None: ask the seed.
     """
 
@@ -176,6 +178,8 @@ class Facts:
     customer_came_again_at: datetime | None = None
     assignment_cause: str = ""
     level_final: bool | None = None
+    written_to: bool | None = None
+    no_messages_since: datetime | None = None
 
     @property
     def is_at_own_open_level(self) -> bool:
@@ -196,6 +200,15 @@ class Facts:
         """Every outgoing message to the number, about this order or another, in order."""
         own = (each.at for each in self.interactions if each.kind == "message" and not each.inbound)
         return sorted((*own, *self.other_messages))
+
+    @property
+    def asked_for_messages(self) -> bool:
+        """There is a ground for messages beyond the limits for advertising."""
+        return self.asked_to_be_called if self.written_to is None else self.written_to
+
+    def must_not_be_written_to(self) -> bool:
+        """Neither call nor message, or no message alone."""
+        return self.no_messages_since is not None or self.must_not_be_called()
 
     def must_not_be_called(self) -> bool:
         """On the do-not-call list, unless the customer left the number again since (rule D10)."""

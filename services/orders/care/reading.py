@@ -11,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from services.orders.care.facts import Command, Facts, Interaction, Owner, Pause, StepState, Task, load_state
+from services.orders.care.grounds import Ground, Withdrawn
+from services.orders.contact import known
 from services.orders.interactions.ledger import CLOSED
-from services.orders.listed import SINCE
 from services.orders.record import Order
 from shared.db import ReadSession, Session
 
@@ -44,9 +45,8 @@ FROM care WHERE order_id = :id
 _READ_CARE: Final = text(_CARE)
 _LOCK_CARE: Final = text(f"{_CARE} FOR UPDATE")
 _ABOUT: Final = text(
-    f"""
-SELECT (SELECT greatest(c.do_not_call_at, {SINCE}) FROM orders o WHERE o.id = :id) AS do_not_call_at,
-    (SELECT max(at) FROM arrivals WHERE order_id = :id AND asked_again) AS came_again_at,
+    """
+SELECT (SELECT max(at) FROM arrivals WHERE order_id = :id AND asked_again) AS came_again_at,
     (SELECT cause FROM assignments WHERE order_id = :id AND assignment = :assignment) AS assignment_cause,
     (SELECT superior_id FROM staff_members WHERE account_id = :owner_id AND version > 0) AS manager_id,
     (SELECT kind = 'final' FROM levels WHERE code = :level) AS level_final,
@@ -114,10 +114,11 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
                 "customer_id": order.customer_id,
                 "assignment": order.assignment,
                 "level": order.level,
-                "now": now,
             },
         )
     ).one()
+    standing = await known.of_order(session, order.id, now=now)
+    calls, messages = (standing.ground(by=by, at=now) for by in ("call", "message"))
     interactions = (await session.execute(_INTERACTIONS, own)).all()
     tasks = (await session.execute(_TASKS, own)).all()
     commands = (await session.execute(_COMMANDS, own)).all()
@@ -132,19 +133,21 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
         owner=owner,
         assigned_at=order.assigned_at or order.cohort_at,
         assignment_version=order.assignment,
-        asked_to_be_called=order.asked_to_be_called,
+        asked_to_be_called=isinstance(calls, Ground) and calls.asked,
+        written_to=isinstance(messages, Ground) and messages.asked,
         state=care.state,
         interactions=tuple(_interaction(row) for row in interactions),
         tasks=tuple(Task(**row._mapping) for row in tasks),
         other_calls=tuple(row.at for row in others if row.kind == "call"),
         other_messages=tuple(row.at for row in others if row.kind == "message"),
-        do_not_call_since=about.do_not_call_at,
         pause=_pause(commands),
         commands=tuple(
             Command(number=row.number, at=row.at, kind=row.kind, to=row.target)
             for row in commands
             if row.kind not in _HOLDING
         ),
+        do_not_call_since=latest(standing.do_not_call_since, calls),
+        no_messages_since=latest(standing.no_messages_since, messages),
         customer_came_again_at=about.came_again_at,
         assignment_cause=about.assignment_cause or "",
         level_final=about.level_final,
@@ -154,10 +157,21 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
 _HOLDING: Final = ("pause", "resume")
 
 
+async def read_pause(session: ReadSession, order_id: UUID) -> Pause | None:
+    """Whether operators let the care of an order stand still."""
+    return _pause((await session.execute(_COMMANDS, {"id": order_id})).all())
+
+
 def _pause(commands: Sequence[Any]) -> Pause | None:
     """Whether the last word of the operators is that care stands still."""
     last = next((row for row in reversed(commands) if row.kind in _HOLDING), None)
     return Pause(since=last.at, until=last.until) if last is not None and last.kind == "pause" else None
+
+
+def latest(listed: datetime | None, ground: Ground | Withdrawn) -> datetime | None:
+    """Since when a number must not be contacted: it is listed, or consent was taken back."""
+    found = (listed, ground.at if isinstance(ground, Withdrawn) else None)
+    return max((each for each in found if each is not None), default=None)
 
 
 def _interaction(row: Any) -> Interaction:

@@ -30,10 +30,9 @@ class Tasks:
 
     def legal(self, task: Literal["call", "message"], at: datetime) -> datetime:
         """The first instant from `at` on when the gate lets such a task be done."""
-        asked = self.facts.asked_to_be_called
         if task == "call":
-            return earliest_call(self.process, asked=asked, calls=self.calls, at=at)
-        return earliest_message(self.process, asked=asked, messages=self.messages, at=at)
+            return earliest_call(self.process, asked=self.facts.asked_to_be_called, calls=self.calls, at=at)
+        return earliest_message(self.process, asked=self.facts.asked_for_messages, messages=self.messages, at=at)
 
     def planned(self, step: str, at: datetime, *, promised_at: datetime | None) -> datetime:
         """When the step's task should be done, or its wait is over, if the event that led there happened at `at`."""
@@ -68,6 +67,8 @@ class Tasks:
     def tell_of_missed_call(self, state: StepState, visit: str, at: datetime) -> None:
         """Open the message that follows certain unanswered calls, if this was one."""
         message = self.process.ladder.message
+        if self.facts.no_messages_since is not None:
+            return
         if message is None or state.task is None or state.misses not in message.after_misses:
             return
         self._open(

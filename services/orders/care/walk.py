@@ -81,6 +81,7 @@ class Walk:
             due_now: the task is due at once, whatever the step says.
         """
         self.tasks.cancel_all(at, cause=cause)
+        name = self.past_messages(name)
         visits, rounds, ladder = entered(self.process, self.state, name)
         self.state = replace(
             self.state,
@@ -106,6 +107,17 @@ class Walk:
         if self.step.owner == "floating_pool" and not self.facts.is_floating:
             self.effects.append(ReleaseToPool(key=f"{self.visit}:release", at=at, cause=cause, owner_id=self.owner_id))
         self.open_task(at, cause=cause)
+
+    def past_messages(self, name: str) -> str:
+        """Where a step leads whose message must not be sent: to what follows once it is."""
+        passed: set[str] = set()
+        while self.facts.no_messages_since is not None and name not in passed:
+            step = self.process.steps[name]
+            if step.task != "message" or step.done is None:
+                break
+            passed.add(name)
+            name = self.resolved(step.done)
+        return name
 
     def open_task(self, at: datetime, *, cause: Cause) -> None:
         """Open the task of the present step, unless the step only waits or the care is paused."""

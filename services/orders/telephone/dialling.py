@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from services.orders.care import gate
+from services.orders.actors import staff
 from services.orders.care.processes import Processes
-from services.orders.care.reading import lock_care, read_facts
+from services.orders.contact import answer
 from services.orders.record import Order
 from services.orders.telephone.systems import ClickToCall
 from services.orders.text import national
@@ -161,7 +161,7 @@ async def prepare(
     extension = found.one_or_none()
     if extension is None:
         raise NoTelephone
-    await check_gate(session, processes, order, now=now)
+    await check_gate(session, processes, order, who, now=now)
     busy = await session.execute(_BUSY, {"account_id": who.account_id, "now": now, "rings_within": RINGS_WITHIN})
     if busy.first() is not None:
         raise TelephoneBusy
@@ -190,18 +190,16 @@ async def prepare(
     return Dial(request_id, extension.id, click, extension.credentials, places)
 
 
-async def check_gate(session: Session, processes: Processes, order: Order, *, now: datetime) -> None:
-    """Asks the legal gate (rule D38).
+async def check_gate(session: Session, processes: Processes, order: Order, who: Principal, *, now: datetime) -> None:
+    """Asks the legal gate (rule D38), which keeps its yes as proof.
 
     Raises:
         MayNotCall: the number must not be called now, or not at all.
     """
-    care = await lock_care(session, order.id)
-    if care is None:
-        return
-    process = await processes.get(session, care.process, care.process_version, now=now)
-    permission = gate.may_call(process, await read_facts(session, order, care, now=now), now)
+    found = await answer.of_order(session, processes, order.id, by="call", purpose="request", now=now)
+    permission = found.permission
     if permission.allowed:
+        await answer.keep(session, found, staff(who))
         return
     when = "" if permission.next_at is None else permission.next_at.isoformat()
     raise MayNotCall(refusal=permission.refusal, when=when, next_at=when or None)

@@ -36,6 +36,27 @@ class DoNotCallChanged(Contract):
     """What this change took back."""
 
 
+class ConsentRecorded(Contract):
+    """Somebody behind a number gave consent, or took it back, as a colleague or a form recorded it. Refusals at level L1.3
+    are not told again: orders told of them."""
+
+    consent_id: UUID
+    phone: str = personal()
+    purpose: Literal["requested_call", "advertising_call", "message"]
+    act: Literal["given", "withdrawn"]
+    at: Instant
+    how: str = ""
+    """How they said so: form, call, message, letter, …"""
+    channel: str = ""
+    page: str = ""
+    text: str = ""
+    """The wording that they agreed to."""
+    reason: str = personal("")
+    lead_id: UUID | None = None
+    by: str = ""
+    """Staff code."""
+
+
 class LeadTagged(Contract):
     """All tags of a lead, which are those of its order as well (rule D45)."""
 
@@ -78,6 +99,7 @@ class ExportMade(Contract):
 
 
 DO_NOT_CALL_CHANGED: Final = EventType("leads.do_not_call.changed.v1", DoNotCallChanged)
+CONSENT_RECORDED: Final = EventType("leads.consent.recorded.v1", ConsentRecorded)
 LEAD_TAGGED: Final = EventType("leads.lead.tagged.v1", LeadTagged)
 TAG_CHANGED: Final = EventType("leads.tag.changed.v1", TagChanged)
 EXPORT_MADE: Final = EventType("leads.export.made.v1", ExportMade)

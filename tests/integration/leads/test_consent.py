@@ -383,6 +383,12 @@ async def test_consent_is_recorded_and_withdrawn_and_the_last_word_holds(leads: 
         ("message", "given", "NV001"),
         ("message", "withdrawn", "NV001"),
     ]
+    told = [event["payload"] for event in await leads.outbox("leads.consent.recorded.v1")]
+    assert [(one["phone"], one["purpose"], one["act"], one["text"]) for one in told] == [
+        ("+84912345678", "advertising_call", "given", "Đồng ý nhận tin"),
+        ("+84912345678", "message", "given", "Đồng ý nhận tin"),
+        ("+84912345678", "message", "withdrawn", ""),
+    ]
     later = (NOW + timedelta(days=1)).isoformat()
     assert (await client.post("/v1/consents", json={**body, "act": "given", "at": later})).status_code == 422
 

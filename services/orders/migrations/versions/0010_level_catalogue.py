@@ -48,6 +48,49 @@ CREATE INDEX transitions_level_idx ON transitions (to_level, at, id);
 CREATE INDEX transitions_actor_idx ON transitions (actor_code, at, id) WHERE actor_code <> '';
 """
 
+GATE = """
+CREATE TABLE consents (
+    id          uuid PRIMARY KEY,
+    phone       text NOT NULL,
+    purpose     text NOT NULL CONSTRAINT consents_purpose_check
+                CHECK (purpose IN ('requested_call', 'advertising_call', 'message')),
+    act         text NOT NULL CONSTRAINT consents_act_check CHECK (act IN ('given', 'withdrawn')),
+    at          timestamptz NOT NULL,
+    how         text NOT NULL,
+    page        text NOT NULL DEFAULT '',
+    text        text NOT NULL DEFAULT '',
+    recorded_by text NOT NULL DEFAULT ''
+);
+COMMENT ON TABLE consents IS 'projection of what people said later, which leads keeps; whoever left a number asked by that';
+CREATE INDEX consents_phone_idx ON consents (phone, at);
+
+CREATE TABLE contact_checks (
+    id              uuid PRIMARY KEY,
+    at              timestamptz NOT NULL,
+    phone           text NOT NULL,
+    order_id        uuid,
+    by              text NOT NULL CONSTRAINT contact_checks_by_check CHECK (by IN ('call', 'message')),
+    purpose         text NOT NULL CONSTRAINT contact_checks_purpose_check CHECK (purpose IN ('request', 'advertising')),
+    ground          text NOT NULL CONSTRAINT contact_checks_ground_check
+                    CHECK (ground IN ('requested', 'consented', 'advertising_limits')),
+    how             text NOT NULL,
+    since           timestamptz,
+    consent_id      uuid,
+    consent_text    text NOT NULL DEFAULT '',
+    consent_page    text NOT NULL DEFAULT '',
+    process         text NOT NULL,
+    process_version integer NOT NULL,
+    asked_id        uuid,
+    asked_code      text NOT NULL
+);
+COMMENT ON TABLE contact_checks IS 'each answer of the legal gate that allowed a call or a message, as it can be proved later';
+COMMENT ON COLUMN contact_checks.order_id IS 'no foreign key: the proof outlives an order whose import is undone';
+CREATE INDEX contact_checks_phone_idx ON contact_checks (phone, id);
+CREATE INDEX contact_checks_order_idx ON contact_checks (order_id, id) WHERE order_id IS NOT NULL;
+CREATE TRIGGER contact_checks_append_only BEFORE UPDATE OR DELETE ON contact_checks
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+"""
+
 # Readers elsewhere learn the seed as they learn every later change.
 TELL = """
 INSERT INTO outbox (id, destination, type, subject, payload, correlation_id, causation_id)
@@ -60,5 +103,5 @@ SELECT uuidv7(), 'event', 'orders.level_catalogue.changed.v1', 'levels', json_bu
 
 
 def upgrade() -> None:
-    for script in (CATALOGUE, TRANSITIONS, TELL):
+    for script in (CATALOGUE, TRANSITIONS, GATE, TELL):
         execute_script(script)
