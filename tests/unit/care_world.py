@@ -206,6 +206,8 @@ class World:
                 self.tasks[made.task_key] = replace(
                     self.tasks[made.task_key], due_at=made.due_at, deadline_at=made.deadline_at
                 )
+            case effect.RenameTask():
+                self.tasks[made.task_key] = replace(self.tasks[made.task_key], step=made.step)
             case effect.GiveTask():
                 self.tasks[made.task_key] = replace(self.tasks[made.task_key], owner_id=made.owner_id)
             case effect.EndPromise():

@@ -35,20 +35,12 @@ def decide(process: CareProcess, facts: Facts, now: datetime) -> Decision:
         UnknownResult: an interaction has a result that its step does not know; it should never have been recorded.
         shared.calendar.NeverOpen: a calendar of the process has no time left.
     """
-    care = _Care(process, facts, now)
+    care = Deciding(process, facts, now)
     care.run()
-    due = [timer.at for timer in timers(process, facts, care.state, care.tasks.open)]
-    if care.state.paused and not care.state.ended and facts.pause is not None and facts.pause.until is not None:
-        due.append(facts.pause.until)
-    return Decision(
-        effects=tuple(care.effects),
-        state=care.state,
-        next_due=min(due, default=None),
-        sentence=sentence(process, facts, care.state, care.tasks.open, now=now),
-    )
+    return care.decision()
 
 
-class _Care(Walk):
+class Deciding(Walk):
     """What each thing that happened means for the order."""
 
     def run(self) -> None:
@@ -62,6 +54,19 @@ class _Care(Walk):
             elif not self.forbidden() and not self.mend():
                 break
         self.state = replace(self.state, level=self.level, planned_in=self.business_time())
+
+    def decision(self) -> Decision:
+        """What is to be written, after the run."""
+        due = [timer.at for timer in timers(self.process, self.facts, self.state, self.tasks.open)]
+        pause = self.facts.pause
+        if self.state.paused and not self.state.ended and pause is not None and pause.until is not None:
+            due.append(pause.until)
+        return Decision(
+            effects=tuple(self.effects),
+            state=self.state,
+            next_due=min(due, default=None),
+            sentence=sentence(self.process, self.facts, self.state, self.tasks.open, now=self.now),
+        )
 
     # --- in which order things happened ---------------------------------------------------------------------------
 

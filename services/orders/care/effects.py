@@ -30,6 +30,7 @@ Cause = Literal[
     "due",  # its time has come
     "no_owner",
     "cap",  # the caps or the legal window moved it
+    "process_moved",  # the care went over to another version of its process
     "calendar",  # working hours, holidays or the owner's shift were changed
     "operator",  # somebody stepped in: skipped, repeated, brought forward
     "paused",
@@ -70,6 +71,15 @@ class MoveTask(Effect):
     task_key: str
     due_at: datetime
     deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameTask(Effect):
+    """An open task belongs to another step from now on; its promise stays what it is."""
+
+    task_key: str
+    step: str
+    name: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

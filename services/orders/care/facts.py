@@ -133,6 +133,7 @@ class StepState:
     manager_told: int | None = None  # the same for telling the manager
     came_again_at: datetime | None = None  # last return of the customer considered
     reopened: int = 0  # how often care began again after it had ended
+    moves: int = 0  # how often it went over to another version of its process
     paused: bool = False
     ended: bool = False
 

@@ -65,7 +65,8 @@ def _why(process: CareProcess, facts: Facts, state: StepState) -> Text:
     ):
         at = _shown(process, state.commanded_at)
         return Text(vi=f"người điều hành yêu cầu lúc {at}", en=f"an operator asked for it at {at}")
-    if state.last_result is not None and state.last_at is not None and state.last_at >= state.care_since:
+    known = state.last_result in process.results  # another version, to which the care went over, may not
+    if state.last_result is not None and known and state.last_at is not None and state.last_at >= state.care_since:
         name, at = process.results[state.last_result].name, _shown(process, state.last_at)
         return Text(vi=f"kết quả lúc {at} là “{name.vi}”", en=f"the result at {at} was “{name.en}”")
     if state.came_again_at is not None and state.came_again_at >= state.care_since:

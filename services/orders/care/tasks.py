@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.orders.care.due import planned_at
-from services.orders.care.effects import Cause, CloseTask, Effect, EndPromise, GiveTask, MoveTask, OpenTask
+from services.orders.care.effects import Cause, CloseTask, Effect, EndPromise, GiveTask, MoveTask, OpenTask, RenameTask
 from services.orders.care.facts import Facts, Interaction, StepState, Task
 from services.orders.care.gate import earliest_call, earliest_message, window_name
 from services.orders.care.process import CareProcess, Promised, PromiseKind, Text
@@ -175,8 +175,11 @@ class Tasks:
         )
         return True
 
-    def plan_again(self, state: StepState) -> None:
-        """Give the open tasks the times that the present calendars give them, planned at `state.due_at`.
+    def plan_again(self, state: StepState, *, cause: Literal["calendar", "process_moved"], number: int) -> None:
+        """Give the open tasks the times that the present calendars and steps give them, planned at `state.due_at`.
+
+        Args:
+            cause, number: what makes it necessary, and how often that has been so far.
 
         A promise that was broken keeps the time it was broken at. A task comes forward at most to now, and a deadline
         that would lie in the past stays what it was: what people were told so far was true.
@@ -198,14 +201,26 @@ class Tasks:
                 self.open[task.key] = replace(task, due_at=due_at, deadline_at=deadline_at)
                 self.effects.append(
                     MoveTask(
-                        key=f"{task.key}:calendar:{self.replans}",
+                        key=f"{task.key}:{cause}:{number}",
                         at=self.now,
-                        cause="calendar",
+                        cause=cause,
                         task_key=task.key,
                         due_at=due_at,
                         deadline_at=deadline_at,
                     )
                 )
+
+    def rename(self, task: Task, step: str, *, number: int) -> None:
+        """A task belongs to another step of another version of the process, whose `number`-th move this is."""
+        key = f"{task.key}:renamed:{number}"
+        name = self.process.steps[step].name
+        message = self.process.ladder.message
+        if task.task == "message" and self.process.steps[step].task != "message" and message is not None:
+            name = message.name
+        self.effects.append(
+            RenameTask(key=key, at=self.now, cause="process_moved", task_key=task.key, step=step, name=name)
+        )
+        self.open[task.key] = replace(task, step=step)
 
     def _open(
         self,

@@ -71,6 +71,7 @@ class Walk:
         *,
         cause: Cause,
         interaction: Interaction | None = None,
+        promised_at: datetime | None = None,
         due_now: bool = False,
     ) -> None:
         """Come to a step: whatever is still open is cancelled, the level follows, the new task is opened.
@@ -78,6 +79,7 @@ class Walk:
         Args:
             at: when that happened; due times count from it.
             interaction: the contact that led here, with what it promised.
+            promised_at: what was promised to the customer, if no interaction says it.
             due_now: the task is due at once, whatever the step says.
         """
         self.tasks.cancel_all(at, cause=cause)
@@ -100,7 +102,7 @@ class Walk:
         if self.step.end:
             self._end(at, cause=cause)
             return
-        promised_at = interaction.promised_at if interaction is not None else None
+        promised_at = interaction.promised_at if interaction is not None else promised_at
         agreed = due_now or (promised_at is not None and isinstance(self.step.due, Promised))
         planned = self.tasks.planned(name, at, promised_at=promised_at)
         self.state = replace(self.state, due_at=self.now if due_now else planned, planned_from=None if agreed else at)
@@ -139,7 +141,7 @@ class Walk:
         if state.planned_from is not None:
             due_at = self.tasks.planned(state.step, state.planned_from, promised_at=None)
         self.state = replace(state, due_at=due_at, replans=state.replans + 1)
-        self.tasks.plan_again(self.state)
+        self.tasks.plan_again(self.state, cause="calendar", number=self.state.replans)
 
     def business_time(self) -> str:
         """In which time the present step is planned: that of the process, at a first call with the shift of the owner."""

@@ -27,6 +27,7 @@ from services.orders.care.effects import (
     PutOnDoNotCallList,
     ReleaseToPool,
     RemindOwner,
+    RenameTask,
     ReopenCare,
     RequestReassignment,
     SetLevel,
@@ -67,6 +68,12 @@ WITH promise AS (
     WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL
 )
 UPDATE tasks SET due_at = :due_at, deadline_at = :deadline_at, snoozed_until = NULL
+WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
+"""
+)
+_RENAME_TASK: Final = text(
+    """
+UPDATE tasks SET step = :step, name_vi = :name_vi, name_en = :name_en
 WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
 """
 )
@@ -155,6 +162,14 @@ class _Writer:
             case MoveTask():
                 await self._run(
                     _MOVE_TASK, task_key=effect.task_key, due_at=effect.due_at, deadline_at=effect.deadline_at
+                )
+            case RenameTask():
+                await self._run(
+                    _RENAME_TASK,
+                    task_key=effect.task_key,
+                    step=effect.step,
+                    name_vi=effect.name.vi,
+                    name_en=effect.name.en,
                 )
             case GiveTask():
                 await self._run(
