@@ -7,8 +7,14 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
-from shared.contracts.activities import REPLAN_ADVANCE, Advance, ReplanRef
-from shared.contracts.workflows import REPLAN, ReplanInput
+from shared.contracts.activities import (
+    PROCESS_MOVE_ADVANCE,
+    REPLAN_ADVANCE,
+    Advance,
+    ProcessMoveRef,
+    ReplanRef,
+)
+from shared.contracts.workflows import PROCESS_MOVE, REPLAN, ProcessMoveInput, ReplanInput
 from workflows.calls import call, show
 
 
@@ -21,6 +27,23 @@ class ReplanWorkflow:
         """How it ended: done."""
         while True:
             advance = await call(REPLAN_ADVANCE, ReplanRef(revision=input.revision), summary="the next open cares")
+            show(advance.view)
+            if advance.done:
+                return advance.outcome
+            await _rest(advance)
+            if _is_long(input.history_limit):
+                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+
+
+@workflow.defn(name=PROCESS_MOVE.name, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class ProcessMoveWorkflow:
+    """Previews a move of running care, or carries it out, no faster than it may be. Cancelling is a row in the database."""
+
+    @workflow.run
+    async def run(self, input: ProcessMoveInput) -> str:
+        """How the phase ended: previewed, done, cancelled."""
+        while True:
+            advance = await call(PROCESS_MOVE_ADVANCE, ProcessMoveRef(move_id=input.move_id), summary="the next cares")
             show(advance.view)
             if advance.done:
                 return advance.outcome

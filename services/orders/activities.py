@@ -17,6 +17,7 @@ from services.orders.care.reading import Care, lock_care
 from services.orders.clock import CLOCK, Clock
 from services.orders.closing import fulfilment
 from services.orders.goods import stock
+from services.orders.moving.turns import Moves
 from services.orders.record import Order
 from services.orders.sentences import fulfilment_sentence
 from shared.contracts import ids
@@ -24,6 +25,7 @@ from shared.contracts.activities import (
     CARE_ADVANCE,
     FULFILMENT_STATE,
     ORDERS_WITHDRAW,
+    PROCESS_MOVE_ADVANCE,
     RELEASE_STOCK,
     REPLAN_ADVANCE,
     RESERVE_STOCK,
@@ -32,6 +34,7 @@ from shared.contracts.activities import (
     FulfilmentState,
     OperatorView,
     OrderRef,
+    ProcessMoveRef,
     ReplanRef,
     Reservation,
     UndoBatch,
@@ -80,6 +83,7 @@ class OrdersActivities:
         self._processes = processes
         self._now = now
         self._replans = Replans(db, processes, now=now)
+        self._moves = Moves(db, processes, now=now)
 
     @implements(CARE_ADVANCE)
     async def advance(self, ref: OrderRef) -> Advance:
@@ -156,6 +160,12 @@ class OrdersActivities:
         async with beating():
             return await self._replans.turn(ref.revision)
 
+    @implements(PROCESS_MOVE_ADVANCE)
+    async def move_care(self, ref: ProcessMoveRef) -> Advance:
+        """Goes on with a move of running care to another version of its process."""
+        async with beating():
+            return await self._moves.turn(ref.move_id)
+
     @implements(RELEASE_STOCK)
     async def release_stock(self, ref: OrderRef) -> Done:
         """Gives back what a cancelled order still has; orders that wait for it are served.
@@ -176,4 +186,12 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
     mine = OrdersActivities(
         runtime.db, cast(Processes, runtime.state[PROCESSES]), now=lambda: cast(Clock, runtime.state[CLOCK])()
     )
-    return [mine.advance, mine.fulfilment_state, mine.reserve_stock, mine.release_stock, mine.withdraw, mine.replan]
+    return [
+        mine.advance,
+        mine.fulfilment_state,
+        mine.reserve_stock,
+        mine.release_stock,
+        mine.withdraw,
+        mine.replan,
+        mine.move_care,
+    ]

@@ -14,7 +14,7 @@ from services.orders.calendars.change import named
 from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
-from shared.contracts.workflows import start_replan
+from shared.contracts.workflows import start_process_move, start_replan
 from shared.db import Database
 
 
@@ -51,6 +51,18 @@ WHERE r.state = 'running' ORDER BY r.revision
         row.revision, calendar=named(row.calendar, row.team), version=row.version, round=round
     ),
     key=lambda row: {"revision": row.revision},
+)
+
+
+PROCESS_MOVES: Final = Kind(
+    running=text("SELECT id, round FROM process_moves WHERE state IN ('previewing', 'moving') ORDER BY id"),
+    further=text(
+        "UPDATE process_moves SET round = :next "
+        "WHERE id = :id AND state IN ('previewing', 'moving') AND round = :next - 1 RETURNING 1"
+    ),
+    workflow_id=lambda row, round: ids.process_move_id(row.id, round=round),
+    start=lambda row, round: start_process_move(row.id, round=round),
+    key=lambda row: {"id": row.id},
 )
 
 

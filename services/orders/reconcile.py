@@ -16,7 +16,7 @@ from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from services.orders.batches import REPLANS, reconcile_batches
+from services.orders.batches import PROCESS_MOVES, REPLANS, reconcile_batches
 from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
@@ -94,6 +94,7 @@ async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
         "cares": await _reconcile(db, temporal, _CARE),
         "fulfilments": await _reconcile(db, temporal, _FULFILMENT),
         "replans": await reconcile_batches(db, temporal, REPLANS),
+        "process_moves": await reconcile_batches(db, temporal, PROCESS_MOVES),
     }
 
 

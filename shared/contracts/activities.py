@@ -159,6 +159,23 @@ REPLAN_ADVANCE: Final = ActivityRef(
 workflows do not pile up."""
 
 
+class ProcessMoveRef(Contract):
+    """A move of running care to another version of its process."""
+
+    move_id: UUID
+
+
+PROCESS_MOVE_ADVANCE: Final = ActivityRef(
+    "orders.process_move.advance",
+    ProcessMoveRef,
+    Advance,
+    queue="orders",
+    start_to_close=timedelta(minutes=5),
+    heartbeat=timedelta(seconds=15),
+)
+"""Previews or moves the next cares; `next_due` says when to go on, no faster than the move may be."""
+
+
 class WhatIfRef(Contract):
     run_id: UUID
 

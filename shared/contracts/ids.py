@@ -12,6 +12,7 @@ POLLING: Final = "polling"
 IMPORT: Final = "import"
 FACEBOOK: Final = "facebook"
 REPLAN: Final = "replan"
+PROCESS_MOVE: Final = "process-move"
 WHAT_IF: Final = "what-if"
 
 
@@ -61,6 +62,11 @@ def replan_id(calendar: str, version: int, *, round: int = 1) -> str:
 
 def what_if_id(run_id: UUID, *, round: int = 1) -> str:
     return _round(f"{WHAT_IF}/{run_id}", round)
+
+
+def process_move_id(move_id: UUID, *, round: int = 1) -> str:
+    """The preview is the first; each start of the move itself is another: 'process-move/…/2'."""
+    return _round(f"{PROCESS_MOVE}/{move_id}", round)
 
 
 def subject_of(workflow_id: str) -> UUID:

@@ -102,6 +102,13 @@ class WhatIfInput(Contract):
     """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
+class ProcessMoveInput(Contract):
+    move_id: UUID
+    continued: int = 0
+    history_limit: int = 0
+    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
+
+
 CARE: Final = WorkflowRef("CareWorkflow", CareInput)
 FULFILMENT: Final = WorkflowRef("FulfilmentWorkflow", FulfilmentInput)
 SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
@@ -110,6 +117,7 @@ FACEBOOK: Final = WorkflowRef("FacebookPageWorkflow", FacebookInput)
 IMPORT: Final = WorkflowRef("ImportWorkflow", ImportInput)
 IMPORT_UNDO: Final = WorkflowRef("ImportUndoWorkflow", ImportInput)
 REPLAN: Final = WorkflowRef("ReplanWorkflow", ReplanInput)
+PROCESS_MOVE: Final = WorkflowRef("ProcessMoveWorkflow", ProcessMoveInput)
 WHAT_IF: Final = WorkflowRef("WhatIfWorkflow", WhatIfInput)
 
 
@@ -186,4 +194,14 @@ def start_what_if(run_id: UUID, *, round: int = 1) -> WorkflowCommand:
         ids.what_if_id(run_id, round=round),
         WhatIfInput(run_id=run_id),
         summary="Tries a care process on what was recorded",
+    )
+
+
+def start_process_move(move_id: UUID, *, round: int = 1) -> WorkflowCommand:
+    return PROCESS_MOVE.start(
+        ids.process_move_id(move_id, round=round),
+        ProcessMoveInput(move_id=move_id),
+        summary="Moves running care to another version of its process"
+        if round > 1
+        else "Previews a move of running care",
     )

@@ -21,7 +21,13 @@ from tests.unit.test_care_process import edited
 
 STANDARD = cod_standard()
 QUICKER = edited(STANDARD, {"steps/no_answer_2/due": {"after": "30m"}, "steps/callback/grace": "30m"})
-NAMES = {"no_answer_2": "no_answer_two", "callback": "promised", "thinking": "later", "pool": "lake", "first_call": "hello"}
+NAMES = {
+    "no_answer_2": "no_answer_two",
+    "callback": "promised",
+    "thinking": "later",
+    "pool": "lake",
+    "first_call": "hello",
+}
 MONDAY_9 = "2025-06-02 09:00"
 
 

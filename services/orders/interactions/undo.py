@@ -83,7 +83,8 @@ _POINT: Final = text(
 SELECT i.staff_id, i.staff_code, i.recorded_at, i.number AS own_number, p.*,
     (SELECT max(number) FROM interactions WHERE order_id = i.order_id) AS last_number,
     (SELECT max(at) FROM arrivals WHERE order_id = i.order_id AND asked_again) AS came_again_now,
-    EXISTS (SELECT FROM care_commands c WHERE c.order_id = i.order_id AND c.at >= i.recorded_at) AS commanded
+    EXISTS (SELECT FROM care_commands c WHERE c.order_id = i.order_id AND c.at >= i.recorded_at) AS commanded,
+    (SELECT moved_at FROM care WHERE order_id = i.order_id) > i.recorded_at AS moved_since
 FROM interactions i LEFT JOIN undo_points p ON p.interaction_id = i.id
 WHERE i.id = :id AND i.order_id = :order_id
 """
@@ -191,6 +192,8 @@ def _check(point: Any, order: Order, actor: Actor, *, now: datetime) -> None:
         raise SomethingHappenedSince(what="given_back")
     if point.commanded:
         raise SomethingHappenedSince(what="operator")
+    if point.moved_since:
+        raise SomethingHappenedSince(what="process")  # what stood before has no place in the other version
     if point.came_again_now != point.came_again_at:
         raise SomethingHappenedSince(what="came_again")
 

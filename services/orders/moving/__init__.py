@@ -1,0 +1,1 @@
+"""Running care goes over to another version of its process: previewed, in batches, each order once."""
