@@ -30,12 +30,20 @@ VISIBLE: Final = """(
     OR o.owner_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer)
     OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer)
     OR o.id IN (SELECT order_id FROM tasks WHERE closed_at IS NULL AND to_team AND team = :viewer_team AND team <> '')
-    OR o.id IN (SELECT order_id FROM tasks WHERE closed_at IS NULL AND owner_id = :viewer)
+    OR o.id IN (SELECT order_id FROM tasks WHERE closed_at IS NULL AND owner_id = :viewer AND origin = 'care')
     OR o.id IN (SELECT order_id FROM tasks WHERE claimed_by_id = :viewer)
 )"""
 """The condition on orders `o`: held or closed by the viewer or by somebody below them, with a task that was opened to the
 viewer's team or is the viewer's, or of which they took a call once; unless they see all. Its parameters are those of
 `viewer()`."""
+
+READABLE: Final = f"""({VISIBLE}
+    OR (EXISTS (SELECT 1 FROM note_mentions m WHERE m.order_id = o.id AND m.account_id = :viewer)
+        AND EXISTS (SELECT 1 FROM levels l WHERE l.code = o.level AND l.kind = 'open'))
+    OR o.id IN (SELECT order_id FROM tasks WHERE closed_at IS NULL AND owner_id = :viewer)
+)"""
+"""The condition on orders `o` that somebody may look at, and write notes on, but not work on: also whoever a note on it
+mentions while it is open, and whoever owes an answer about it."""
 
 
 def viewer(who: Principal) -> dict[str, Any]:
@@ -44,6 +52,9 @@ def viewer(who: Principal) -> dict[str, Any]:
 
 
 _SEES: Final = text(f"SELECT 1 FROM orders o WHERE o.id = :id AND {VISIBLE}")
+
+
+_READS: Final = text(f"SELECT 1 FROM orders o WHERE o.id = :id AND {READABLE}")
 
 
 class OrderNotFound(NotFound):
@@ -58,6 +69,28 @@ async def ensure_visible(session: ReadSession, order_id: UUID, who: Principal) -
     """
     if (await session.execute(_SEES, {"id": order_id, **viewer(who)})).first() is None:
         raise OrderNotFound
+
+
+async def ensure_readable(session: ReadSession, order_id: UUID, who: Principal) -> None:
+    """
+    Raises:
+        OrderNotFound: there is no such order, or not for this viewer to look at.
+    """
+    if (await session.execute(_READS, {"id": order_id, **viewer(who)})).first() is None:
+        raise OrderNotFound
+
+
+async def lock_readable(session: Session, order_id: UUID, who: Principal) -> Order:
+    """An order on which a note is written, held until the transaction ends.
+
+    Raises:
+        OrderNotFound: there is no such order, or not for this viewer to look at.
+    """
+    order = await record.lock(session, order_id)
+    if order is None:
+        raise OrderNotFound
+    await ensure_readable(session, order_id, who)
+    return order
 
 
 async def lock_visible(session: Session, order_id: UUID, who: Principal) -> Order:

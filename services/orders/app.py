@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -28,6 +29,8 @@ from services.orders.levels.api import router as levels
 from services.orders.levels.history import router as transitions
 from services.orders.levels.management import router as level_management
 from services.orders.live import STREAMS, by_name, streams
+from services.orders.notes import reading as notes_reading
+from services.orders.notes.api import router as notes
 from services.orders.operators.api import router as operators
 from services.orders.processes.routes import router as processes
 from services.orders.promises.api import router as due_lists
@@ -55,7 +58,11 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
     """The clock, which a test may replace, the care processes read so far, and the streams."""
     runtime.state[CLOCK] = utc_now
     runtime.state[PROCESSES] = Processes()
-    topics = by_name(*TOPICS, telephone_calls.topic(lambda: runtime.state[CLOCK]()))
+
+    def clock() -> datetime:  # a test may replace it
+        return cast(Clock, runtime.state[CLOCK])()
+
+    topics = by_name(*TOPICS, telephone_calls.topic(clock), notes_reading.topic(clock))
     live = Streams(runtime.db, Hints("orders", runtime.settings.nats_url), topics)
     runtime.state[STREAMS] = live
     runtime.db.on_told = live.hints.tell_soon
@@ -102,6 +109,7 @@ SERVICE = Service(
         customers,
         fields,
         addresses,
+        notes,
         telephone_api.router,
         telephone_working.router,
         telephone_hook.router,

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from services.orders import customers, record, withdrawal
+from services.orders import customers, hand_over, record, withdrawal
 from services.orders.actors import SYSTEM, Actor
 from services.orders.care import service as care
 from services.orders.causes import REQUEST, Causes
@@ -231,6 +231,13 @@ async def follow_owners(session: Session, ids: Sequence[UUID], *, causes: Causes
     columns = ("order_id", "assignment", "owner_id", "owner_code", "team", "at")
     await session.execute(
         _SET_OWNERS, {column: [getattr(fact, column) for fact in newer.values()] for column in columns}
+    )
+    await hand_over.take_over(
+        session,
+        [
+            hand_over.Change(orders[id], fact.owner_id, fact.assignment, fact.at, fact.cause)
+            for id, fact in newer.items()
+        ],
     )
     events = []
     for id, fact in newer.items():

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from services.orders.access import OrderNotFound, Reader, ensure_visible
+from services.orders.access import OrderNotFound, Reader, ensure_readable
 from services.orders.care.views import CareView
 from services.orders.http import ClockDep, Limit, ProcessesDep, RuntimeDep, tag
 from services.orders.reading import lists, one, timeline, versions
@@ -81,7 +81,7 @@ async def get_timeline(
 ) -> Timeline:
     """Levels, calls, returns of the customer, owners, promises, parcels and money in one list, the newest first."""
     async with runtime.db.read() as session:
-        await ensure_visible(session, order_id, who)
+        await ensure_readable(session, order_id, who)
         return await timeline.page(session, order_id, limit=limit, after=after)
 
 
@@ -91,7 +91,7 @@ async def get_care(
 ) -> CareView:
     """Who must do what by when, and why: the sentence that the Temporal UI shows, from the database."""
     async with runtime.db.read() as session:
-        await ensure_visible(session, order_id, who)
+        await ensure_readable(session, order_id, who)
         view = await one.care_of(session, processes, order_id, now=clock())
     if view is None:
         raise OrderNotFound

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
-from services.orders.access import VISIBLE, OrderNotFound, shown_phone, viewer
+from services.orders.access import READABLE, OrderNotFound, shown_phone, viewer
 from services.orders.care.processes import Processes
 from services.orders.care.reading import read_care
 from services.orders.care.views import CareView, care_view
@@ -171,7 +171,7 @@ SELECT o.*, l.vi AS level_vi, l.en AS level_en, l.colour AS level_colour, l.kind
     coalesce(f.posted_by, '') AS posted_by, {TAGS} AS tags
 FROM orders o JOIN levels l ON l.code = o.level
 LEFT JOIN reservations r ON r.order_id = o.id LEFT JOIN fulfilments f ON f.order_id = o.id
-WHERE o.id = :id AND {VISIBLE}
+WHERE o.id = :id AND {READABLE}
 """
 )
 _CUSTOMER: Final = text(

@@ -18,7 +18,8 @@ class Entry(BaseModel):
     """One line of the timeline."""
 
     kind: str = Field(
-        description="level, interaction, undo, came_again, correction, owner, promise, notice, command, shipment, money"
+        description="level, interaction, call (not logged), note, hand_over, undo, came_again, correction, owner, "
+        "promise, notice, command, shipment, money"
     )
     key: str = Field(description="identifies the entry within its kind")
     at: datetime = Field(description="when it happened")
@@ -41,9 +42,22 @@ ENTRIES: Final = """
         CASE WHEN reason <> '' THEN reason ELSE cause END AS reason, note, 0 AS seconds, 0 AS amount
     FROM transitions WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'interaction', order_id, CAST(id AS text), at, CASE WHEN result <> '' THEN result ELSE kind END, direction, staff_code,
-        reason, note, seconds, 0
-    FROM interactions WHERE order_id = ANY(:ids)
+    SELECT 'interaction', i.order_id, CAST(i.id AS text), i.at, CASE WHEN i.result <> '' THEN i.result ELSE i.kind END,
+        i.direction, i.staff_code, i.reason, i.note, coalesce(nullif(c.talk_seconds, 0), i.seconds), 0
+    FROM interactions i LEFT JOIN telephone_calls c ON c.interaction_id = i.id WHERE i.order_id = ANY(:ids)
+    UNION ALL
+    SELECT 'call', c.order_id, CAST(c.id AS text), c.started_at, c.state, c.direction, coalesce(m.code, ''), c.cause,
+        c.handled_how, c.talk_seconds, 0
+    FROM telephone_calls c LEFT JOIN staff_members m ON m.account_id = c.account_id AND m.version > 0
+    WHERE c.order_id = ANY(:ids) AND c.interaction_id IS NULL AND c.direction IS NOT NULL
+    UNION ALL
+    SELECT 'note', order_id, CAST(id AS text), at, CASE WHEN answers_id IS NULL THEN 'note' ELSE 'answer' END, '',
+        author_code, '', text, 0, 0
+    FROM notes WHERE order_id = ANY(:ids)
+    UNION ALL
+    SELECT 'hand_over', order_id, CAST(assignment AS text), at, to_code, from_code, '',
+        concat_ws(', ', 'tasks ' || tasks, 'promises ' || promises, 'notes ' || notes, 'calls ' || calls), '', 0, 0
+    FROM hand_overs WHERE order_id = ANY(:ids)
     UNION ALL
     SELECT 'undo', u.order_id, CAST(u.interaction_id AS text), u.undone_at, CASE WHEN result <> '' THEN result ELSE kind END, '',
         staff_code, '', '', 0, 0

@@ -15,6 +15,7 @@ from services.orders.clock import CLOCK
 from services.orders.live import streams_of
 from services.orders.telephone.working import DIALLER
 from shared.auth import Principal
+from shared.contracts.events.leads import LEAD_ASSIGNED, LeadAssigned
 from shared.contracts.events.orders_calls import CALL_ENDED
 from shared.contracts.permissions import SEED_GROUPS
 from tests.harness import Databases, running
@@ -204,6 +205,24 @@ async def test_lengths_are_told_to_others_once(exchange: Exchange) -> None:
     assert [(each["order_id"], each["talk_seconds"], each["staff_code"]) for each in ended] == [
         (str(order_id), 95, "NV01")
     ]
+
+
+async def test_a_result_that_a_leaver_never_logged_is_owed_by_the_next_holder(exchange: Exchange) -> None:
+    shop = exchange.shop
+    order_id = await shop.number(phone=PHONE)
+    await exchange.tell(exchange.stringee.outgoing("nv01", "84912345678", at=MORNING, talks=30))
+    fact = LeadAssigned(
+        lead_id=order_id,
+        assignment=2,
+        owner_id=shop.colleague.id,
+        owner_code="NV02",
+        team="S1",
+        assigned_at=MORNING,
+        cause="hand_over",
+    )
+    await shop.service.receive(LEAD_ASSIGNED, fact, subject=order_id)
+    assert await exchange.waiting() == []
+    assert [call["owes_code"] for call in await exchange.waiting(by=shop.colleague)] == ["NV02"]
 
 
 async def test_a_call_whose_end_was_lost_waits_for_its_result(exchange: Exchange) -> None:

@@ -221,9 +221,9 @@ CREATE TABLE note_mentions (
     code        text NOT NULL,
     asker_id    uuid NOT NULL,
     promise_id  uuid REFERENCES promises,
-    remind_at   timestamptz,
-    reminded_at timestamptz,
     answer_id   uuid REFERENCES notes,
+    withdrawn_at timestamptz,
+    withdrawn_reason text NOT NULL DEFAULT '',
     read_at     timestamptz,
     told_at     timestamptz,
     CONSTRAINT note_mentions_account_key UNIQUE (note_id, code)
