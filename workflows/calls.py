@@ -37,7 +37,8 @@ async def call(ref: ActivityRef[ArgT, ResultT], arg: ArgT, *, summary: str = "")
 
 def show(view: OperatorView) -> None:
     """Shows the operator's view in the Temporal UI: the current details, and search attributes that changed."""
-    workflow.set_current_details(f"{view.sentence_vi}\n\n_{view.sentence_en}_")
+    where = f"**{view.level}** " if view.level else ""
+    workflow.set_current_details(f"{where}{view.sentence_vi}\n\n_{view.sentence_en}_")
     wanted: list[SearchAttributeUpdate[Any]] = [
         attributes.LEVEL.value_set(view.level),
         attributes.OWNER.value_set(view.owner),

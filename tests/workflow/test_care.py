@@ -163,6 +163,7 @@ async def test_the_operator_reads_who_must_do_what_by_when(world: World) -> None
     shown = await details(world, order_id)
     assert "NV01 phải làm “Gọi lần đầu”" in shown
     assert "NV01 must do “First call”" in shown
+    assert "**L1** " in shown
     care = (await world.shop.sale.client.get(f"/v1/orders/{order_id}/care")).json()
     assert care["sentence_vi"] in shown
     await world.call(order_id, "no_answer")
