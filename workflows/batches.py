@@ -10,11 +10,20 @@ from temporalio.common import VersioningBehavior
 from shared.contracts.activities import (
     PROCESS_MOVE_ADVANCE,
     REPLAN_ADVANCE,
+    WHAT_IF_ADVANCE,
     Advance,
     ProcessMoveRef,
     ReplanRef,
+    WhatIfRef,
 )
-from shared.contracts.workflows import PROCESS_MOVE, REPLAN, ProcessMoveInput, ReplanInput
+from shared.contracts.workflows import (
+    PROCESS_MOVE,
+    REPLAN,
+    WHAT_IF,
+    ProcessMoveInput,
+    ReplanInput,
+    WhatIfInput,
+)
 from workflows.calls import call, show
 
 
@@ -48,6 +57,22 @@ class ProcessMoveWorkflow:
             if advance.done:
                 return advance.outcome
             await _rest(advance)
+            if _is_long(input.history_limit):
+                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+
+
+@workflow.defn(name=WHAT_IF.name, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class WhatIfWorkflow:
+    """Lets recorded orders live through another care process. Cancelling is a row in the database."""
+
+    @workflow.run
+    async def run(self, input: WhatIfInput) -> str:
+        """How it ended: done, cancelled, failed."""
+        while True:
+            advance = await call(WHAT_IF_ADVANCE, WhatIfRef(run_id=input.run_id), summary="the next orders")
+            show(advance.view)
+            if advance.done:
+                return advance.outcome
             if _is_long(input.history_limit):
                 workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
 

@@ -26,7 +26,7 @@ from shared.settings import load
 from shared.telemetry import configure_logging
 from shared.temporal import GRACE, check, connect, connected, ensure_search_attributes
 from workflows import search_attributes
-from workflows.batches import ProcessMoveWorkflow, ReplanWorkflow
+from workflows.batches import ProcessMoveWorkflow, ReplanWorkflow, WhatIfWorkflow
 from workflows.care import CareWorkflow
 from workflows.facebook import FacebookPageWorkflow
 from workflows.fulfilment import FulfilmentWorkflow
@@ -44,6 +44,7 @@ WORKFLOWS: Final[list[type]] = [
     ImportUndoWorkflow,
     ReplanWorkflow,
     ProcessMoveWorkflow,
+    WhatIfWorkflow,
 ]
 
 PASSED_THROUGH: Final = ("shared.contracts", "workflows.calls", "workflows.nudged", "workflows.search_attributes")

@@ -20,6 +20,7 @@ from services.orders.goods import stock
 from services.orders.moving.turns import Moves
 from services.orders.record import Order
 from services.orders.sentences import fulfilment_sentence
+from services.orders.what_if.turn import Turns
 from shared.contracts import ids
 from shared.contracts.activities import (
     CARE_ADVANCE,
@@ -29,6 +30,7 @@ from shared.contracts.activities import (
     RELEASE_STOCK,
     REPLAN_ADVANCE,
     RESERVE_STOCK,
+    WHAT_IF_ADVANCE,
     Advance,
     Done,
     FulfilmentState,
@@ -38,6 +40,7 @@ from shared.contracts.activities import (
     ReplanRef,
     Reservation,
     UndoBatch,
+    WhatIfRef,
 )
 from shared.db import Database, Session
 from shared.service import Runtime
@@ -84,6 +87,7 @@ class OrdersActivities:
         self._now = now
         self._replans = Replans(db, processes, now=now)
         self._moves = Moves(db, processes, now=now)
+        self._trials = Turns(db, processes, now=now)
 
     @implements(CARE_ADVANCE)
     async def advance(self, ref: OrderRef) -> Advance:
@@ -166,6 +170,12 @@ class OrdersActivities:
         async with beating():
             return await self._moves.turn(ref.move_id)
 
+    @implements(WHAT_IF_ADVANCE)
+    async def what_if(self, ref: WhatIfRef) -> Advance:
+        """Lets the next recorded orders live through the process that a run tries."""
+        async with beating():
+            return await self._trials.take(ref.run_id)
+
     @implements(RELEASE_STOCK)
     async def release_stock(self, ref: OrderRef) -> Done:
         """Gives back what a cancelled order still has; orders that wait for it are served.
@@ -194,4 +204,5 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
         mine.withdraw,
         mine.replan,
         mine.move_care,
+        mine.what_if,
     ]

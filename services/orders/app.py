@@ -47,6 +47,7 @@ from services.orders.telephone import calls as telephone_calls
 from services.orders.telephone import hook as telephone_hook
 from services.orders.telephone import working as telephone_working
 from services.orders.telephone.processing import WAKE, CallProcessor
+from services.orders.what_if.api import router as what_if
 from services.orders.working import router as working
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
@@ -104,6 +105,7 @@ SERVICE = Service(
         processes,
         calendars,
         holidays,
+        what_if,
         due_lists,
         promises,
         customers,

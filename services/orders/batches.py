@@ -14,7 +14,7 @@ from services.orders.calendars.change import named
 from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
-from shared.contracts.workflows import start_process_move, start_replan
+from shared.contracts.workflows import start_process_move, start_replan, start_what_if
 from shared.db import Database
 
 
@@ -51,6 +51,15 @@ WHERE r.state = 'running' ORDER BY r.revision
         row.revision, calendar=named(row.calendar, row.team), version=row.version, round=round
     ),
     key=lambda row: {"revision": row.revision},
+)
+WHAT_IFS: Final = Kind(
+    running=text("SELECT id, round FROM what_if_runs WHERE state = 'running' ORDER BY id"),
+    further=text(
+        "UPDATE what_if_runs SET round = :next WHERE id = :id AND state = 'running' AND round = :next - 1 RETURNING 1"
+    ),
+    workflow_id=lambda row, round: ids.what_if_id(row.id, round=round),
+    start=lambda row, round: start_what_if(row.id, round=round),
+    key=lambda row: {"id": row.id},
 )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from services.orders.batches import PROCESS_MOVES, REPLANS, reconcile_batches
+from services.orders.batches import PROCESS_MOVES, REPLANS, WHAT_IFS, reconcile_batches
 from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
@@ -95,6 +95,7 @@ async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
         "fulfilments": await _reconcile(db, temporal, _FULFILMENT),
         "replans": await reconcile_batches(db, temporal, REPLANS),
         "process_moves": await reconcile_batches(db, temporal, PROCESS_MOVES),
+        "what_ifs": await reconcile_batches(db, temporal, WHAT_IFS),
     }
 
 

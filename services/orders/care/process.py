@@ -355,7 +355,7 @@ class CareProcess(Data):
             holidays: dates on which calendars that keep public holidays are closed.
         """
         changed = {"holidays": frozenset(holidays), "calendars": {**self.calendars, **managed}}
-        return CareProcess.model_validate(self.model_dump() | changed)
+        return CareProcess.model_validate(self.model_dump(exclude_unset=True) | changed)
 
     def reason_for(self, path: str) -> Text | None:
         """Why the step (`steps.callback`) or the number (`steps.callback.grace`) at this path is what it is: the reason

@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
+from services.orders.calendars import store
 from services.orders.care.check import problems
 from services.orders.care.process import CareProcess
 from services.orders.care.route import route
@@ -46,6 +47,9 @@ class Check(BaseModel):
 
 async def check(session: ReadSession, process: CareProcess) -> Check:
     """Everything that the checker says of a process, with the company's own levels and table of moves. Errors first."""
+    # A process names calendars by key, and the company's of that key is the one that counts.
+    time = await store.business_time(session, revision=await store.revision(session))
+    process = process.kept_by(time.of_team(store.COMPANY), holidays=time.closed)
     levels = frozenset((await session.execute(_LEVELS)).scalars())
     moves = {(row.from_level, row.to_level): row.who for row in await session.execute(_MOVES)}
     errors = problems(process, levels=levels, moves=moves)

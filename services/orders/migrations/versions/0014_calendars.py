@@ -77,6 +77,81 @@ COMMENT ON COLUMN replans.since IS 'the first instant at which the change makes 
 COMMENT ON COLUMN replans.moved IS 'orders with a task that is due at another time';
 CREATE INDEX replans_running_idx ON replans (revision) WHERE state = 'running';
 """
+WHAT_IF = """
+CREATE TABLE what_if_runs (
+    id            uuid PRIMARY KEY,
+    process       text NOT NULL,
+    version       integer,
+    draft_id      uuid,
+    body          json NOT NULL,
+    since         timestamptz NOT NULL,
+    till          timestamptz NOT NULL,
+    team          text NOT NULL DEFAULT '',
+    note          text NOT NULL DEFAULT '',
+    state         text NOT NULL DEFAULT 'running'
+                  CONSTRAINT what_if_runs_state_check CHECK (state IN ('running', 'done', 'cancelled')),
+    round         integer NOT NULL DEFAULT 1,
+    total         integer,
+    looked        integer NOT NULL DEFAULT 0,
+    equal         integer NOT NULL DEFAULT 0,
+    undone        integer NOT NULL DEFAULT 0,
+    failed        integer NOT NULL DEFAULT 0,
+    unplaced      integer NOT NULL DEFAULT 0,
+    place         uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    created_at    timestamptz NOT NULL,
+    created_by_id uuid,
+    created_by    text NOT NULL,
+    finished_at   timestamptz,
+    CONSTRAINT what_if_runs_span_check CHECK (since < till)
+);
+COMMENT ON COLUMN what_if_runs.body IS 'the process that is tried, as it was when the run was asked for';
+COMMENT ON COLUMN what_if_runs.equal IS 'orders of which the process makes exactly what was recorded';
+COMMENT ON COLUMN what_if_runs.unplaced IS 'results that the step did not know: they count as attempts';
+CREATE INDEX what_if_runs_running_idx ON what_if_runs (id) WHERE state = 'running';
+
+CREATE TABLE what_if_steps (
+    run_id       uuid NOT NULL REFERENCES what_if_runs ON DELETE CASCADE,
+    side         text NOT NULL CONSTRAINT what_if_steps_side_check CHECK (side IN ('recorded', 'tried')),
+    step         text NOT NULL,
+    promise      text NOT NULL,
+    tasks        integer NOT NULL,
+    done         integer NOT NULL,
+    kept         integer NOT NULL,
+    broken       integer NOT NULL,
+    cancelled    integer NOT NULL,
+    open         integer NOT NULL,
+    unasked      integer NOT NULL,
+    late_seconds bigint NOT NULL,
+    PRIMARY KEY (run_id, step, promise, side)
+);
+COMMENT ON COLUMN what_if_steps.unasked IS 'not met, but nobody was asked then: nothing is known of what they would have done';
+
+CREATE TABLE what_if_people (
+    run_id       uuid NOT NULL REFERENCES what_if_runs ON DELETE CASCADE,
+    side         text NOT NULL CONSTRAINT what_if_people_side_check CHECK (side IN ('recorded', 'tried')),
+    account_id   uuid NOT NULL,
+    "on"         date NOT NULL,
+    due          integer NOT NULL,
+    calls        integer NOT NULL,
+    kept         integer NOT NULL,
+    broken       integer NOT NULL,
+    open_minutes integer NOT NULL,
+    busy         bit(1440) NOT NULL,
+    PRIMARY KEY (run_id, "on", account_id, side)
+);
+COMMENT ON COLUMN what_if_people.busy IS 'the open minutes of the day in which something was due for them';
+
+CREATE TABLE what_if_orders (
+    run_id      uuid NOT NULL REFERENCES what_if_runs ON DELETE CASCADE,
+    order_id    uuid NOT NULL,
+    verdict     text NOT NULL
+                CONSTRAINT what_if_orders_verdict_check CHECK (verdict IN ('equal', 'different', 'undone', 'failed')),
+    recorded    jsonb NOT NULL,
+    tried       jsonb NOT NULL,
+    differences text[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (run_id, order_id)
+);
+"""
 APPEND_ONLY = """
 CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change();
 """
@@ -86,6 +161,7 @@ FIRST_YEAR, LAST_YEAR = 2025, 2035  # later ones come from the library when they
 
 def upgrade() -> None:
     execute_script(TABLES)
+    execute_script(WHAT_IF)
     connection = op.get_bind()
     connection.execute(
         sa.text(

@@ -1,0 +1,345 @@
+"""One recorded order lives again under a process: the facts come when they came, the process decides. Pure.
+
+The process is asked whenever the real one was: when a fact became known, when a decision was made, and when something
+fell due by itself; a timer that the real system looked at late is looked at late here as well. So the process that was
+in force makes of the facts exactly what was recorded, and another process shows what would have been different.
+
+What is assumed of another process: people and customers did what they did when they did it. A call stands for whatever
+the process was waiting for at that moment; a result that its step does not know counts as an attempt without a result.
+Leads answered as it answered. Nobody was off duty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from heapq import heappop, heappush
+from typing import Final
+from uuid import UUID
+
+from services.orders.care import effects as effect
+from services.orders.care.decide import decide
+from services.orders.care.effects import Effect
+from services.orders.care.facts import Facts, Interaction, Owner, StepState, Task
+from services.orders.care.process import CareProcess
+from services.orders.care.transition import UnknownResult
+from shared.contracts.levels import REFUSES_CONTACT
+
+ProcessAt = Callable[[datetime, str], CareProcess]
+"""The process in the business time of an instant, for a team."""
+
+MOST_MOMENTS: Final = 5_000
+"""A care of months has some hundreds; a process that asks without end is stopped."""
+
+
+class Endless(RuntimeError):
+    """A process asks to look again and again and never comes to an end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    version: int
+    owner_id: UUID | None
+    owner_code: str
+    team: str
+    at: datetime
+    cause: str
+    known_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """An interaction and when it was recorded."""
+
+    made: Interaction
+    known_at: datetime
+    staff_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelSet:
+    """A level that somebody else than care gave the order."""
+
+    level: str
+    at: datetime
+    known_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A call or message to the number that is about another order."""
+
+    kind: str
+    at: datetime
+    known_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The facts of one order.
+
+    Args:
+        level, level_since: with which its care began.
+        decided: when something was decided about it.
+        late: instant at which something was owed → when it was decided, where that was later.
+        do_not_call: since when others forbid calls to the number, and when that was known.
+        until: up to when the real care has been looked at.
+    """
+
+    order_id: UUID
+    level: str
+    level_since: datetime
+    asked_to_be_called: bool
+    assignments: tuple[Assignment, ...]
+    interactions: tuple[Logged, ...] = ()
+    levels: tuple[LevelSet, ...] = ()
+    arrivals: tuple[tuple[datetime, datetime], ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+    do_not_call: tuple[datetime, datetime] | None = None
+    decided: tuple[datetime, ...] = ()
+    late: Mapping[datetime, datetime] = field(default_factory=dict)
+    until: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskLife:
+    """A task with its promise, from its opening to its end."""
+
+    key: str
+    step: str
+    kind: str
+    promise: str
+    owner_id: UUID | None
+    due_at: datetime
+    deadline_at: datetime
+    opened_at: datetime
+    closed_at: datetime | None = None
+    outcome: str = ""
+    cause: str = ""
+    promised: str = ""  # kept, broken, cancelled; '' while it is open
+    promise_cause: str = ""
+    promise_at: datetime | None = None
+    late_seconds: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Life:
+    """What a process made of an order."""
+
+    tasks: dict[str, TaskLife] = field(default_factory=dict)
+    levels: list[tuple[str, datetime, str]] = field(default_factory=list)
+    level: str = ""
+    outcome: str = ""  # how care ended; '' while it goes on
+    unplaced: int = 0  # results that no step knew
+
+
+def live(process_at: ProcessAt, recorded: Recorded, *, finals: Mapping[str, bool]) -> Life:
+    """Let an order live under a process.
+
+    Args:
+        finals: level → whether it ends an order.
+
+    Raises:
+        Endless: the process never comes to rest.
+        shared.calendar.NeverOpen: a calendar of the process has no time left.
+    """
+    return _World(process_at, recorded, finals).run()
+
+
+class _World:
+    """The database of one order, in memory."""
+
+    def __init__(self, process_at: ProcessAt, recorded: Recorded, finals: Mapping[str, bool]) -> None:
+        self.process_at = process_at
+        self.recorded = recorded
+        self.finals = finals
+        self.life = Life(level=recorded.level)
+        self.level_since = recorded.level_since
+        self.state: StepState | None = None
+        self.open: dict[str, Task] = {}
+        self.own_refusal: datetime | None = None
+        self.levels_taken = 0
+        self.unplaced: set[UUID] = set()
+        self.moments: list[datetime] = []
+
+    def run(self) -> Life:
+        first = min((each.known_at for each in self.recorded.assignments if each.owner_id), default=None)
+        begun = min(self.recorded.decided, default=first)
+        if begun is None:
+            return self.life
+        for moment in self._known():
+            heappush(self.moments, max(moment, begun))
+        # Care begins before whatever was logged or set at that very instant.
+        self.look(begun)
+        looked: datetime | None = None
+        looks = 0
+        while self.moments:
+            now = heappop(self.moments)
+            if now == looked:
+                continue
+            if now > self.recorded.until:
+                break
+            looked, looks = now, looks + 1
+            if looks > MOST_MOMENTS:
+                raise Endless(str(self.recorded.order_id))
+            self.look(now)
+        return self.life
+
+    def _known(self) -> Iterator[datetime]:
+        """When facts became known, and when the real system decided."""
+        yield from self.recorded.decided
+        yield from (each.known_at for each in self.recorded.assignments)
+        yield from (each.known_at for each in self.recorded.interactions)
+        yield from (each.known_at for each in self.recorded.levels)
+        yield from (known_at for _, known_at in self.recorded.arrivals)
+        if self.recorded.do_not_call is not None:
+            yield self.recorded.do_not_call[1]
+
+    def look(self, now: datetime) -> None:
+        """The activity: read the facts, decide, write the effects and the state."""
+        for level in self.recorded.levels[self.levels_taken :]:
+            if self._is_known(level.known_at, now):
+                self.levels_taken += 1
+                if self.life.level == REFUSES_CONTACT:
+                    self.own_refusal = None  # whoever takes an order out of there lifts the refusal
+                self.life.level, self.level_since = level.level, level.at
+        assignment = max(
+            (each for each in self.recorded.assignments if each.known_at <= now),
+            key=lambda each: each.version,
+            default=None,
+        )
+        if assignment is None:
+            return
+        process = self.process_at(now, assignment.team)
+        self._set_apart_unknown_results(process, now)
+        while True:
+            try:
+                made = decide(process, self._facts(assignment, now), now)
+                break
+            except UnknownResult:
+                self._set_apart_last(now)
+        for each in made.effects:
+            self._apply(each, now)
+        self.state = made.state
+        if made.next_due is not None:
+            heappush(self.moments, max(self.recorded.late.get(made.next_due, made.next_due), made.next_due))
+
+    def _facts(self, assignment: Assignment, now: datetime) -> Facts:
+        logged = [each for each in self.recorded.interactions if self._is_known(each.known_at, now)]
+        placed = tuple(each.made for each in logged if each.made.id not in self.unplaced)
+        apart = [each.made.at for each in logged if each.made.id in self.unplaced and _is_outgoing_call(each.made)]
+        elsewhere = [each for each in self.recorded.elsewhere if each.known_at <= now]
+        refusals = [self.own_refusal] if self.own_refusal is not None else []
+        if self.recorded.do_not_call is not None and self.recorded.do_not_call[1] <= now:
+            refusals.append(self.recorded.do_not_call[0])
+        return Facts(
+            order_id=self.recorded.order_id,
+            level=self.life.level,
+            level_since=self.level_since,
+            owner=Owner(id=assignment.owner_id, code=assignment.owner_code) if assignment.owner_id else None,
+            assigned_at=assignment.at,
+            assignment_version=assignment.version,
+            asked_to_be_called=self.recorded.asked_to_be_called,
+            state=self.state,
+            interactions=placed,
+            tasks=tuple(self.open.values()),
+            other_calls=(*(each.at for each in elsewhere if each.kind == "call"), *apart),
+            other_messages=tuple(each.at for each in elsewhere if each.kind == "message"),
+            do_not_call_since=max(refusals, default=None),
+            customer_came_again_at=max(
+                (at for at, known_at in self.recorded.arrivals if known_at <= now), default=None
+            ),
+            assignment_cause=assignment.cause,
+            level_final=self.finals.get(self.life.level),
+        )
+
+    def _is_known(self, known_at: datetime, now: datetime) -> bool:
+        return known_at <= now if self.state is not None else known_at < now
+
+    def _set_apart_unknown_results(self, process: CareProcess, now: datetime) -> None:
+        for each in self.recorded.interactions:
+            result = each.made.result
+            if each.known_at <= now and result is not None and result not in process.results:
+                self._set_apart(each)
+
+    def _set_apart_last(self, now: datetime) -> None:
+        """The last result that was logged is none of the step's: it was an attempt, no more."""
+        seen = self.state.seen if self.state is not None else 0
+        fresh = [
+            each
+            for each in self.recorded.interactions
+            if self._is_known(each.known_at, now)
+            and each.made.number > seen
+            and each.made.result
+            and each.made.id not in self.unplaced
+        ]
+        self._set_apart(max(fresh, key=lambda each: each.made.number))
+
+    def _set_apart(self, logged: Logged) -> None:
+        if logged.made.id not in self.unplaced:
+            self.unplaced.add(logged.made.id)
+            self.life.unplaced += 1
+
+    def _apply(self, made: Effect, now: datetime) -> None:
+        match made:
+            case effect.OpenTask():
+                self._open(made, now)
+            case effect.MoveTask():
+                self._change(made.task_key, due_at=made.due_at, deadline_at=made.deadline_at)
+            case effect.GiveTask():
+                self._change(made.task_key, owner_id=made.owner_id)
+            case effect.EndPromise():
+                self.open[made.task_key] = replace(self.open[made.task_key], promise_open=False)
+                task = self.life.tasks[made.task_key]
+                task.promised, task.promise_cause, task.promise_at = made.outcome, made.cause, made.at
+                task.late_seconds = int(made.late_by.total_seconds()) if made.late_by is not None else 0
+            case effect.CloseTask():
+                self._close(made)
+            case effect.SetLevel():
+                self.life.levels.append((made.level, made.at, made.cause))
+                self.life.level, self.level_since = made.level, made.at
+            case effect.PutOnDoNotCallList():
+                self.own_refusal = made.at
+            case effect.EndCare():
+                self.life.outcome = made.outcome
+            case effect.ReopenCare():
+                self.life.outcome = ""
+
+    def _open(self, made: effect.OpenTask, now: datetime) -> None:
+        self.open[made.key] = Task(
+            key=made.key,
+            step=made.step,
+            task=made.task,
+            promise=made.promise,
+            due_at=made.due_at,
+            deadline_at=made.deadline_at,
+            opened_at=now,
+            owner_id=made.owner_id,
+        )
+        self.life.tasks[made.key] = TaskLife(
+            key=made.key,
+            step=made.step,
+            kind=made.task,
+            promise=made.promise,
+            owner_id=made.owner_id,
+            due_at=made.due_at,
+            deadline_at=made.deadline_at,
+            opened_at=now,
+        )
+
+    def _change(self, key: str, **values: object) -> None:
+        self.open[key] = replace(self.open[key], **values)  # type: ignore[arg-type]  # fields of a task
+        for name, value in values.items():
+            setattr(self.life.tasks[key], name, value)
+
+    def _close(self, made: effect.CloseTask) -> None:
+        del self.open[made.task_key]
+        task = self.life.tasks[made.task_key]
+        task.closed_at, task.outcome, task.cause = made.at, made.outcome, made.cause
+        if made.outcome == "done" and task.promised == "broken" and made.late_by is not None:
+            task.late_seconds = int(made.late_by.total_seconds())  # a broken promise was made good
+
+
+def _is_outgoing_call(made: Interaction) -> bool:
+    return made.kind == "call" and not made.inbound
