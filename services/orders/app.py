@@ -23,6 +23,7 @@ from services.orders.closing.api import router as closing
 from services.orders.consumers import handlers
 from services.orders.contact.api import router as contact
 from services.orders.customers.api import router as customers
+from services.orders.deliveries.api import router as deliveries
 from services.orders.fields.api import router as fields
 from services.orders.goods.api import router as goods
 from services.orders.levels.api import router as levels
@@ -112,6 +113,7 @@ SERVICE = Service(
         fields,
         addresses,
         notes,
+        deliveries,
         telephone_api.router,
         telephone_working.router,
         telephone_hook.router,

@@ -21,6 +21,7 @@ from services.orders.care.reading import Care, lock_care
 from services.orders.care.service import Advanced
 from services.orders.care.transition import UnknownResult, allowed_results, transition_for
 from services.orders.care.writing import Cause
+from services.orders.deliveries import facts
 from services.orders.interactions import ledger, undo
 from services.orders.levels.catalogue import Filled
 from services.orders.record import Order
@@ -211,6 +212,8 @@ async def log(
     interaction_id, advanced = await record(session, processes, order, made, actor, now=now)
     if call is not None:
         await linking.link(session, call, interaction_id)
+    if made.reference and made.kind in ("email", "message"):
+        await facts.tell_answers(session, advanced.order, made.kind, now=now)  # the answer may have been faster
     return interaction_id, advanced.order
 
 
