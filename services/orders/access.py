@@ -30,12 +30,10 @@ VISIBLE: Final = """(
     OR o.owner_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer)
     OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer)
     OR o.id IN (SELECT order_id FROM tasks WHERE closed_at IS NULL AND to_team AND team = :viewer_team AND team <> '')
-    OR o.id IN (SELECT order_id FROM tasks WHERE closed_at IS NULL AND owner_id = :viewer AND origin = 'care')
     OR o.id IN (SELECT order_id FROM tasks WHERE claimed_by_id = :viewer)
 )"""
 """The condition on orders `o`: held or closed by the viewer or by somebody below them, with a task that was opened to the
-viewer's team or is the viewer's, or of which they took a call once; unless they see all. Its parameters are those of
-`viewer()`."""
+viewer's team, or of which they took a call once; unless they see all. Its parameters are those of `viewer()`."""
 
 READABLE: Final = f"""({VISIBLE}
     OR (EXISTS (SELECT 1 FROM note_mentions m WHERE m.order_id = o.id AND m.account_id = :viewer)

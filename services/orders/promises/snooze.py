@@ -41,6 +41,13 @@ class NotYourTask(Problem):
 class SnoozeTooLong(Problem):
     type = "snooze-too-long"
     status = 422
+    vi = "Mỗi lần hoãn nhiều nhất {minutes} phút. Chọn ít phút hơn."
+    en = "A task can be snoozed for {minutes} minutes at a time. Take fewer."
+
+
+class SnoozeBeyondDeadline(Problem):
+    type = "snooze-beyond-deadline"
+    status = 422
     vi = "Chỉ hoãn được đến {latest}: sau đó là trễ hẹn. Chọn ít phút hơn, hoặc gọi bây giờ."
     en = "It can be snoozed until {latest}; after that the promise is broken. Take fewer minutes, or call now."
 
@@ -130,7 +137,8 @@ async def snooze(
         zone: in which times are told.
 
     Raises:
-        TaskClosed, NotYourTask, SnoozedTooOften, SnoozeTooLate, SnoozeTooLong, SnoozeOutsideHours: each tells the limit.
+        TaskClosed, NotYourTask, SnoozedTooOften, SnoozeTooLate, SnoozeTooLong, SnoozeBeyondDeadline,
+        SnoozeOutsideHours: each tells the limit.
     """
     task = (await session.execute(_TASK, {"id": task_id})).one()
     until = max(now, task.shown_at) + timedelta(minutes=wanted.minutes)
@@ -174,9 +182,10 @@ def _check(
         raise SnoozeTooLate(since=_shown(task.deadline_at, zone))
     if task.snoozes >= limits.times:
         raise SnoozedTooOften(times=limits.times)
-    longest = min(task.deadline_at, max(now, task.shown_at) + timedelta(minutes=limits.minutes))
-    if until > longest:
-        raise SnoozeTooLong(latest=_shown(longest, zone))
+    if wanted.minutes > limits.minutes:
+        raise SnoozeTooLong(minutes=limits.minutes)
+    if until > task.deadline_at:
+        raise SnoozeBeyondDeadline(latest=_shown(task.deadline_at, zone))
 
 
 def _check_hours(

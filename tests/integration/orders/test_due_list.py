@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 
+from deploy.local.engines import Nats
 from services.orders import record
+from services.orders.app import SERVICE
 from services.orders.live import streams_of
 from services.orders.promises import asked
 from services.orders.promises.live import TOPICS
 from services.orders.promises.priority import REASONS
 from shared.auth import Principal
-from tests.integration.orders.support import Person, Shop, idempotency_key
+from shared.streams import LOOK
+from tests.harness import Databases, Running, eventually, running
+from tests.integration.orders.support import Clock, Person, Shop, idempotency_key
 
 CALLBACK = "call_later"
 
@@ -153,7 +158,7 @@ async def test_a_screen_sees_a_task_the_moment_it_is_due_although_nobody_does_an
         request = asked.Request(order_id, shop.colleague.id, shop.sale.id, due_at, due_at + timedelta(hours=1))
         await asked.ask(session, order, request, now=datetime.now(UTC))
     who = Principal(
-        shop.colleague.id, "NV02", frozenset({topic.permission for topic in TOPICS}), department="sale", team="S1"
+        shop.colleague.id, "NV02", frozenset(topic.permission for topic in TOPICS), department="sale", team="S1"
     )
     heard: list[bytes] = []
     seen_at: datetime | None = None
@@ -190,6 +195,49 @@ async def test_a_screen_that_was_away_sees_what_was_given_and_taken_meanwhile(sh
     assert seen.status_code == 201
 
 
+async def test_lists_that_a_change_concerns_are_told_after_the_commit_and_no_others(shop: Shop) -> None:
+    told: list[set[str]] = []
+    shop.service.db.on_told = lambda topics: told.append(set(topics))
+    order_id = await shop.number()
+    assert told.pop() == {f"tasks/{shop.sale.id}"}
+    told.clear()
+    assert (await shop.call(order_id, "call_later", promised_at="2020-01-01T00:00:00Z")).status_code == 422
+    assert told == [], "what was refused changed nothing"
+    await shop.assign(order_id, shop.colleague)
+    assert told == [{f"tasks/{shop.sale.id}", f"tasks/{shop.colleague.id}"}]
+
+
+async def test_a_change_in_one_process_reaches_a_screen_of_another_over_nats(databases: Databases, nats: Nats) -> None:
+    async with running(SERVICE, databases, nats=nats) as api:
+        shop = await Shop.open(api, Clock(datetime.now(UTC)))
+        async with running(SERVICE, databases, nats=nats, database_url=api.url) as other:
+            for service in (api, other):
+                await streams_of(service.runtime).hints.tell("tasks/nobody")  # connects at the first use
+                await eventually(lambda of=service: connected(of), what="hints are connected")
+            who = Principal(
+                shop.sale.id, "NV01", frozenset(topic.permission for topic in TOPICS), department="sale", team="S1"
+            )
+            heard: list[bytes] = []
+            stream = streams_of(other.runtime).messages(
+                who, [f"tasks/{shop.sale.id}"], last_seen="", stopping=asyncio.Event()
+            )
+            async with asyncio.timeout(20):
+                async for chunk in stream:
+                    heard.append(chunk)
+                    if len(states(heard)) == 1:
+                        order_id = await shop.accept(at=datetime.now(UTC))
+                        await shop.assign(order_id, shop.sale)
+                        told_at = time.monotonic()
+                        await shop.assign(order_id, shop.colleague)
+                    if any(notice["kind"] == "taken_away" for state in states(heard) for notice in state["notices"]):
+                        break
+            assert time.monotonic() - told_at < LOOK, "it did not wait for the next look"
+
+
+async def connected(service: Running) -> bool:
+    return streams_of(service.runtime).hints.connected
+
+
 # --- snooze ---------------------------------------------------------------------------------------------------------
 
 
@@ -220,8 +268,11 @@ async def test_a_snooze_beyond_a_limit_is_refused_with_the_limit(shop: Shop) -> 
     shop.clock.forward(minutes=6)
     (task,) = (await tasks(shop.sale))["items"]
     status, problem = await snooze(shop, task, 15)
-    assert (status, problem["type"].rpartition("/")[2]) == (422, "snooze-too-long")
+    assert (status, problem["type"].rpartition("/")[2]) == (422, "snooze-beyond-deadline")
     assert "09:15" in problem["detail"]
+    status, problem = await snooze(shop, task, 31)
+    assert (status, problem["type"].rpartition("/")[2]) == (422, "snooze-too-long")
+    assert "30" in problem["detail"]
     status, problem = await snooze(shop, task, 5, by=shop.colleague)
     assert (status, "NV01" in problem["detail"]) == (403, True)
     for _ in range(3):

@@ -34,6 +34,7 @@ CREATE INDEX tasks_shown_idx ON tasks (owner_id, shown_at, priority, id) INCLUDE
 CREATE INDEX tasks_team_idx ON tasks (team, shown_at, priority, id) WHERE closed_at IS NULL;
 CREATE INDEX tasks_to_team_idx ON tasks (team, order_id) WHERE closed_at IS NULL AND to_team;
 CREATE INDEX tasks_claimed_idx ON tasks (claimed_by_id, order_id) WHERE claimed_by_id IS NOT NULL;
+CREATE INDEX tasks_asked_of_idx ON tasks (owner_id, order_id) WHERE closed_at IS NULL AND origin <> 'care';
 CREATE INDEX tasks_asked_idx ON tasks (due_at) WHERE closed_at IS NULL AND origin <> 'care' AND reminded_at IS NULL;
 
 CREATE TABLE task_snoozes (
