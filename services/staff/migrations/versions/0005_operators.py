@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.get_bind().execute(
         sa.text(
             "UPDATE groups SET version = version + 1, permissions = "
-            "(SELECT array_agg(p ORDER BY p) FROM unnest(permissions || 'orders.operate') AS p) "
+            "(SELECT array_agg(p ORDER BY p) FROM unnest(permissions || ARRAY['orders.operate']) AS p) "
             "WHERE name = ANY(:names) AND NOT 'orders.operate' = ANY(permissions)"
         ),
         {"names": GROUPS},
