@@ -8,14 +8,24 @@ from services.reporting.api import router
 from services.reporting.consumers import Projector
 from services.reporting.page import page_router
 from services.reporting.projection import COMPANY_ZONE
+from services.reporting.promises import PromiseProjector
+from services.reporting.promises import router as promises
 from services.reporting.settings import ReportingSettings
+from shared.consumer import Handlers
 from shared.service import Service
+
+
+def _handlers() -> Handlers:
+    handlers = Projector(COMPANY_ZONE).handlers()
+    handlers.include(PromiseProjector(COMPANY_ZONE).handlers())
+    return handlers
+
 
 SERVICE = Service(
     name="reporting",
     title="Chốt – Báo cáo (reporting)",
     settings=ReportingSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(router, page_router),
-    handlers=Projector(COMPANY_ZONE).handlers(),
+    routers=(router, promises, page_router),
+    handlers=_handlers(),
 )

@@ -24,6 +24,7 @@ from temporalio.client import Client
 
 from deploy.local.engines import Nats, Temporal
 from services.orders.app import SERVICE
+from shared.contracts.permissions import SEED_GROUPS
 from shared.telemetry import logger
 from shared.temporal import connected, ensure_search_attributes
 from tests.harness import Databases, connect, eventually, running
@@ -33,7 +34,11 @@ from workflows.worker import build_worker, make_current
 
 log = logger(__name__)
 
-SET_UP_PER_SECOND: Final = 15.0
+# Where thousands of workflows share two cores with the tests of others, the SDK takes a workflow task that got no processor
+# for two seconds for a deadlock and does it once more.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+SET_UP_PER_SECOND: Final = 10.0
 """Calls a second that a busy machine logs at least."""
 PATIENCE: Final = 120.0
 CARED_PER_SECOND: Final = 4.0
@@ -73,15 +78,17 @@ class Floor:
         await self.nats.stop()
 
     async def numbers(self, count: int) -> list[UUID]:
-        """Numbers of NV01 that are followed by their workflows."""
-        made = await in_parts(range(count), lambda _: self._number())
+        """Numbers of NV01; their workflows start as fast as Temporal can."""
+        return await in_parts(range(count), lambda _: self._number())
 
-        async def followed() -> bool:
+    async def followed(self, count: int) -> None:
+        """Until so many cares have workflows that have seen everything."""
+
+        async def seen() -> bool:
             (row,) = await self.shop.service.rows(_LOOKED)
             return bool(row.looked >= count)
 
-        await eventually(followed, within=PATIENCE + count / CARED_PER_SECOND, every=0.2)
-        return made
+        await eventually(seen, within=PATIENCE + count / CARED_PER_SECOND, every=0.5)
 
     async def _number(self) -> UUID:
         order_id = await self.shop.accept(at=datetime.now(UTC))
@@ -137,7 +144,13 @@ async def opened(databases: Databases, temporal: Temporal, directory: Path) -> A
     await nats.start()
     try:
         async with running(SERVICE, databases, nats=nats, temporal=client) as service:
-            floor = Floor(await Shop.open(service, Clock(datetime.now(UTC))), nats, client)
+            shop = await Shop.open(service, Clock(datetime.now(UTC)))
+            for person, group in ((shop.sale, "sale"), (shop.admin, "admin")):
+                # Their tokens last as long as the longest of these tests.
+                person.client = await service.client(
+                    *SEED_GROUPS[group], account_id=person.id, code=person.code, team="S1", expires_in=7_200
+                )
+            floor = Floor(shop, nats, client)
             await floor.come()
             yield floor
             await floor.go()
@@ -235,10 +248,13 @@ async def test_five_thousand_calls_that_are_due_at_one_moment_are_on_the_list_at
     shop = floor.shop
     await publish(shop, grace=timedelta(minutes=30), rungs=[{"do": "remind_owner", "after": "0s"}])
     numbers = await floor.numbers(calls)
+    await floor.followed(calls)
     earliest = datetime.now(UTC) + timedelta(seconds=calls / SET_UP_PER_SECOND + 1)
     # Like 08:00: an instant on whole five minutes, which many orders share.
     at = earliest.replace(minute=earliest.minute // 5 * 5, second=0, microsecond=0) + timedelta(minutes=5)
     await in_parts(numbers, lambda order_id: floor.promise(order_id, at))
+    await floor.followed(calls)
+    assert datetime.now(UTC) < at, "the machine is slower than this test allows for"
     await until(at)
     listed = (await shop.sale.client.get("/v1/tasks", params={"kind": "call", "limit": 1})).json()
     assert listed["counts"]["now"] == calls
