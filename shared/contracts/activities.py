@@ -171,7 +171,7 @@ PROCESS_MOVE_ADVANCE: Final = ActivityRef(
     Advance,
     queue="orders",
     start_to_close=timedelta(minutes=5),
-    heartbeat=timedelta(seconds=15),
+    heartbeat=timedelta(seconds=5),
 )
 """Previews or moves the next cares; `next_due` says when to go on, no faster than the move may be."""
 
