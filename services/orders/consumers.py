@@ -13,6 +13,7 @@ from services.orders.causes import Causes
 from services.orders.contact import consents
 from services.orders.intake import Assignment, Birth
 from services.orders.leads import corrected, duplicates, spam
+from services.orders.processes import rechoosing
 from services.orders.promises import handed_on, takings
 from shared.consumer import Event, Handlers
 from shared.contracts.events.leads import (
@@ -103,6 +104,7 @@ async def on_duplicate_released(session: Session, event: Event[DuplicateReleased
 async def on_lead_corrected(session: Session, event: Event[LeadCorrected]) -> None:
     await listed.listed_at_arrival(session, [event.data])
     await corrected.corrected(session, event.data)
+    await rechoosing.choose_again(session, [event.data.lead_id])
 
 
 @handlers.each(DUPLICATE_FOUND)
@@ -136,6 +138,7 @@ async def on_tags_changed(session: Session, events: Sequence[Event[TagChanged]])
 async def on_leads_tagged(session: Session, events: Sequence[Event[LeadTagged]]) -> None:
     """A lead and its order have the same tags (rule D45)."""
     await listed.leads_tagged(session, [event.data for event in events])
+    await rechoosing.choose_again(session, [event.data.lead_id for event in events])
 
 
 @handlers.batch(LEAD_ASSIGNED)

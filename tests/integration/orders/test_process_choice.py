@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
 from uuid_utils.compat import uuid7
 
+from shared.contracts.events.leads import LEAD_CORRECTED, LeadCorrected
 from shared.contracts.events.leads_everyday import LEAD_TAGGED, TAG_CHANGED, LeadTagged, TagChanged
 from tests.integration.orders.support import Shop
 from tests.integration.orders.test_processes import Draft
@@ -113,6 +115,36 @@ async def test_the_choice_is_made_when_care_begins_and_kept(shop: Shop) -> None:
     await shop.assign(order, shop.colleague)
     await shop.look(order)
     assert await process_of(shop, order) == ("cod_standard", 3)
+
+
+async def test_a_tag_chooses_again_while_nobody_has_called_yet(shop: Shop) -> None:
+    shop.clock.now = datetime.now(UTC)
+    await processes(shop, "vip")
+    vip = await tag(shop, "VIP")
+    await choose(shop, {"name": "VIP", "process": "vip", "tags": [str(vip)]})
+    order, called, unbegun = await shop.number(), await shop.number(), await shop.accept()
+    await shop.assign(unbegun, shop.sale)
+    await shop.call(called, "no_answer")
+    before = (await shop.order(order))["tasks"]
+    for each in (order, called, unbegun):
+        await tagged(shop, each, vip)
+    assert [(await process_of(shop, each))[0] for each in (order, called, unbegun)] == ["vip", "cod_standard", "vip"]
+    assert [task["id"] for task in (await shop.order(order))["tasks"]] == [task["id"] for task in before]
+    await tagged(shop, order, version=2)
+    assert (await process_of(shop, order))[0] == "cod_standard"
+
+
+async def test_another_product_chooses_again_while_nobody_has_called_yet(shop: Shop) -> None:
+    shop.clock.now = datetime.now(UTC)
+    await processes(shop, "soaps")
+    await choose(shop, {"name": "Xà phòng", "process": "soaps", "products": ["SOAP"]})
+    order = await shop.number(product="SERUM")
+    (lead,) = await shop.service.rows("SELECT phone FROM orders WHERE id = :id", id=order)
+    corrected = LeadCorrected(
+        lead_id=order, revision=2, phone=lead.phone, product="SOAP", at=shop.clock.now, number_changed=False
+    )
+    await shop.service.receive(LEAD_CORRECTED, corrected, subject=order)
+    assert (await process_of(shop, order))[0] == "soaps"
 
 
 async def test_of_two_who_change_the_rules_the_second_hears_of_the_first(shop: Shop) -> None:

@@ -153,6 +153,7 @@ COMMENT ON TABLE process_move_cares IS 'each care that a move concerns, once, wi
 COMMENT ON COLUMN process_move_cares.not_before IS 'it was not at a safe point; tried again from then on';
 COMMENT ON COLUMN process_move_cares.order_id IS 'no foreign key: the order of an import that is undone goes away';
 CREATE INDEX process_move_cares_change_idx ON process_move_cares (move_id, change, order_id);
+CREATE INDEX process_move_cares_moved_idx ON process_move_cares (order_id) WHERE state = 'moved';
 CREATE INDEX process_move_cares_state_idx ON process_move_cares (move_id, state, order_id);
 """
 
