@@ -23,6 +23,7 @@ from services.orders.closing.api import router as closing
 from services.orders.consumers import handlers
 from services.orders.contact.api import router as contact
 from services.orders.customers.api import router as customers
+from services.orders.customers.one_person import router as one_person
 from services.orders.deliveries.api import router as deliveries
 from services.orders.fields.api import router as fields
 from services.orders.goods.api import router as goods
@@ -110,6 +111,7 @@ SERVICE = Service(
         due_lists,
         promises,
         customers,
+        one_person,
         fields,
         addresses,
         notes,

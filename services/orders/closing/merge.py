@@ -119,7 +119,14 @@ async def merge(
     if waits_for and not allow_waiting:
         raise OutOfStock(skus=", ".join(waits_for))
     await _stand_on_timeline(session, ended, older, at=now)
-    await customers.merge(session, younger.customer_id, into=older.customer_id)
+    await customers.merge(
+        session,
+        younger.customer_id,
+        into=older.customer_id,
+        actor=actor,
+        at=now,
+        reason=f"gộp đơn {younger.code}: {reason}",
+    )
     told = OrderMerged(order_id=younger.id, into_id=older.id, at=now, reason=reason, by=actor.code)
     await emit(session, ORDER_MERGED, told, subject=younger.id)
     await fulfilment.touch(session, [older.id, *(each for each in served if each != older.id)], at=now)
