@@ -8,7 +8,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.reporting import reports
+from services.reporting import level_names, reports
+from services.reporting.level_names import LevelName
 from services.reporting.projection import COMPANY_ZONE
 from services.reporting.reports import FunnelGroup, IncurredGroup, RemainingGroup, Scope
 from services.reporting.schemas import (
@@ -98,6 +99,13 @@ async def funnel(runtime: RuntimeDep, who: Reader, days: PeriodDep, group_by: Fu
     async with runtime.db.read() as session:
         rows = await reports.funnel(session, scope_of(who, group_by), first=days.first, last=days.last, group=group_by)
     return FunnelReport(period=days, rows=rows)
+
+
+@router.get("/levels")
+async def levels(_: Reader, runtime: RuntimeDep) -> list[LevelName]:
+    """The levels in the order of the funnel with their names and colours, retired ones too: reports go on naming them."""
+    async with runtime.db.read() as session:
+        return await level_names.names(session)
 
 
 @router.get("/status")

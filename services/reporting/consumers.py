@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from services.reporting import places, projection, repository
+from services.reporting import level_names, places, projection, repository
 from services.reporting.places import Moved
 from services.reporting.projection import NOBODY, OrderFacts, Rollup, day_of
 from shared.consumer import Event, Handlers
@@ -29,9 +29,11 @@ from shared.contracts.events.leads import (
     LeadWithdrawn,
 )
 from shared.contracts.events.orders import (
+    LEVEL_CATALOGUE_CHANGED,
     LEVEL_CHANGED,
     ORDER_CLOSED,
     OWNER_CHANGED,
+    LevelCatalogueChanged,
     LevelChanged,
     OrderClosed,
     OwnerChanged,
@@ -58,6 +60,7 @@ class Projector:
         handlers.batch(LEAD_RELEASED)(self.lead_released)
         handlers.batch(LEAD_ARCHIVED)(self.lead_archived)
         handlers.batch(LEAD_ASSIGNED)(self.lead_assigned)
+        handlers.batch(LEVEL_CATALOGUE_CHANGED)(self.catalogue_changed)
         handlers.batch(OWNER_CHANGED)(self.owner_changed)
         handlers.batch(ORDER_CLOSED)(self.order_closed)
         handlers.batch(SHIPMENT_CHANGED)(self.shipment_changed)
@@ -86,6 +89,9 @@ class Projector:
         await self._add_transitions(session, rows)
         await repository.say_of_levels(session, projection.finals(event.data for event in events))
         await self._update(session, events, lambda data: data.order_id, projection.level_changed)
+
+    async def catalogue_changed(self, session: Session, events: Sequence[Event[LevelCatalogueChanged]]) -> None:
+        await level_names.keep(session, [event.data for event in events])
 
     async def lead_duplicated(self, session: Session, events: Sequence[Event[LeadDuplicated]]) -> None:
         rows: list[dict[str, Any]] = []

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.reporting import level_names
 from services.reporting.projection import MERGED, divides
 from services.reporting.schemas import (
     FunnelRow,
@@ -96,7 +97,7 @@ GROUP BY level HAVING sum(orders) <> 0
     )
     found = {row.level: row.orders for row in rows}
     total = sum(found.values())
-    said = await _said_of_levels(session)
+    said, place = await level_names.finals(session), await level_names.order(session)
     lying = await _lying_of_cohort(session, scope, first=first, last=last)
     return [
         StatusRow(
@@ -107,7 +108,7 @@ GROUP BY level HAVING sum(orders) <> 0
             orders=found[level],
             share=found[level] / total,
         )
-        for level in sorted(found, key=level_order)
+        for level in sorted(found, key=place)
     ]
 
 
@@ -128,7 +129,8 @@ GROUP BY key, level
         {"first": first, "last": last, **scope.parameters},
     )
     found = [IncurredRow.model_validate(dict(row._mapping)) for row in rows]
-    return sorted(found, key=lambda row: (row.key, level_order(row.level)))
+    place = await level_names.order(session)
+    return sorted(found, key=lambda row: (row.key, place(row.level)))
 
 
 async def remaining(
@@ -151,7 +153,7 @@ GROUP BY key, level HAVING ({total}) <> 0
         ),
         {"at": at, **scope.parameters},
     )
-    said = await _said_of_levels(session)
+    said, place = await level_names.finals(session), await level_names.order(session)
     lying = await _lying(session, scope, at=at, group=group)
     found = [
         RemainingRow(
@@ -164,7 +166,7 @@ GROUP BY key, level HAVING ({total}) <> 0
         for row in rows
     ]
     shown = [row for row in found if not (only_open and row.final)]
-    return sorted(shown, key=lambda row: (row.key, level_order(row.level)))
+    return sorted(shown, key=lambda row: (row.key, place(row.level)))
 
 
 async def _lying_of_cohort(session: ReadSession, scope: Scope, *, first: date, last: date) -> dict[str, dict[str, int]]:
@@ -207,11 +209,6 @@ GROUP BY 1, level, place
     return found
 
 
-async def _said_of_levels(session: ReadSession) -> dict[str, bool]:
-    """What orders said of its levels: whether each ends an order."""
-    return {row.code: row.final for row in await session.execute(text("SELECT code, final FROM levels"))}
-
-
 def _movement(scope: Scope, group: str) -> tuple[str, str, str, str]:
     """Table, key, condition and the columns of moves between people for a grouping of levels."""
     if needs_all(group):
@@ -252,7 +249,8 @@ FROM sums s FULL JOIN present p ON (p.level, p.place) = (s.level, s.place)
     found = [
         IdentityRow.model_validate({**row._mapping}) for row in rows if row.place in ("", MERGED) or divides(row.level)
     ]
-    return sorted(found, key=lambda row: (level_order(row.level), row.place))
+    place = await level_names.order(session)
+    return sorted(found, key=lambda row: (place(row.level), row.place))
 
 
 async def money(session: ReadSession, *, first: date, last: date) -> list[MoneyRow]:
@@ -298,10 +296,3 @@ ORDER BY transition_id LIMIT :limit
         {"level": level, "first": first, "last": last, "after": after, "limit": limit, **scope.parameters},
     )
     return [TransitionRow.model_validate(dict(row._mapping)) for row in rows]
-
-
-def level_order(code: str) -> tuple[int, str]:
-    """Levels in the order of the funnel, children after their main level."""
-    main = levels.main_level(code)
-    position = levels.MAIN_LEVELS.index(main) if main in levels.MAIN_LEVELS else len(levels.MAIN_LEVELS)
-    return position, code

@@ -44,7 +44,8 @@ _RAISE: Final = """
 UPDATE left_portfolios p SET raised_at = $2, open_leads = n.open_leads
 FROM (
     SELECT a.id, count(l.id)::integer AS open_leads, count(l.id) FILTER (WHERE l.in_care)::integer AS in_care
-    FROM unnest($1::uuid[]) AS a (id) LEFT JOIN leads l ON l.owner_id = a.id AND l.level <> ALL($3::text[]) GROUP BY a.id
+    FROM unnest($1::uuid[]) AS a (id) LEFT JOIN leads l ON l.owner_id = a.id AND l.level <> ALL($3::text[])
+        AND l.ended_at IS NULL GROUP BY a.id
 ) n JOIN staff_members m ON m.account_id = n.id
 WHERE p.account_id = n.id
 RETURNING p.account_id, m.code, m.team, n.open_leads, n.in_care, (
@@ -61,7 +62,7 @@ _SHOWN: Final = text(
     """
 SELECT count(*) AS portfolios, max(p.raised_at) AS latest FROM left_portfolios p
 WHERE p.raised_at IS NOT NULL AND p.open_leads > 0 AND (:everything OR p.account_id = ANY(:people))
-    AND EXISTS (SELECT 1 FROM leads l WHERE l.owner_id = p.account_id AND l.level <> ALL(:final))
+    AND EXISTS (SELECT 1 FROM leads l WHERE l.owner_id = p.account_id AND l.level <> ALL(:final) AND l.ended_at IS NULL)
 """
 )
 

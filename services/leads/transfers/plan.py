@@ -28,7 +28,7 @@ Kind = Literal["distribution", "hand_over"]
 Strategy = Literal["people", "pools"]
 
 _PORTFOLIO: Final = """
-SELECT id, assignment FROM leads WHERE owner_id = $1 AND ($2 OR level <> ALL($3::text[]))
+SELECT id, assignment FROM leads WHERE owner_id = $1 AND ($2 OR (level <> ALL($3::text[]) AND ended_at IS NULL))
 ORDER BY received_at, id LIMIT $4
 """
 _TRANSFER: Final = """

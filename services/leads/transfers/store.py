@@ -52,7 +52,8 @@ SELECT m.account_id, m.code, m.name, m.team, count(*) AS open_leads, count(*) FI
     min(l.received_at) AS oldest,
     (SELECT t.id FROM transfers t WHERE t.from_id = m.account_id AND t.state = 'running' LIMIT 1) AS running_id
 FROM staff_members m JOIN leads l ON l.owner_id = m.account_id
-WHERE m.version > 0 AND NOT m.active AND l.level <> ALL($1::text[]) AND ($2::uuid IS NULL OR m.account_id > $2)
+WHERE m.version > 0 AND NOT m.active AND l.level <> ALL($1::text[]) AND l.ended_at IS NULL
+    AND ($2::uuid IS NULL OR m.account_id > $2)
     AND ($3::boolean OR m.account_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $4))
 GROUP BY m.account_id ORDER BY m.account_id LIMIT $5
 """

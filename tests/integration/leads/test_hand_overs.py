@@ -257,3 +257,16 @@ async def test_bad_hand_overs_are_refused_by_name(leads: Running) -> None:
         "/v1/hand-overs", json={"from_id": str(other.id).replace("0", "1"), "people": [person]}
     )
     assert unknown.json()["title"] == "not-found"
+
+
+async def test_what_ended_at_a_level_of_the_company_is_not_handed_over_as_open(leads: Running) -> None:
+    manager = await leads.client(code="QL001")
+    leaver, other = await hire(leads, "NV001", "NV002")
+    ids = await portfolio(leads, manager, leaver, 2)
+    ended = level({"id": ids[0]}, "L1.7").model_copy(update={"final": True})
+    await leads.receive(LEVEL_CHANGED, ended, subject=ids[0])
+    await leaver.change(active=False)
+
+    (needed,) = (await manager.get("/v1/hand-overs/needed")).json()["items"]
+    assert needed["open_leads"] == 1
+    assert (await hand_over(manager, leaver, other))["rows"] == 1
