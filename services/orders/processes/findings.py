@@ -46,7 +46,9 @@ class Check(BaseModel):
 
 
 async def check(session: ReadSession, process: CareProcess) -> Check:
-    """Everything that the checker says of a process, with the company's own levels and table of moves. Errors first."""
+    """Everything that the checker says of a process, with the company's own calendars, levels and table of moves. Errors
+    first."""
+    process = await _in_company_time(session, process)
     # A process names calendars by key, and the company's of that key is the one that counts.
     time = await store.business_time(session, revision=await store.revision(session))
     process = process.kept_by(time.of_team(store.COMPANY), holidays=time.closed)
@@ -71,3 +73,14 @@ async def check(session: ReadSession, process: CareProcess) -> Check:
             )
         )
     return Check(sound=not errors, findings=findings)
+
+
+async def _in_company_time(session: ReadSession, process: CareProcess) -> CareProcess:
+    """The process with the company's calendars in the place of those that it brings, as it will be followed. What it does
+    not say stays unsaid: only numbers that somebody wrote need a reason."""
+    time = await store.business_time(session, revision=await store.revision(session))
+    managed = {
+        key: hours.model_dump(mode="json", exclude_unset=True) for key, hours in time.of_team(store.COMPANY).items()
+    }
+    body = process.model_dump(mode="json", exclude_unset=True)
+    return CareProcess.model_validate({**body, "calendars": {**body["calendars"], **managed}})
