@@ -401,6 +401,11 @@ async def test_transitions_are_seen_by_whom_the_order_is_seen(shop: Shop) -> Non
     assert (await shop.colleague.client.get("/v1/transitions")).json()["items"] == []
     assert (await shop.colleague.client.get(f"/v1/orders/{order_id}/transitions")).status_code == 404
     assert len((await shop.manager.client.get("/v1/transitions")).json()["items"]) == 1
+    async with shop.service.db.transaction() as session:
+        await session.execute(
+            text("UPDATE tasks SET to_team = true, team = 'S1' WHERE order_id = :id"), {"id": order_id}
+        )
+    assert len((await shop.colleague.client.get("/v1/transitions")).json()["items"]) == 1
 
 
 async def test_a_wrong_filter_is_explained(shop: Shop) -> None:
