@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from services.leads.api import transfers
-from services.leads.api.dependencies import Distributor, Limit
-from services.leads.api.transfers import ConfirmIn, PeopleIn, TransferOut, TransferPage, TransferRowPage
+from services.leads.api.dependencies import Distributor
+from services.leads.api.transfer_reads import add_reads
+from services.leads.api.transfers import ConfirmIn, PeopleIn, TransferOut
 from services.leads.driver import connection_of
 from services.leads.errors import NothingToTransfer, TooManyToTransfer
 from services.leads.repository.leads import viewer_of
@@ -134,30 +135,4 @@ async def confirm_distribution(
     )
 
 
-@router.get("")
-async def list_distributions(
-    _: Distributor, runtime: RuntimeDep, request: Request, limit: Limit = 50, after: UUID | None = None
-) -> TransferPage:
-    """Manual distributions that were confirmed, the newest first."""
-    return await transfers.page_of(
-        await runtime.db.driver(), "distribution", after=after, limit=limit, language=language_of(request)
-    )
-
-
-@router.get("/{transfer_id}")
-async def get_distribution(transfer_id: UUID, _: Distributor, runtime: RuntimeDep, request: Request) -> TransferOut:
-    """One manual distribution."""
-    return await transfers.shown(await runtime.db.driver(), "distribution", transfer_id, language_of(request))
-
-
-@router.get("/{transfer_id}/rows")
-async def list_distribution_rows(
-    transfer_id: UUID,
-    _: Distributor,
-    runtime: RuntimeDep,
-    limit: Limit = 200,
-    after: Annotated[int, Query(ge=-1)] = -1,
-    result: str | None = None,
-) -> TransferRowPage:
-    """Which lead goes to whom, in the order dealt out, with the result of each once it is done."""
-    return await transfers.rows_of(runtime, "distribution", transfer_id, after=after, result=result, limit=limit)
+add_reads(router, "distribution")

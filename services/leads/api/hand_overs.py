@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.leads.api import transfers
 from services.leads.api.dependencies import Distributor, Limit
-from services.leads.api.transfers import ConfirmIn, PeopleIn, TransferOut, TransferPage, TransferRowPage
+from services.leads.api.transfer_reads import add_reads
+from services.leads.api.transfers import ConfirmIn, PeopleIn, TransferOut
 from services.leads.driver import connection_of
 from services.leads.errors import HandOverToSelf, NothingToTransfer
 from services.leads.state import RuntimeDep
@@ -140,30 +141,4 @@ async def cancel_hand_over(transfer_id: UUID, _: Distributor, runtime: RuntimeDe
     return await transfers.shown(driver, "hand_over", transfer_id, language_of(request))
 
 
-@router.get("")
-async def list_hand_overs(
-    _: Distributor, runtime: RuntimeDep, request: Request, limit: Limit = 50, after: UUID | None = None
-) -> TransferPage:
-    """Hand-overs that were confirmed, the newest first."""
-    return await transfers.page_of(
-        await runtime.db.driver(), "hand_over", after=after, limit=limit, language=language_of(request)
-    )
-
-
-@router.get("/{transfer_id}")
-async def get_hand_over(transfer_id: UUID, _: Distributor, runtime: RuntimeDep, request: Request) -> TransferOut:
-    """One hand-over, with its progress."""
-    return await transfers.shown(await runtime.db.driver(), "hand_over", transfer_id, language_of(request))
-
-
-@router.get("/{transfer_id}/rows")
-async def list_hand_over_rows(
-    transfer_id: UUID,
-    _: Distributor,
-    runtime: RuntimeDep,
-    limit: Limit = 200,
-    after: Annotated[int, Query(ge=-1)] = -1,
-    result: str | None = None,
-) -> TransferRowPage:
-    """Each lead of a hand-over with its result; those without one are not done."""
-    return await transfers.rows_of(runtime, "hand_over", transfer_id, after=after, result=result, limit=limit)
+add_reads(router, "hand_over")

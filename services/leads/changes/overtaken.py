@@ -5,28 +5,21 @@ here (rule D9). They become leads by themselves, however late the fact came.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from services.leads.changes import held, release
 from services.leads.changes.held import By
+from services.leads.changes.later import Later
 from services.leads.driver import Connection
 from services.leads.intake import numbers
 from services.leads.intake.windows import anchor_of
 from services.leads.stages import ends_window
 from shared.contracts.events.orders import LevelChanged
-from shared.db import Database
-from shared.errors import Conflict
-from shared.lifecycle import until_set
-from shared.telemetry import logger
-
-log = logger(__name__)
 
 OVERTAKEN: Final = "overtaken_duplicates"
 """Wakes the part of this process that releases them."""
-PAUSE: Final = 5.0
-"""Seconds between looks when nothing woke it: for what another process noted or a dying one left."""
 REASON: Final = "Khi khách để lại số, đơn gốc đã gửi hoặc đã kết thúc."
 
 # A duplicate that had an owner once was made one by a person, who saw both leads.
@@ -36,8 +29,6 @@ SELECT d.id FROM unnest($1::uuid[], $2::timestamptz[]) AS e (anchor_id, at) JOIN
 WHERE d.verdict = 'duplicate' AND d.received_at >= e.at AND d.assignment = 0 AND d.spam = ''
 ON CONFLICT DO NOTHING RETURNING lead_id
 """
-_NEXT: Final = "SELECT lead_id FROM overtaken_duplicates ORDER BY lead_id LIMIT 1"
-_DONE: Final = "DELETE FROM overtaken_duplicates WHERE lead_id = $1"
 
 
 async def note(connection: Connection, changes: Iterable[LevelChanged]) -> bool:
@@ -52,48 +43,20 @@ async def note(connection: Connection, changes: Iterable[LevelChanged]) -> bool:
     return bool(rows)
 
 
-class OvertakenReleaser:
-    """Releases what was noted until cancelled. Several at once share the work.
+class OvertakenReleaser(Later):
+    """Releases what was noted."""
 
-    Args:
-        db: the service's database.
-        window: length of the duplicate window as long as the company has not set one.
-    """
+    name = OVERTAKEN
+    earliest = "SELECT lead_id FROM overtaken_duplicates ORDER BY lead_id LIMIT 1"
+    done = "DELETE FROM overtaken_duplicates WHERE lead_id = $1"
 
-    def __init__(self, db: Database, *, window: timedelta) -> None:
-        self._db = db
-        self._window = window
-
-    async def run(self) -> None:
-        woken = self._db.waker(OVERTAKEN)
-        while True:
-            woken.clear()
-            while await self.step():
-                pass
-            await until_set(woken, at_most=PAUSE)
-
-    async def step(self) -> bool:
-        """Decides on the earliest; False when there is none."""
-        pool = await self._db.driver()
-        lead_id = await pool.fetchval(_NEXT)
-        if lead_id is None:
-            return False
-        try:
-            async with pool.acquire() as connection, connection.transaction():
-                await self._decide(connection, lead_id)
-                await connection.execute(_DONE, lead_id)
-        except Conflict:
-            log.info("a duplicate was changed meanwhile, it is looked at again", lead_id=str(lead_id))
-            return True
-        self._db.wake_relay()
-        return True
-
-    async def _decide(self, connection: Connection, lead_id: UUID) -> None:
+    async def decide(self, connection: Connection, noted: Any) -> None:
         """Judges a duplicate again, now that its anchor's window has ended: a later lead may have opened one since."""
+        lead_id: UUID = noted["lead_id"]
         lead = (await held.read(connection, [lead_id])).get(lead_id)
         if lead is None or not lead.is_duplicate or lead.spam:
             return
-        known = await numbers.lock(connection, lead.phones, default=self._window)
+        known = await numbers.lock(connection, lead.phones, default=self.window)
         of_lead = known.of(lead.phones)
         if anchor_of(of_lead, at=lead.received_at, product=lead.product, policy=known.policy) is None:
-            await release.release(connection, lead_id, by=By(datetime.now(UTC), REASON), window=self._window)
+            await release.release(connection, lead_id, by=By(datetime.now(UTC), REASON), window=self.window)
