@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 from sqlalchemy import text
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from uuid_utils.compat import uuid7
 
 from deploy.local.engines import Nats, Postgres, Temporal
@@ -60,6 +60,33 @@ async def eventually(
                 f"not within {within} s: {what or getattr(condition, '__name__', condition)}"
             ) from failure
         await asyncio.sleep(every)
+
+
+async def result(workflow: WorkflowHandle[Any, Any], *, within: float = 120.0) -> Any:
+    """The result of a workflow that comes to its end.
+
+    Raises:
+        AssertionError: it did not within `within` seconds of the wall clock; says what it waits for.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await workflow.result()
+        except TimeoutError:
+            described = (await workflow.describe()).raw_description
+            waits = [
+                f"{each.activity_type.name}, attempt {each.attempt}: {each.last_failure.message or 'no failure'}"
+                for each in described.pending_activities
+            ]
+            raise AssertionError(
+                f"{workflow.id} did not end within {within:g} s; activities that wait: {waits}"
+            ) from None
+        except RuntimeError as error:
+            # The server ended its long poll without the event that it was asked for, which the client takes for a
+            # mistake: on a busy machine it happens.
+            if "No completion event" not in str(error):
+                raise
 
 
 def token(

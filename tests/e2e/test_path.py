@@ -12,7 +12,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from deploy.local.demo.api import Refused
 from deploy.local.ghtk.life import Status
 from shared.contracts import ids
-from tests.harness import eventually
+from tests.harness import eventually, result
 from tests.shop import TEAM, WITHIN, Shop
 from workflows import search_attributes
 from workflows.care import SPREAD
@@ -195,7 +195,7 @@ async def ended(shop: Shop, workflow_id: str, *, outcome: str) -> None:
         return (await workflow.describe()).status != WorkflowExecutionStatus.RUNNING
 
     await eventually(completed, within=WITHIN, what=f"{workflow_id} ends")
-    assert await workflow.result() == outcome
+    assert await result(workflow) == outcome
 
 
 async def stock_of(shop: Shop, sku: str) -> tuple[int, int]:

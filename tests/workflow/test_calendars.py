@@ -9,7 +9,7 @@ import pytest
 
 from services.orders.batches import REPLANS, reconcile_batches
 from services.orders.calendars import replan
-from tests.harness import eventually
+from tests.harness import eventually, result
 from tests.workflow.recording import keep
 from tests.workflow.world import World
 
@@ -43,7 +43,7 @@ async def test_open_care_follows_a_change_of_its_calendar_and_wakes_at_the_new_t
     on = (tuesday + timedelta(hours=7)).date().isoformat()
     first = await special_days(world, [{"on": on, "closed": True}])
     assert (await done(world, first))["moved"] == 1
-    assert await world.env.client.get_workflow_handle(first).result() == "done"
+    assert await result(world.env.client.get_workflow_handle(first)) == "done"
     await keep(world.env.client.get_workflow_handle(first), "replan-done")
     await world.go_to(tuesday + timedelta(hours=2))
     assert await world.promises(order_id) == []

@@ -11,6 +11,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from shared.contracts.commands import NUDGE
 from shared.contracts.ids import care_id
 from shared.contracts.workflows import CARE, WORKFLOW_QUEUE, CareInput
+from tests.harness import result
 from tests.workflow.recording import keep
 from tests.workflow.world import VIETNAM, World
 
@@ -31,7 +32,7 @@ async def test_a_number_that_nobody_answers_is_called_six_times_then_lies_in_the
     assert [request["to"] for request in await world.requests(order_id)] == ["floating_pool"]
     await world.shop.assign(order_id, None)
     await world.wait(days=31)
-    assert await world.care(order_id).result() == "archived"
+    assert await result(world.care(order_id)) == "archived"
     await keep(world.care(order_id), "care-nobody-answers")
     order = await world.shop.order(order_id, by=world.shop.admin)
     assert order["level"]["code"] == "L1.4"
@@ -102,7 +103,7 @@ async def test_closing_ends_the_workflow_and_its_tasks(world: World) -> None:
     await world.wait(minutes=5)
     closed = await world.shop.close(order_id)
     assert closed.status_code == 201, closed.text
-    assert await world.care(order_id).result() == "closed"
+    assert await result(world.care(order_id)) == "closed"
     await keep(world.care(order_id), "care-closed")
     assert await world.promises(order_id) == [("first_call", "kept")]
     assert await world.task(world.shop.sale) is None
@@ -112,13 +113,13 @@ async def test_a_customer_who_comes_again_after_care_ended_is_followed_by_anothe
     await world.monday_morning()
     order_id = await world.number()
     await world.call(order_id, "not_buying", reason="giá cao")
-    assert await world.care(order_id).result() == "not_buying"
+    assert await result(world.care(order_id)) == "not_buying"
     await world.wait(days=2)
     await world.shop.came_again(order_id)
     await world.settle()
     assert (await world.shop.order(order_id))["level"]["code"] == "L1.2"
     await world.call(order_id, "refuses_contact")
-    assert await world.care(order_id, round=2).result() == "refused"
+    assert await result(world.care(order_id, round=2)) == "refused"
 
 
 async def test_nudges_that_say_nothing_new_change_nothing(world: World) -> None:
@@ -154,7 +155,7 @@ async def test_care_that_goes_on_as_new_loses_nothing(world: World) -> None:
     assert calls[0].made == 6
     await keep(world.care(order_id), "care-continued")
     await world.wait(days=31)
-    assert await world.care(order_id).result() == "archived"
+    assert await result(world.care(order_id)) == "archived"
 
 
 async def test_the_operator_reads_who_must_do_what_by_when(world: World) -> None:

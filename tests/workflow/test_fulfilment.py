@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from shared.contracts.activities import OPEN_SHIPMENT, OpenedShipment, OrderRef
 from shared.temporal import implements
-from tests.harness import eventually
+from tests.harness import eventually, result
 from tests.workflow.recording import keep
 from tests.workflow.world import World
 
@@ -83,7 +83,7 @@ async def test_a_posted_order_gets_one_shipment_and_ends_when_the_carrier_has_it
 
     await eventually(asked)
     await world.shop.shipment(order_id, "accepted", sequence=1, shipment_id=shipping.opened[order_id])
-    assert await workflow(world, order_id).result() == "done"
+    assert await result(workflow(world, order_id)) == "done"
     await keep(workflow(world, order_id), "fulfilment-posted")
     assert await world.shop.level(order_id) == "L7"
     assert shipping.tries == 1
@@ -97,7 +97,7 @@ async def test_cancelling_before_posting_gives_the_stock_back_and_ends_the_workf
     assert await stock(world) == (5, 1)
     answer = await world.shop.sale.client.post(f"/v1/orders/{order_id}/cancel", json={"reason": "khách đổi ý"})
     assert answer.status_code == 200, answer.text
-    assert await workflow(world, order_id).result() == "cancelled"
+    assert await result(workflow(world, order_id)) == "cancelled"
     assert await stock(world) == (5, 0)
     assert shipping.tries == 0
 
@@ -113,7 +113,7 @@ async def test_cancelling_while_shipping_is_away_stops_the_trying(world: World, 
     await eventually(tried)
     answer = await world.shop.sale.client.post(f"/v1/orders/{order_id}/cancel", json={"reason": "khách đổi ý"})
     assert answer.status_code == 200, answer.text
-    assert await workflow(world, order_id).result() == "cancelled"
+    assert await result(workflow(world, order_id)) == "cancelled"
     await keep(workflow(world, order_id), "fulfilment-cancelled-while-shipping-is-away")
     assert shipping.opened == {}
     assert await stock(world) == (5, 0)
@@ -158,7 +158,7 @@ async def test_a_parcel_that_was_never_picked_up_is_posted_again_by_another_work
     await post(world, order_id)
     first = uuid7()
     await world.shop.shipment(order_id, "accepted", sequence=1, shipment_id=first)
-    assert await workflow(world, order_id).result() == "done"
+    assert await result(workflow(world, order_id)) == "done"
     await world.shop.shipment(order_id, "pickup_failed", sequence=2, shipment_id=first)
     order = await world.shop.order(order_id, by=world.shop.cod)
     assert order["level"]["code"] == "L5"
@@ -167,7 +167,7 @@ async def test_a_parcel_that_was_never_picked_up_is_posted_again_by_another_work
     assert [item["id"] for item in to_post] == [str(order_id)]
     await post(world, order_id)
     await world.shop.shipment(order_id, "accepted", sequence=1, shipment_id=uuid7())
-    assert await workflow(world, order_id, round=2).result() == "done"
+    assert await result(workflow(world, order_id, round=2)) == "done"
     assert await world.shop.level(order_id) == "L7"
     assert await stock(world) == (5, 1)
 

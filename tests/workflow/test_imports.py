@@ -18,7 +18,7 @@ from services.leads.app import SERVICE as LEADS
 from services.leads.imports.reconcile import reconcile_imports
 from services.orders.app import SERVICE as ORDERS
 from shared.contracts.workflows import IMPORT, IMPORT_UNDO, WORKFLOW_QUEUE, ImportInput, WorkflowRef
-from tests.harness import Databases, Running, eventually, running
+from tests.harness import Databases, Running, eventually, result, running
 from tests.integration.leads.imports_support import numbers, upload
 from tests.workflow.recording import keep
 from workflows.worker import build_worker
@@ -88,7 +88,7 @@ async def desk(databases: Databases, nats: Nats, skipping: WorkflowEnvironment) 
 async def test_an_import_runs_in_turns_and_says_how_far_it_is(desk: Desk) -> None:
     desk.leads.start("activities")
     made = (await upload(desk.client, numbers(11_000))).json()
-    assert await (await desk.started(made["id"])).result() == "done"
+    assert await result(await desk.started(made["id"])) == "done"
     done = await desk.in_state(made["id"], "done")
     assert done["leads"] == 11_000
     assert done["message"].startswith("Đã nhập xong: 11.000/11.000 dòng (11.000 số mới, 0 trùng, 0 bị loại)")
@@ -111,11 +111,11 @@ async def test_an_import_that_is_cancelled_ends_its_workflow_and_goes_on_in_anot
     await desk.started(made["id"])
     await desk.client.post(f"/v1/imports/{made['id']}/cancel")
     desk.leads.start("activities")
-    assert await desk.workflow(made["id"]).result() == "cancelled"
+    assert await result(desk.workflow(made["id"])) == "cancelled"
     await desk.client.post(f"/v1/imports/{made['id']}/resume")
     done = await desk.in_state(made["id"], "done")
     assert done["leads"] == 100
-    assert await desk.workflow(made["id"], "/2").result() == "done"
+    assert await result(desk.workflow(made["id"], "/2")) == "done"
     await keep(desk.workflow(made["id"]), "import-cancelled")
 
 
@@ -125,7 +125,7 @@ async def test_an_undo_takes_back_batch_after_batch(desk: Desk) -> None:
     await desk.in_state(made["id"], "done")
     answer = await desk.client.post(f"/v1/imports/{made['id']}/undo", json={"reason": "nhầm tệp"})
     assert answer.status_code == 200
-    assert await (await desk.started(made["id"], "/undo")).result() == "undone"
+    assert await result(await desk.started(made["id"], "/undo")) == "undone"
     undone = await desk.in_state(made["id"], "undone")
     assert (undone["undone"], undone["kept"]) == (2_400, 0)
     assert await desk.leads.rows("SELECT 1 FROM leads") == []
@@ -155,5 +155,5 @@ async def test_reconcile_starts_an_import_whose_workflow_an_operator_ended(desk:
     desk.leads.db.wake_relay()
     desk.leads.start("activities")
     assert (await desk.in_state(made["id"], "done"))["leads"] == 50
-    assert await desk.workflow(made["id"], "/2").result() == "done"
+    assert await result(desk.workflow(made["id"], "/2")) == "done"
     assert await reconcile_imports(desk.leads.db, desk.env.client) == 0

@@ -8,7 +8,7 @@ from uuid import UUID
 from temporalio.client import WorkflowHandle
 
 from shared.contracts.workflows import PROCESS_MOVE, WORKFLOW_QUEUE, ProcessMoveInput
-from tests.harness import eventually
+from tests.harness import eventually, result
 from tests.integration.orders.process_support import KEY, ask_again, published
 from tests.workflow.recording import keep
 from tests.workflow.world import World
@@ -48,21 +48,21 @@ async def test_running_care_goes_over_and_on_to_its_end_in_the_other_version(wor
     move_id = await begin(world, await published(world.shop.service, ask_again))
     previewed = await in_state(world, move_id, "previewed")
     assert previewed["counts"]["change"] == {"retimed": 1, "renamed": 1}
-    assert await workflow(world, move_id).result() == "previewed"
+    assert await result(workflow(world, move_id)) == "previewed"
     await world.shop.admin.client.post(f"{URL}/{move_id}/start")
     done = await in_state(world, move_id, "done")
     assert done["counts"]["state"] == {"moved": 2}
-    assert await workflow(world, move_id, "/2").result() == "done"
+    assert await result(workflow(world, move_id, "/2")) == "done"
     await world.settle()
 
     task = await world.go_to_task(world.shop.sale)
     assert (task["order_id"], task["step"]) == (str(retried), "no_answer_2")
     await world.call(retried, "not_buying", reason="giá cao")
-    assert await world.care(retried).result() == "not_buying"
+    assert await result(world.care(retried)) == "not_buying"
     asked = await world.go_to_task(world.shop.sale)
     assert (asked["order_id"], asked["step"]) == (str(thinks), "ask_again")
     await world.call(thinks, "refuses_contact")
-    assert await world.care(thinks).result() == "refused"
+    assert await result(world.care(thinks)) == "refused"
     assert [outcome for _, outcome in await world.promises(thinks)] == ["kept", "kept"]
     await keep(workflow(world, move_id), "process-move-previewed")
     await keep(workflow(world, move_id, "/2"), "process-move-done")
@@ -82,7 +82,7 @@ async def test_a_long_move_goes_on_as_new_and_a_cancelled_one_ends(world: World)
     handle = await world.env.client.start_workflow(
         PROCESS_MOVE.name, arg, id=f"test/{move_id}", task_queue=WORKFLOW_QUEUE
     )
-    assert await handle.result() == "done"
+    assert await result(handle) == "done"
     assert (await in_state(world, move_id, "done"))["counts"]["state"] == {"moved": 3}
     await keep(world.env.client.get_workflow_handle(f"test/{move_id}"), "process-move-continued")
     world.shop.service.start("relay")

@@ -18,7 +18,7 @@ from shared.contracts import ids
 from shared.contracts.commands import NUDGE
 from shared.contracts.workflows import POLLING, SHIPMENT, PollingInput, ShipmentInput
 from shared.temporal import connected, ensure_search_attributes
-from tests.harness import Databases, connect, eventually
+from tests.harness import Databases, connect, eventually, result
 from tests.integration.shipping.support import Shop, open_shop
 from tests.workflow.recording import keep
 from workflows import search_attributes
@@ -69,7 +69,7 @@ async def status_is(shop: Shop, shipment_id: UUID, *statuses: str) -> dict[str, 
 
 async def result_of(client: Client, shipment_id: UUID) -> str:
     handle: WorkflowHandle[object, str] = client.get_workflow_handle(ids.shipment_id(shipment_id), result_type=str)
-    return await asyncio.wait_for(handle.result(), 20)
+    return await result(handle)
 
 
 async def test_a_parcel_is_followed_until_its_money_is_home(shop: Shop, temporal: Client) -> None:
@@ -185,7 +185,7 @@ async def test_a_long_life_goes_on_as_new(shop: Shop, temporal: Client) -> None:
     await shop.settle_callbacks()
     await handle.signal(NUDGE)
     latest = temporal.get_workflow_handle(handle.id, result_type=str)
-    assert await asyncio.wait_for(latest.result(), 20) == "delivered"
+    assert await result(latest) == "delivered"
     await keep(handle, "shipment-continued")
 
 
@@ -204,7 +204,7 @@ async def test_polling_goes_on_as_new_and_ends_with_its_connection(shop: Shop, t
     await eventually(continued, every=0.1)
     assert (await shop.client.delete(f"/v1/connections/{shop.connection_id}")).status_code == 204
     await temporal.get_workflow_handle(handle.id).signal(NUDGE)
-    await asyncio.wait_for(temporal.get_workflow_handle(handle.id).result(), 20)
+    await result(temporal.get_workflow_handle(handle.id))
     first_run = temporal.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
     await keep(first_run, "polling-continued")
     await keep(temporal.get_workflow_handle(handle.id), "polling-ended")
@@ -277,4 +277,4 @@ async def test_workflows_that_an_operator_ended_are_followed_by_further_ones(sho
 
     await eventually(followed, every=0.2)
     await shop.ghtk.advance(steps=10)
-    assert await asyncio.wait_for(followers[0].result(), 20) == "delivered"
+    assert await result(followers[0]) == "delivered"

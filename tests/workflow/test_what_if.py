@@ -68,5 +68,5 @@ async def test_ten_whole_histories_on_the_server_agree_with_the_pure_process(wor
     outcomes = await world.shop.service.rows("SELECT outcome FROM care WHERE NOT is_open")
     assert len(outcomes) >= 8
     handle = world.env.client.get_workflow_handle(f"what-if/{UUID(found['id'])}")
-    assert await handle.result() == "done"
+    assert await result(handle) == "done"
     await keep(handle, "what-if-done")

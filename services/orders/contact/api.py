@@ -110,7 +110,7 @@ async def may_contact_order(
     async with runtime.db.transaction() as session:
         await ensure_visible(session, order_id, who)
         found = await answer.of_order(session, processes, order_id, by=by, purpose=purpose, now=clock())
-        return _view(await answer.keep(session, found, staff(who)))
+        return contact_view(await answer.keep(session, found, staff(who)))
 
 
 _ORDERS: Final = text(
@@ -134,7 +134,7 @@ async def may_contact_number(
         )
     async with runtime.db.transaction() as session:
         found = await _of_number(session, processes, phone, asking, who=who, now=clock())
-        return _view(await answer.keep(session, found, staff(who)))
+        return contact_view(await answer.keep(session, found, staff(who)))
 
 
 async def _of_number(
@@ -192,7 +192,7 @@ def _page(rows: list[dict[str, Any]], limit: int) -> CheckPage:
     return CheckPage(items=items, next=items[-1].id if len(items) == limit else None)
 
 
-def _view(found: Answer) -> MayContact:
+def contact_view(found: Answer) -> MayContact:
     ground, permission = found.ground, found.permission
     told = sentences.of(found)
     return MayContact(

@@ -10,10 +10,14 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.orders.care.processes import Processes
+from services.orders.contact import answer
+from services.orders.contact.api import MayContact, contact_view
 from services.orders.customers import duplicates
 from services.orders.customers import one as customers
 from services.orders.customers.duplicates import Hint
 from services.orders.customers.one import CustomerView
+from services.orders.notes import reading as notes
+from services.orders.notes.reading import NotePage
 from services.orders.reading import one, timeline
 from services.orders.reading.one import OrderView
 from services.orders.reading.timeline import Timeline
@@ -23,6 +27,7 @@ from shared.contracts.base import Dong
 from shared.db import ReadSession
 
 TIMELINE_SHOWN: Final = 30
+NOTES_SHOWN: Final = 20
 PROMISES_SHOWN: Final = 50
 ORDERS_SHOWN: Final = 20
 
@@ -74,6 +79,11 @@ class Screen(BaseModel):
     order: OrderView
     customer: CustomerView | None = None
     promises: list[PromiseView] | None = Field(default=None, description="the last due first, 50 at most")
+    contact: MayContact | None = Field(
+        default=None,
+        description="whether the customer may be called now; before dialling ask GET …/may-contact, which is kept",
+    )
+    notes: NotePage | None = Field(default=None, description="first page; the next by GET /v1/orders/{id}/notes")
     timeline: Timeline | None = Field(
         default=None, description="first page; the next by GET /v1/orders/{id}/timeline with its `next`"
     )
@@ -117,6 +127,11 @@ async def read_screen(
     if "promises" in placed:
         rows = await session.execute(_PROMISES, {"id": order_id, "limit": PROMISES_SHOWN})
         screen.promises = [PromiseView.model_validate(dict(row._mapping)) for row in rows]
+    if "contact" in placed:
+        found = await answer.of_order(session, processes, order_id, by="call", purpose="request", now=now)
+        screen.contact = contact_view(found)
+    if "notes" in placed:
+        screen.notes = await notes.of_order(session, order_id, limit=NOTES_SHOWN, after=None)
     if "timeline" in placed:
         screen.timeline = await timeline.page(session, order_id, limit=TIMELINE_SHOWN, after=None)
     if "other_orders" in placed:

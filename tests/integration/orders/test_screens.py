@@ -30,10 +30,13 @@ async def test_one_answer_tells_what_to_do_for_whom_and_what_happened(shop: Shop
     order_id = await shop.number(name="Trần Thị Mai", phone="+84912345678", product="SERUM")
     await shop.call(order_id, "call_later", promised_at=(MORNING + timedelta(hours=3)).isoformat())
 
+    noted = await shop.sale.client.post(f"/v1/orders/{order_id}/notes", json={"text": "khách khó tính"})
+    assert noted.status_code == 201, noted.text
+
     shown = await screen(shop, order_id)
 
     assert (shown["layout_level"], shown["layout_group"]) == ("L1", "sale")
-    assert [each["section"] for each in shown["sections"]][:3] == ["care", "tasks", "customer"]
+    assert [each["section"] for each in shown["sections"]][:3] == ["care", "tasks", "contact"]
     order = shown["order"]
     assert (order["level"]["code"], order["care"]["step"]) == ("L1.2", "callback")
     assert "call_later" in [hint["result"] for hint in order["care"]["results"]]
@@ -46,6 +49,11 @@ async def test_one_answer_tells_what_to_do_for_whom_and_what_happened(shop: Shop
     ]
     assert {"level", "interaction", "owner", "promise"} <= {entry["kind"] for entry in shown["timeline"]["items"]}
     assert (shown["other_orders"], shown["duplicates"]) == ([], [])
+    assert (shown["contact"]["allowed"], shown["contact"]["refusal"]) == (False, "too_soon"), (
+        "they were called just now"
+    )
+    assert shown["contact"]["check_id"] is None, "looking is not dialling: nothing is kept as proof"
+    assert [note["text"] for note in shown["notes"]["items"]] == ["khách khó tính"]
 
 
 async def test_the_layout_of_the_level_holds_before_that_of_its_main_level_and_that_of_all(shop: Shop) -> None:

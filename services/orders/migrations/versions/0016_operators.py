@@ -12,14 +12,14 @@ down_revision = "0015"
 SCREENS = {
     ("all", "all"): (
         *("care", "tasks", "customer", "order", "lead", "moves"),
-        *("promises", "timeline", "other_orders", "duplicates", "shipment"),
+        *("contact", "notes", "timeline", "promises", "other_orders", "duplicates", "shipment"),
     ),
     ("L1", "sale"): (
-        *("care", "tasks", "customer", "lead", "moves", "timeline"),
+        *("care", "tasks", "contact", "customer", "lead", "moves", "notes", "timeline"),
         *("promises", "other_orders", "duplicates"),
     ),
-    ("L5", "all"): ("order", "customer", "care", "tasks", "moves", "timeline", "shipment", "other_orders"),
-    ("L7", "all"): ("shipment", "order", "customer", "tasks", "moves", "timeline", "care", "other_orders"),
+    ("L5", "all"): ("order", "customer", "care", "tasks", "moves", "notes", "timeline", "shipment", "other_orders"),
+    ("L7", "all"): ("shipment", "order", "customer", "tasks", "moves", "notes", "timeline", "care", "other_orders"),
     ("L8", "all"): ("order", "shipment", "customer", "timeline", "other_orders", "promises"),
 }
 """What a fresh installation shows; a company edits it."""
