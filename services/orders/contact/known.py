@@ -62,6 +62,7 @@ SELECT at FROM standing_interactions WHERE phone = :phone AND direction = 'out' 
 UNION ALL
 SELECT started_at FROM telephone_calls
 WHERE :by = 'call' AND phone = :phone AND direction = 'out' AND interaction_id IS NULL AND started_at > :since
+    AND state <> 'nothing'
 """
 )
 _ASKED: Final = TypeAdapter(tuple[Asked, ...])
