@@ -39,6 +39,11 @@ def test_every_order_and_repetition_of_events_tells_of_the_same_call() -> None:
     assert (call.extension, call.talk_seconds, call.phone) == ("103", 60, "+84912345678")
 
 
+def test_only_an_address_of_the_web_is_a_recording() -> None:
+    assert call_of([event("recorded", 0, recording="javascript:alert(1)")]).recording == ""
+    assert call_of([event("recorded", 0, recording="https://pbx.example/1.mp3")]).recording != ""
+
+
 def test_an_event_told_in_another_zone_is_the_same_event() -> None:
     there = event("started", 0).model_copy(update={"at": START.astimezone(SAIGON)})
     assert there.digest() == event("started", 0).digest()

@@ -33,6 +33,9 @@ log = logger(__name__)
 State = Literal["asked", "accepted", "refused", "unanswered"]
 RINGS_WITHIN: Final = timedelta(seconds=5)
 """From the click to the first event of its call; a second click in between would ring twice."""
+BUSY_FOR: Final = timedelta(minutes=10)
+"""A call that began longer ago and has not ended keeps nobody from calling: its end may have been lost, and a telephone
+system refuses a busy extension by itself."""
 ERROR_LONGEST: Final = 300
 """Characters kept of why a call was refused."""
 
@@ -100,7 +103,7 @@ _BUSY: Final = text(
     """
 SELECT 1 FROM telephone_calls
 WHERE account_id = :account_id AND state = 'going' AND ended_at IS NULL
-  AND started_at > CAST(:now AS timestamptz) - interval '1 hour'
+  AND started_at > CAST(:now AS timestamptz) - CAST(:busy_for AS interval)
 UNION ALL
 SELECT 1 FROM call_requests
 WHERE account_id = :account_id AND state IN ('asked', 'accepted')
@@ -162,7 +165,9 @@ async def prepare(
     if extension is None:
         raise NoTelephone
     await check_gate(session, processes, order, who, now=now)
-    busy = await session.execute(_BUSY, {"account_id": who.account_id, "now": now, "rings_within": RINGS_WITHIN})
+    busy = await session.execute(
+        _BUSY, {"account_id": who.account_id, "now": now, "rings_within": RINGS_WITHIN, "busy_for": BUSY_FOR}
+    )
     if busy.first() is not None:
         raise TelephoneBusy
     request_id = uuid7()

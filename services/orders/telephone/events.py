@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from services.orders.text import read_phone
 
@@ -50,6 +50,12 @@ class CallEvent(BaseModel):
     talk_seconds: int | None = Field(default=None, ge=0)
     recording: str = Field(default="", max_length=1000)
     request: str = Field(default="", max_length=60)
+
+    @field_validator("recording")
+    @classmethod
+    def _is_a_link(cls, link: str) -> str:
+        """People click on it: anything but an address of the web is dropped."""
+        return link if link.startswith(("https://", "http://")) else ""
 
     def digest(self) -> bytes:
         """The same for the same event, however often and in which zone it is told."""

@@ -13,6 +13,7 @@ import pytest
 from services.orders.app import SERVICE
 from services.orders.clock import CLOCK
 from services.orders.live import streams_of
+from services.orders.telephone.processing import CallProcessor
 from services.orders.telephone.working import DIALLER
 from shared.auth import Principal
 from shared.contracts.events.leads import LEAD_ASSIGNED, LeadAssigned
@@ -365,6 +366,27 @@ async def test_what_cannot_be_read_is_kept_shown_and_read_again_when_told_so(exc
     assert (await shop.admin.client.post(f"{path}/replay")).json() == {"replayed": 5}
     await exchange.work()
     assert (await shop.admin.client.get(path)).json()["unreadable"] == 5
+
+
+async def test_a_call_that_breaks_us_holds_up_no_other_and_is_tried_again(exchange: Exchange) -> None:
+    shop = exchange.shop
+    broken, sound = await shop.number(phone=PHONE), await shop.number(phone="+84912345679")
+    worker = CallProcessor(shop.service.runtime)
+    for phone in (PHONE, "+84912345679"):
+        await exchange.send(exchange.stringee.outgoing("nv01", phone, at=MORNING, cause="486 Busy Here"))
+    await worker.read_batch()
+    pool = await shop.service.db.driver()
+    spoil = "UPDATE telephone_events SET event = event || $1::jsonb WHERE event ->> 'phone' = $2"
+    await pool.execute(spoil, '{"what": "exploded"}', PHONE)
+    await worker.drain()
+    assert [row[2] for row in await exchange.interactions(sound)] == ["busy"]
+    assert await exchange.interactions(broken) == []
+    await pool.execute('UPDATE telephone_events SET event = event || \'{"what": "ended"}\'')
+    await worker.drain()
+    assert await exchange.interactions(broken) == []  # not yet: the next try comes later
+    shop.clock.forward(seconds=3)
+    await worker.drain()
+    assert [row[2] for row in await exchange.interactions(broken)] == ["busy"]
 
 
 async def test_events_of_a_disabled_system_are_refused(exchange: Exchange) -> None:
