@@ -55,6 +55,7 @@ from services.leads.exports.work import ExportWorker
 from services.leads.facebook.applying import Applier
 from services.leads.facebook.context import facebook_of
 from services.leads.inbox.replays import Replayer
+from services.leads.listing.words import WordKeeper
 from services.leads.reconcile import reconcile
 from services.leads.settings import LeadsSettings
 from services.leads.state import parts_of, resources, streams_of
@@ -104,6 +105,11 @@ def _overtaken(runtime: Runtime[Any]) -> Part:
 def _merged_orders(runtime: Runtime[Any]) -> Part:
     absorber = Absorber(runtime.db, window=runtime.settings.duplicate_window)
     return lambda: keep_running("merged_orders", absorber.run)
+
+
+def _words(runtime: Runtime[Any]) -> Part:
+    keeper = WordKeeper(runtime.db)
+    return lambda: keep_running("words", keeper.run)
 
 
 def _replays(runtime: Runtime[Any]) -> Part:
@@ -174,6 +180,7 @@ SERVICE = Service(
             "pushes": _pushes,
             "overtaken": _overtaken,
             "merged_orders": _merged_orders,
+            "words": _words,
         },
         "activities": {"raw_replays": _replays, "do_not_call_lists": _lists, "exports": _exports},
     },

@@ -4,14 +4,28 @@ transaction."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import text
 
+from services.leads.writing import Table
 from shared import outbox
 from shared.db import OUTBOX_WRITTEN, ReadSession, Session
+
+_OUTBOX: Final = Table(
+    "outbox",
+    {
+        "id": "uuid",
+        "destination": "text",
+        "type": "text",
+        "subject": "text",
+        "payload": "json",
+        "correlation_id": "text",
+        "causation_id": "text",
+    },
+)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -25,10 +39,16 @@ async def connection_of(session: ReadSession) -> Connection:
     return cast(Connection, raw.driver_connection)
 
 
-async def write_outbox(connection: Connection, rows: Iterable[outbox.Row]) -> bool:
-    """Writes outbox rows in the connection's transaction; True if there were any, so that the relay is to be woken."""
+async def write_outbox(connection: Connection, rows: Iterable[outbox.Row], *, new: bool = False) -> bool:
+    """Writes outbox rows in the connection's transaction; True if there were any, so that the relay is to be woken.
+
+    Args:
+        new: none of the ids is made of what is told, so none can be there already; many are written faster then.
+    """
     written = list(rows)
-    if written:
+    if new:
+        await _OUTBOX.insert(connection, written)
+    elif written:
         await connection.execute(outbox.INSERT, *outbox.columns(written))
     return bool(written)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID, uuid5
+
+import orjson
+from uuid_utils.compat import uuid7
 
 from services.leads.consent.do_not_call import Listed
 from services.leads.intake.items import Candidate, Item, Origin
 from services.leads.intake.windows import Judgement
+from shared.contracts.events.base import EventType
 from shared.contracts.events.leads import (
     LEAD_ACCEPTED,
     LEAD_ARCHIVED,
@@ -20,18 +24,14 @@ from shared.contracts.events.leads import (
     LEAD_UNASSIGNED,
     LEAD_WITHDRAWN,
     PHONE_REVEALED,
-    LeadAccepted,
     LeadArchived,
-    LeadAssigned,
-    LeadDuplicated,
     LeadReleased,
     LeadUnassigned,
     LeadWithdrawn,
-    ListedPhone,
     PhoneRevealed,
-    Source,
 )
 from shared.outbox import Row, event_row
+from shared.telemetry import causation_id, correlation_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,64 +64,58 @@ class Released:
 def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag: str, listed: Iterable[Listed]) -> Row:
     """A clean number, with what the do-not-call list says of it."""
     origin = item.origin
-    return event_row(
-        LEAD_ACCEPTED,
-        LeadAccepted(
-            lead_id=item.id,
-            received_at=item.received_at,
-            phone=candidate.phones[0],
-            other_phones=candidate.phones[1:],
-            name=candidate.name,
-            address=candidate.address,
-            note=candidate.note,
-            product=candidate.product,
-            source=_source(origin),
-            returning_customer=returning_customer,
-            flag=flag,
-            asked_to_be_called=origin.asked_to_be_called,
-            consent_text=origin.consent_text,
-            consent_page=origin.consent_page,
-            do_not_call=tuple(ListedPhone(phone=one.phone, entries=one.entries) for one in listed),
-        ),
-        subject=item.id,
-    )
+    data = {
+        "lead_id": item.id,
+        "received_at": item.received_at.astimezone(UTC),
+        "phone": candidate.phones[0],
+        "other_phones": candidate.phones[1:],
+        "name": candidate.name,
+        "address": candidate.address,
+        "note": candidate.note,
+        "product": candidate.product,
+        "source": _source(origin),
+        "returning_customer": returning_customer,
+        "asked_to_be_called": origin.asked_to_be_called,
+        "consent_text": origin.consent_text,
+        "consent_page": origin.consent_page,
+        "flag": flag,
+        "do_not_call": [
+            {"phone": one.phone, "entries": [entry.model_dump(mode="json") for entry in one.entries]} for one in listed
+        ],
+    }
+    return _row(LEAD_ACCEPTED, data, subject=item.id)
 
 
 def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Row:
     """A number that came again within the window. Whoever was found to be a competitor asks for nothing by it."""
     assert judgement.anchor_id is not None, "a clean number is no duplicate"
-    return event_row(
-        LEAD_DUPLICATED,
-        LeadDuplicated(
-            lead_id=item.id,
-            anchor_id=judgement.anchor_id,
-            received_at=item.received_at,
-            product=candidate.product,
-            source=_source(item.origin),
-            note=candidate.note,
-            anchor_asked_again=item.origin.asked_to_be_called and not judgement.flag,
-            flag=judgement.flag,
-        ),
-        subject=item.id,
-    )
+    data = {
+        "lead_id": item.id,
+        "anchor_id": judgement.anchor_id,
+        "received_at": item.received_at.astimezone(UTC),
+        "product": candidate.product,
+        "source": _source(item.origin),
+        "note": candidate.note,
+        "anchor_asked_again": item.origin.asked_to_be_called and not judgement.flag,
+        "flag": judgement.flag,
+    }
+    return _row(LEAD_DUPLICATED, data, subject=item.id)
 
 
 def assigned(fact: Assigned) -> Row:
     """Somebody holds the number now."""
-    data = LeadAssigned.model_validate(
-        {
-            "lead_id": fact.lead_id,
-            "assignment": fact.assignment,
-            "owner_id": fact.owner_id,
-            "owner_code": fact.owner_code,
-            "team": fact.team,
-            "assigned_at": fact.at,
-            "cause": fact.cause,
-            "previous_owner_id": fact.previous_owner_id,
-            "consent_until": fact.consent_until,
-        }
-    )
-    return event_row(LEAD_ASSIGNED, data, subject=fact.lead_id)
+    data = {
+        "lead_id": fact.lead_id,
+        "assignment": fact.assignment,
+        "owner_id": fact.owner_id,
+        "owner_code": fact.owner_code,
+        "team": fact.team,
+        "assigned_at": fact.at.astimezone(UTC),
+        "cause": fact.cause,
+        "previous_owner_id": fact.previous_owner_id,
+        "consent_until": None if fact.consent_until is None else fact.consent_until.astimezone(UTC),
+    }
+    return _row(LEAD_ASSIGNED, data, subject=fact.lead_id)
 
 
 def released(fact: Released) -> Row:
@@ -167,10 +161,25 @@ def withdrawn(lead_id: UUID, *, was: Literal["lead", "duplicate"]) -> Row:
     return event_row(LEAD_WITHDRAWN, data, subject=lead_id)
 
 
-def _source(origin: Origin) -> Source:
-    return Source(
-        channel=origin.channel,
-        campaign=origin.campaign,
-        landing_page=origin.landing_page,
-        marketer=origin.marketer,
+def _source(origin: Origin) -> dict[str, str]:
+    return {
+        "channel": origin.channel,
+        "campaign": origin.campaign,
+        "landing_page": origin.landing_page,
+        "marketer": origin.marketer,
+    }
+
+
+def _row(event_type: EventType, data: dict[str, Any], *, subject: UUID) -> Row:
+    """An event of which there are many at once, from the fields of its model in their order: making the model first takes
+    five times as long. A test holds the two together."""
+    return (
+        uuid7(),
+        "event",
+        event_type.name,
+        str(subject),
+        # The driver's ids are of a class of its own.
+        orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z).decode(),
+        correlation_id(),
+        causation_id(),
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.leads.api.dependencies import Reader
 from services.leads.api.leads import LeadOut, lead_out
-from services.leads.listing import query
+from services.leads.listing import query, words
 from services.leads.listing.cursor import Order, read_cursor
 from services.leads.listing.filters import LeadFilters
 from services.leads.repository.leads import viewer_of
@@ -28,6 +28,9 @@ class ListQuery(LeadFilters):
 class LeadPage(BaseModel):
     items: list[LeadOut]
     next: str | None = Field(description="`after` of the next page; null on the last")
+    behind: int = Field(
+        default=0, description="of a search for words: leads just imported that it does not find yet, some seconds long"
+    )
 
 
 class CountOut(BaseModel):
@@ -47,10 +50,12 @@ async def list_leads(who: Reader, runtime: RuntimeDep, asked: Annotated[ListQuer
     async with runtime.db.read() as session:
         viewer = await viewer_of(session, who)
         rows = await query.page(session, viewer, asked, order=asked.order, after=place, limit=asked.limit)
+        behind = await words.behind(session) if asked.search() is not None else 0
     more = len(rows) == asked.limit
     return LeadPage(
         items=[lead_out(row, who) for row in rows],
         next=query.place_of(rows[-1], asked.order).cursor(asked.order) if more else None,
+        behind=behind,
     )
 
 

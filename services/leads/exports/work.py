@@ -25,7 +25,7 @@ from services.leads.exports.child import LENGTH
 from services.leads.exports.columns import COLUMNS, Reader, cells, headings
 from services.leads.exports.live import topic_of
 from services.leads.jobs import JobWorker
-from services.leads.listing import query
+from services.leads.listing import query, words
 from services.leads.listing.cursor import Place
 from services.leads.listing.filters import LeadFilters
 from services.leads.repository.leads import SHOWN, Viewer, people_below
@@ -136,6 +136,10 @@ class ExportWorker(JobWorker):
 
     async def _pages(self, job: asyncpg.Record, filters: LeadFilters) -> AsyncIterator[list[Any]]:
         sees = orjson.loads(job["sees"])
+        if filters.search() is not None:
+            # A file is for good: it is not to lack what was imported a moment before.
+            async with (await self.db.driver()).acquire() as connection:
+                await words.catch_up_with_all(connection)
         after: Place | None = None
         while True:
             async with self.db.read() as session:

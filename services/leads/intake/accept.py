@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from services.leads.intake.windows import Arrival, Judged, Judgement, judge
 from services.leads.returning import Known, ask_first
 from services.leads.rounds import Decided, Fresh, Placed
 from services.leads.text import cell
+from services.leads.writing import Table, array
 from shared import outbox
 from shared.contracts import levels
 from shared.idempotency import KeyReused
@@ -31,13 +33,28 @@ Outcome = Verdict | Answer | KeyReused
 MAX_CONTENT_TYPE: Final = 200
 
 _OWNERS: Final = "SELECT id, owner_id FROM leads WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL"
-_RAW: Final = """
-INSERT INTO raw_items (id, channel, source_id, received_at, content_type, body, import_id, row_no, created_by, remote_ip,
-    verdict, reason, reason_vi, reason_en, fields, origin, digits)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[], $7::uuid[],
-    $8::integer[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]::jsonb[],
-    $16::text[]::jsonb[], $17::text[])
-"""
+_RAW: Final = Table(
+    "raw_items",
+    {
+        "id": "uuid",
+        "channel": "text",
+        "source_id": "uuid",
+        "received_at": "timestamptz",
+        "content_type": "text",
+        "body": "bytea",
+        "import_id": "uuid",
+        "row_no": "integer",
+        "created_by": "uuid",
+        "remote_ip": "text",
+        "verdict": "text",
+        "reason": "text",
+        "reason_vi": "text",
+        "reason_en": "text",
+        "fields": "jsonb",
+        "origin": "jsonb",
+        "digits": "text",
+    },
+)
 _SETTLE: Final = """
 UPDATE raw_items r SET verdict = v.verdict, reason = v.reason, reason_vi = v.vi, reason_en = v.en, fields = v.fields,
     origin = v.origin, digits = v.digits
@@ -46,24 +63,43 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 WHERE r.id = v.id
 """
 # The wording that people agreed to is kept once; a lead names it by its hash.
-_LEADS: Final = """
-WITH texts AS (
-    INSERT INTO consent_texts (hash, text) SELECT * FROM unnest($26::bytea[], $27::text[]) AS t (hash, text) ORDER BY hash
-    ON CONFLICT (hash) DO NOTHING
-)
-INSERT INTO leads (id, verdict, anchor_id, phone, other_phones, phone_typed, name, product, note, address, source_id,
-    channel, campaign, landing_page, marketer, received_at, returning_customer, level, in_care, owner_id, assignment, pool_id,
-    created_by, flag, asked_to_be_called, consent_hash, consent_page, do_not_call)
-SELECT id, CASE WHEN anchor_id IS NULL THEN 'lead' ELSE 'duplicate' END, anchor_id, phone, string_to_array(others, ' '),
-    typed, name, product, note, address, source_id, channel, campaign, landing_page, marketer, received_at, again, level,
-    anchor_id IS NULL, owner_id, CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END, pool_id, created_by, flag,
-    asked, consent_hash, consent_page, listed
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::boolean[], $17::text[],
-    $18::uuid[], $19::uuid[], $20::uuid[], $21::text[], $22::boolean[], $23::bytea[], $24::text[], $25::boolean[])
-    AS l (id, anchor_id, phone, others, typed, name, product, note, address, source_id, channel, campaign, landing_page,
-    marketer, received_at, again, level, owner_id, pool_id, created_by, flag, asked, consent_hash, consent_page, listed)
+_TEXTS: Final = """
+INSERT INTO consent_texts (hash, text) SELECT * FROM unnest($1::bytea[], $2::text[]) AS t (hash, text) ORDER BY hash
+ON CONFLICT (hash) DO NOTHING
 """
+_LEADS: Final = Table(
+    "leads",
+    {
+        "id": "uuid",
+        "verdict": "text",
+        "anchor_id": "uuid",
+        "phone": "text",
+        "other_phones": "text[]",
+        "phone_typed": "text",
+        "name": "text",
+        "product": "text",
+        "note": "text",
+        "address": "text",
+        "source_id": "uuid",
+        "channel": "text",
+        "campaign": "text",
+        "landing_page": "text",
+        "marketer": "text",
+        "received_at": "timestamptz",
+        "returning_customer": "boolean",
+        "level": "text",
+        "in_care": "boolean",
+        "owner_id": "uuid",
+        "assignment": "integer",
+        "pool_id": "uuid",
+        "created_by": "uuid",
+        "flag": "text",
+        "asked_to_be_called": "boolean",
+        "consent_hash": "bytea",
+        "consent_page": "text",
+        "do_not_call": "boolean",
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +198,21 @@ async def _take_in(
     verdicts = _verdicts(items, read)
     await _write_raw(connection, items, verdicts)
     await _write_leads(connection, read, decided, listed)
-    await numbers.open_windows(connection, judged.opened)
     owned = await rounds.record(connection, decided, new=frozenset(one.item.id for one in clean))
-    return verdicts, await write_outbox(connection, _facts(read, owned, listed))
+    return verdicts, await write_outbox(connection, _facts(read, owned, listed), new=True)
 
 
 async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candidate]], *, window: timedelta) -> Judged:
-    """Locks the numbers of all candidates and says which are clean."""
+    """Locks the numbers of all candidates, says which are clean, and opens their windows."""
     if not candidates:
         return Judged({}, {})
-    phones = {phone for _, candidate in candidates for phone in candidate.phones}
-    known = await numbers.lock(connection, phones, default=window)
-    arrivals = (
+    arrivals = [
         Arrival(item.id, candidate.phones, item.received_at, candidate.product) for item, candidate in candidates
-    )
-    judged = judge(arrivals, known.numbers, policy=known.policy)
-    await replaced.keep(connection, (item for item, _ in candidates), known.numbers, judged)
+    ]
+    claimed = await numbers.claim(connection, arrivals, default=window)
+    judged = judge(arrivals, claimed.known.numbers, policy=claimed.known.policy)
+    await replaced.keep(connection, (item for item, _ in candidates), claimed.known.numbers, judged)
+    await numbers.settle(connection, claimed, judged)
     return judged
 
 
@@ -229,8 +264,7 @@ async def _write_raw(connection: Connection, items: Iterable[Item], verdicts: Ma
             again.append((item.id, *settled))
         else:
             arrived.append((*_raw_row(item), *settled))
-    if arrived:
-        await connection.execute(_RAW, *_columns(arrived))
+    await _RAW.insert(connection, arrived)
     if again:
         await connection.execute(_SETTLE, *_columns(again))
 
@@ -257,17 +291,19 @@ async def _write_leads(
     if read:
         placed = {one.lead_id: one for one in decided.placed}
         texts = {consent.hash_of(text): text for one in read if (text := one.item.origin.consent_text)}
-        rows = [_lead_row(one, placed.get(one.item.id), listed) for one in read]
-        await connection.execute(_LEADS, *_columns(rows), [*texts], [*texts.values()])
+        if texts:
+            await connection.execute(_TEXTS, [*texts], [*texts.values()])
+        await _LEADS.insert(connection, [_lead_row(one, placed.get(one.item.id), listed) for one in read])
 
 
 def _lead_row(one: _Read, placed: Placed | None, listed: Mapping[str, Listed]) -> tuple[Any, ...]:
     item, candidate, origin = one.item, one.candidate, one.item.origin
     return (
         item.id,
+        "lead" if one.is_clean else "duplicate",
         one.judgement.anchor_id,
         candidate.phones[0],
-        " ".join(candidate.phones[1:]),
+        array(candidate.phones[1:]),
         candidate.typed,
         candidate.name,
         candidate.product,
@@ -281,7 +317,9 @@ def _lead_row(one: _Read, placed: Placed | None, listed: Mapping[str, Listed]) -
         item.received_at,
         one.judgement.returning_customer,
         levels.CLEAN if one.is_clean else levels.DUPLICATE,
+        one.is_clean,
         placed.decision.owner_id if placed else None,
+        1 if placed else 0,
         placed.pool_id if placed else None,
         origin.created_by,
         one.judgement.flag,
@@ -292,21 +330,24 @@ def _lead_row(one: _Read, placed: Placed | None, listed: Mapping[str, Listed]) -
     )
 
 
-def _facts(read: Iterable[_Read], owned: Iterable[Assigned], listed: Mapping[str, Listed]) -> list[outbox.Row]:
+def _facts(read: Iterable[_Read], owned: Sequence[Assigned], listed: Mapping[str, Listed]) -> list[outbox.Row]:
     rows = []
-    for one in read:
-        with correlated(one.item.correlation_id):
-            if one.judgement.anchor_id is None:
-                again, flag = one.judgement.returning_customer, one.judgement.flag
-                known = [listed[phone] for phone in one.candidate.phones if phone in listed]
-                rows.append(events.accepted(one.item, one.candidate, returning_customer=again, flag=flag, listed=known))
-            else:
-                rows.append(events.duplicated(one.item, one.candidate, one.judgement))
-    correlations = {one.item.id: one.item.correlation_id for one in read}
+    for correlation, together in groupby(read, lambda one: one.item.correlation_id):
+        with correlated(correlation):
+            rows += [_fact(one, listed) for one in together]
+    correlations = {one.item.id: one.item.correlation_id for one in read} if owned else {}
     for fact in owned:
         with correlated(correlations.get(fact.lead_id) or correlation_id()):
             rows.append(events.assigned(fact))
     return rows
+
+
+def _fact(one: _Read, listed: Mapping[str, Listed]) -> outbox.Row:
+    if one.judgement.anchor_id is not None:
+        return events.duplicated(one.item, one.candidate, one.judgement)
+    known = [listed[phone] for phone in one.candidate.phones if phone in listed] if listed else []
+    again, flag = one.judgement.returning_customer, one.judgement.flag
+    return events.accepted(one.item, one.candidate, returning_customer=again, flag=flag, listed=known)
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -16,13 +16,23 @@ import asyncpg
 
 from services.leads.driver import Connection
 from services.leads.intake import policy
-from services.leads.intake.windows import Number, Policy, Window
+from services.leads.intake.windows import Arrival, Judged, Number, Policy, Window, window_of
 
 # The update changes nothing: it locks and returns rows that were there.
 _LOCK: Final = """
 INSERT INTO duplicate_windows (phone) SELECT unnest($1::text[])
 ON CONFLICT (phone, product_group) DO UPDATE SET phone = excluded.phone
 RETURNING phone, anchor_id, opened_at, closes_at, product, ended, product_group, handed_over, flag
+"""
+# The same, but a number that is new opens its window at once. Whether it is new shows in `old` alone.
+_CLAIM: Final = """
+WITH claimed AS (
+    INSERT INTO duplicate_windows (phone, anchor_id, opened_at, closes_at, product)
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+    ON CONFLICT (phone, product_group) DO UPDATE SET phone = excluded.phone
+    RETURNING old.phone IS NOT NULL AS known, new.*
+)
+SELECT phone, anchor_id, opened_at, closes_at, product, ended, product_group, handed_over, flag FROM claimed WHERE known
 """
 _LOOK: Final = """
 SELECT phone, anchor_id, opened_at, closes_at, product, ended, product_group, handed_over, flag
@@ -65,6 +75,52 @@ async def lock(connection: Connection, phones: Iterable[str], *, default: timede
     """
     wanted = sorted(set(phones))
     return await _known(connection, wanted, await connection.fetch(_LOCK, wanted), default=default)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Locked numbers of which something was known, and the windows that those opened of which nothing was."""
+
+    known: Known
+    opened: dict[tuple[str, str], Window]
+
+
+async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default: timedelta) -> Claimed:
+    """Locks the numbers of arrivals until the commit. A number of which nothing is known opens the window of its first
+    arrival, as if that were a lead: what most come to be is written once; `settle` mends the others.
+
+    Args:
+        default: length of the window as long as the company has not set one.
+    """
+    setting = (await policy.present(connection, default=default)).policy
+    firsts: dict[str, Window] = {}
+    for arrival in arrivals:
+        window = window_of(arrival, policy=setting)
+        for phone in arrival.phones:
+            firsts.setdefault(phone, window)
+    wanted = sorted(firsts)
+    if setting.by_product:
+        # Their windows lie beside the numbers' own rows.
+        return Claimed(await lock(connection, wanted, default=default), {})
+    ordered = [firsts[phone] for phone in wanted]
+    rows = await connection.fetch(
+        _CLAIM,
+        wanted,
+        [window.anchor_id for window in ordered],
+        [window.opened_at for window in ordered],
+        [window.closes_at for window in ordered],
+        [window.product for window in ordered],
+    )
+    known = await _known(connection, wanted, rows, default=default)
+    opened = {(phone, ""): window for phone, window in firsts.items() if phone not in known.numbers}
+    return Claimed(known, opened)
+
+
+async def settle(connection: Connection, claimed: Claimed, judged: Judged) -> None:
+    """Writes what claimed numbers opened, where it is not written yet."""
+    there = claimed.opened
+    await open_windows(connection, {key: one for key, one in judged.opened.items() if there.get(key) != one})
+    await forget_windows(connection, [key for key in there if key not in judged.opened])
 
 
 async def look(connection: Connection, phones: Iterable[str], *, default: timedelta) -> Known:

@@ -27,10 +27,19 @@ async def keep(connection: Connection, items: Iterable[Item], before: Mapping[st
     if not imports:
         return
     rows = [
-        (imports[opened.anchor_id], phone, group, old.product, old.anchor_id, old.opened_at, old.closes_at, old.ended)
-        for (phone, group), opened in judged.opened.items()
-        for old in before[phone].windows
-        if old.product_group == group and opened.anchor_id in imports
+        (
+            imports[opened.anchor_id],
+            phone,
+            old.product_group,
+            old.product,
+            old.anchor_id,
+            old.opened_at,
+            old.closes_at,
+            old.ended,
+        )
+        for phone, number in before.items()
+        for old in number.windows
+        if (opened := judged.opened.get((phone, old.product_group))) and opened.anchor_id in imports
     ]
     if rows:
         await connection.execute(_KEEP, *([*column] for column in zip(*rows, strict=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 
@@ -90,6 +91,10 @@ class Judgement:
     flag: str = ""
 
 
+_NEW: Final = Judgement()
+"""What a clean lead is judged to be of whose numbers nothing is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     judgements: dict[UUID, Judgement]
@@ -107,6 +112,14 @@ def judge(arrivals: Iterable[Arrival], numbers: Mapping[str, Number], *, policy:
     judgements: dict[UUID, Judgement] = {}
     opened: dict[tuple[str, str], Window] = {}
     for arrival in arrivals:
+        if known.keys().isdisjoint(arrival.phones):
+            # Most arrivals of a long list: nothing is known of any of their numbers.
+            judgements[arrival.id] = _NEW
+            window = window_of(arrival, policy=policy)
+            for phone in arrival.phones:
+                known[phone] = Number(phone, (window,))
+                opened[phone, window.product_group] = window
+            continue
         of_phones = [known.get(phone) or Number(phone) for phone in arrival.phones]
         flag = next((number.flag for number in of_phones if number.flag), "")
         anchor = anchor_of(of_phones, at=arrival.received_at, product=arrival.product, policy=policy)

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Select,
     Text,
     Uuid,
     and_,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -202,6 +204,9 @@ _staff: Final = table("staff_members", column("account_id", Uuid), column("team"
 _backlog: Final = table("backlog", column("lead_id", Uuid))
 _notes: Final = table("lead_notes", column("lead_id", Uuid))
 _tags: Final = table("lead_tags", column("lead_id", Uuid), column("tags", ARRAY(Uuid)))
+_of_words: Final = table("lead_words", column("lead_id", Uuid), column("words"))
+_due: Final = table("lead_words_due", column("id"), column("lead_ids", ARRAY(Uuid)))
+_WORDS_OF: Final = "words_of(leads.name, leads.note, leads.address, leads.phone, leads.other_phones)"
 _assignments: Final = table("assignments", column("lead_id", Uuid), column("assignment"), column("at"))
 
 
@@ -261,6 +266,27 @@ def _ends_in(digits: str) -> str:
 
 
 def matches(query: str) -> ColumnElement[bool]:
-    """Leads whose search column fits a query of `LeadFilters.search`."""
+    """Leads whose words fit a query of `LeadFilters.search`, also those that have none in their table yet."""
+    return literal_column(f"coalesce((SELECT w.words FROM lead_words w WHERE w.lead_id = leads.id), {_WORDS_OF})").op(
+        "@@"
+    )(_tsquery(query))
+
+
+def found_by(query: str, *, waiting: int, most: int) -> Select[Any]:
+    """The ids of the leads whose words fit a query of `LeadFilters.search`, by the index of words.
+
+    Args:
+        waiting: rows of `lead_words_due` whose leads are looked at one by one.
+        most: ids that are wanted.
+    """
+    known = select(_of_words.c.lead_id).where(_of_words.c.words.op("@@")(_tsquery(query))).limit(most)
+    due = select(_due.c.lead_ids).order_by(_due.c.id).limit(waiting).subquery()
+    waits = LEADS.c.id == any_(func.array(select(func.unnest(due.c.lead_ids)).scalar_subquery()))
+    late = select(LEADS.c.id).where(waits, literal_column(_WORDS_OF).op("@@")(_tsquery(query)))
+    either = union_all(known, late).subquery()
+    return select(either.c.lead_id).limit(most)
+
+
+def _tsquery(query: str) -> ColumnElement[Any]:
     # Made of letters and digits alone, so nothing has to be escaped and no parser has a say.
-    return literal_column("leads.search").op("@@")(cast(literal(query, Text), TSQUERY))
+    return cast(literal(query, Text), TSQUERY)

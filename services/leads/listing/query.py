@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from services.leads.errors import ListTooSlow
 from services.leads.listing import own
 from services.leads.listing.cursor import Order, Place
-from services.leads.listing.filters import LeadFilters, matches
+from services.leads.listing.filters import LeadFilters, found_by, matches
+from services.leads.listing.words import LOOKED_AT, PART
 from services.leads.repository.leads import LEADS, SHOWN, Viewer
 from shared.db import ReadSession
 
@@ -109,7 +110,8 @@ async def _conditions(session: ReadSession, filters: LeadFilters, within: int) -
     if search is None:
         return conditions
     async with _bounded(session, within):
-        some = (await session.execute(select(LEADS.c.id).where(matches(search)).limit(FEW + 1))).scalars().all()
+        by_words = found_by(search, waiting=LOOKED_AT // PART, most=FEW + 1)
+        some = (await session.execute(by_words)).scalars().all()
     if len(some) > FEW:
         return [*conditions, matches(search)]
     return [*conditions, _is_any(some)]

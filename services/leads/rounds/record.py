@@ -11,6 +11,7 @@ from services.leads.consent import requests
 from services.leads.driver import Connection
 from services.leads.events import Assigned, Released
 from services.leads.rounds.model import NO_TOPIC, Decided, Fresh, Release
+from services.leads.writing import Table, array
 
 _RECORD: Final = """
 WITH rounds AS (
@@ -59,10 +60,24 @@ SELECT lead_id, assignment, previous, cause, $1, $2, reason
 FROM unnest($3::uuid[], $4::integer[], $5::uuid[], $6::text[], $7::text[])
     AS r (lead_id, assignment, previous, cause, reason)
 """
+_BACKLOG: Final = Table(
+    "backlog",
+    {
+        "lead_id": "uuid",
+        "pool_id": "uuid",
+        "received_at": "timestamptz",
+        "cause": "text",
+        "sticky_id": "uuid",
+        "excluded": "uuid[]",
+        "reason": "text",
+        "channel": "text",
+        "product": "text",
+        "landing_page": "text",
+    },
+)
 _WAIT: Final = """
 INSERT INTO backlog (lead_id, pool_id, received_at, cause, sticky_id, excluded, reason, channel, product, landing_page)
-SELECT lead_id, pool_id, received_at, cause, sticky_id, string_to_array(excluded, ' ')::uuid[], reason, channel, product,
-    landing_page
+SELECT lead_id, pool_id, received_at, cause, sticky_id, excluded::uuid[], reason, channel, product, landing_page
 FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
     $9::text[], $10::text[])
     AS w (lead_id, pool_id, received_at, cause, sticky_id, excluded, reason, channel, product, landing_page)
@@ -113,7 +128,7 @@ async def record(
         for placed in decided.placed
     ]
     await _write_decisions(connection, decided, assigned, by)
-    await _wait(connection, decided.unplaced)
+    await _wait(connection, decided.unplaced, new=new)
     return assigned
 
 
@@ -177,28 +192,24 @@ async def release(connection: Connection, leads: Sequence[Release], *, at: datet
     return released
 
 
-async def _wait(connection: Connection, leads: Sequence[Fresh]) -> None:
-    """Puts leads into the backlog; their rows in `leads` must be there."""
-    if not leads:
-        return
-    await connection.execute(
-        _WAIT,
-        *_columns(
-            [
-                (
-                    lead.lead_id,
-                    lead.pool_id,
-                    lead.received_at,
-                    lead.cause,
-                    lead.sticky_id,
-                    " ".join(map(str, lead.excluded)),
-                    lead.reason,
-                    *lead.topic,
-                )
-                for lead in leads
-            ],
-            10,
-        ),
+async def _wait(connection: Connection, leads: Sequence[Fresh], *, new: frozenset[UUID]) -> None:
+    """Puts leads into the backlog; their rows in `leads` must be there. Those that are new cannot wait already."""
+    await _BACKLOG.insert(connection, [_waiting_row(lead) for lead in leads if lead.lead_id in new])
+    others = [_waiting_row(lead) for lead in leads if lead.lead_id not in new]
+    if others:
+        await connection.execute(_WAIT, *_columns(others, 10))
+
+
+def _waiting_row(lead: Fresh) -> tuple[Any, ...]:
+    return (
+        lead.lead_id,
+        lead.pool_id,
+        lead.received_at,
+        lead.cause,
+        lead.sticky_id,
+        array([str(one) for one in lead.excluded]),
+        lead.reason,
+        *lead.topic,
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
 from services.leads.app import SERVICE
-from services.leads.listing import own, query
+from services.leads.listing import own, query, words
 from services.leads.listing.cursor import Order
 from services.leads.listing.filters import LeadFilters
 from services.leads.repository.leads import LEADS, SHOWN, Viewer
@@ -81,6 +81,8 @@ async def fill(leads: Running, count: int) -> None:
     async with leads.db.transaction() as session:
         await session.execute(text(_FILL), {"count": count, "rare": RARE, "old": OLD})
     pool = await leads.db.driver()
+    async with pool.acquire() as connection:
+        await words.catch_up_with_all(connection)
     await pool.execute("ANALYZE")
 
 

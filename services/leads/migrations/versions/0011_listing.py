@@ -1,8 +1,0 @@
-"""What the list of leads is read from."""
-
-revision = "0011"
-down_revision = "0010"
-
-
-def upgrade() -> None:
-    """Nothing yet."""
