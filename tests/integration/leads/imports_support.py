@@ -11,6 +11,7 @@ import httpx
 from openpyxl import Workbook
 
 from services.leads.imports.turn import Turns
+from services.leads.listing import words
 from services.leads.state import parts_of
 from tests.harness import Running
 
@@ -38,6 +39,12 @@ async def upload(client: httpx.AsyncClient, content: bytes, name: str = "khach.x
 def turns_of(leads: Running) -> Turns:
     window = leads.runtime.settings.duplicate_window
     return Turns(leads.db, sources=parts_of(leads.runtime).sources, window=window)
+
+
+async def give_words(leads: Running) -> None:
+    """Lets every lead be found by its words, as `WordKeeper` does."""
+    async with (await leads.db.driver()).acquire() as connection:
+        await words.catch_up_with_all(connection)
 
 
 async def quiet(_: int) -> None:

@@ -14,7 +14,17 @@ from services.leads.imports.undo import Undo
 from shared.contracts.activities import UndoPlace
 from tests.harness import Running
 from tests.integration.leads.company import hire, owner_of, pool
-from tests.integration.leads.imports_support import all_rows, numbers, quiet, tables, turns_of, upload, work, workbook
+from tests.integration.leads.imports_support import (
+    all_rows,
+    give_words,
+    numbers,
+    quiet,
+    tables,
+    turns_of,
+    upload,
+    work,
+    workbook,
+)
 
 HEADER = ("SĐT", "Tên", "Sản phẩm", "Nguồn")
 
@@ -236,6 +246,7 @@ async def test_undo_leaves_the_tables_as_they_were_but_for_the_audit(leads: Runn
 
     await undo(leads, client, made["id"])
 
+    await give_words(leads)  # as the service does by itself, to those that are left
     assert await tables(leads) == before
     done = await read(client, made["id"])
     assert (done["state"], done["undone"], done["kept"], done["undo_reason"]) == ("undone", 1_500, 0, "nhầm tệp")
