@@ -5,7 +5,6 @@ Both take the same rows, so what is written does not depend on how many come at 
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 COPY_FROM: Final = 200
 """Rows from which COPY is cheaper than INSERT in spite of its two round trips."""
 
-_SPECIAL: Final = re.compile(r"[\\\n\t\r\b\f\v]")
 _ESCAPES: Final = str.maketrans(
     {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
 )
+_SPECIAL: Final = [chr(sign) for sign in _ESCAPES]
 _NULL: Final = "\\N"
 _UNNESTED: Final = {"text[]": "text", "uuid[]": "text", "jsonb": "text", "json": "text"}
 """Types that come to `unnest` as texts: an array of arrays would come apart there."""
@@ -32,10 +31,12 @@ Row = Sequence[Any]
 def _texts(values: Sequence[Any]) -> list[str]:
     """Texts as COPY reads them. One look at all of them together: hardly any has a sign that must be escaped."""
     try:
-        special = _SPECIAL.search("\0".join(values))
+        together = "\0".join(values)
     except TypeError:
         return [_NULL if value is None else value.translate(_ESCAPES) for value in values]
-    return [value.translate(_ESCAPES) for value in values] if special else list(values)
+    if any(sign in together for sign in _SPECIAL):
+        return [value.translate(_ESCAPES) for value in values]
+    return list(values)
 
 
 def _uuids(values: Sequence[Any]) -> list[str]:

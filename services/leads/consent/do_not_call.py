@@ -33,7 +33,7 @@ _ENTRIES: Final = f"""
 SELECT phone, jsonb_agg(jsonb_build_object('source', source, 'kind', kind, 'since', since, 'until', until,
     'refusal', lead_id IS NOT NULL) ORDER BY source)
     ::text AS entries
-FROM do_not_call WHERE phone = ANY($1::text[]) AND {_PRESENT} GROUP BY phone
+FROM do_not_call WHERE phone = ANY(string_to_array($1, ' ')) AND {_PRESENT} GROUP BY phone
 """
 _COLUMNS: Final = "phone, source, kind, reason, since, until, by, lead_id, import_id"
 _OF_PHONE: Final = f"SELECT {_COLUMNS} FROM do_not_call WHERE phone = $1 ORDER BY source"
@@ -128,7 +128,7 @@ async def entries_of(connection: Connection, phones: Collection[str]) -> dict[st
     """What the list says of numbers; those that are not on it are left out."""
     if not phones:
         return {}
-    rows = await connection.fetch(_ENTRIES, list(phones))
+    rows = await connection.fetch(_ENTRIES, " ".join(phones))
     return {row["phone"]: Listed(row["phone"], _entries(row["entries"])) for row in rows}
 
 

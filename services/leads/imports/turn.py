@@ -1,18 +1,18 @@
 """One turn of an import: some thousands of rows, chunk by chunk, each chunk one transaction.
 
 A chunk's rows, their verdicts and the import's place behind them are committed together, and the place is looked at
-under a lock. So whoever goes on after a crash, or at the same time because Temporal took us for dead, begins exactly
-behind the last row that has its verdict.
+under a lock before the commit. So whoever goes on after a crash, or at the same time because Temporal took us for dead,
+begins exactly behind the last row that has its verdict; and from then on an earlier turn commits nothing more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -32,7 +32,7 @@ log = logger(__name__)
 
 CHUNK_ROWS: Final = 1_000
 """Rows of a transaction: it holds their numbers against other arrivals for some tens of milliseconds."""
-TURN_ROWS: Final = 5_000
+TURN_ROWS: Final = 20_000
 """Rows of an activity: its start costs little against them, and the screen of Temporal moves every second or so."""
 
 _PEOPLE: Final = "SELECT code, account_id FROM staff_members WHERE version > 0 AND active"
@@ -51,6 +51,46 @@ class _Chunk:
     @property
     def last(self) -> int:
         return self.rows[-1].number
+
+
+class _GoneOn(Exception):
+    """The import no longer runs, or another process has gone on with it: what was written of this chunk is void."""
+
+
+class _Taking:
+    """A chunk that is being taken in, and the one before it.
+
+    Two transactions run at a time: while PostgreSQL writes one chunk, the numbers of the next are locked and judged. The
+    second begins when the first has all its locks, so it waits for the first where they share a number or a pool, never
+    the other way round; and it is committed behind the first.
+    """
+
+    def __init__(
+        self,
+        chunk: _Chunk,
+        turn: int,
+        before: _Taking | None,
+        work: Callable[[_Taking], Coroutine[Any, Any, bool]],
+    ) -> None:
+        self.chunk = chunk
+        self.turn = turn
+        self.locked = asyncio.Event()
+        """It has its locks, or is over."""
+        self._before: asyncio.Task[bool] | None = before.done if before is not None else None
+        self.done: asyncio.Task[bool] = asyncio.create_task(work(self))
+        self.done.add_done_callback(lambda _: self.locked.set())
+
+    async def wait_for_the_one_before(self) -> None:
+        """Waits until the chunk before is committed.
+
+        Raises:
+            _GoneOn: it was not.
+        """
+        if self._before is not None:
+            taken = await asyncio.shield(self._before)
+            self._before = None
+            if not taken:
+                raise _GoneOn
 
 
 class Turns:
@@ -77,11 +117,12 @@ class Turns:
             The import as it is afterwards.
         """
         pool = await self._db.driver()
+        turn = await store.begin_turn(pool, import_id)
         row = await store.load(pool, import_id)
-        if row["state"] == "running":
+        if turn is not None:
             with correlated(str(import_id)):
                 try:
-                    await self._go_on(row, beat)
+                    await self._go_on(row, turn, beat)
                 except Exception as error:
                     if is_transient(error):
                         raise
@@ -91,24 +132,35 @@ class Turns:
             row = await store.load(pool, import_id)
         return row
 
-    async def _go_on(self, row: asyncpg.Record, beat: Beat) -> None:
+    async def _go_on(self, row: asyncpg.Record, turn: int, beat: Beat) -> None:
         of = await self._describe(row)
         done = 0
-        chunk = await self._prepare(of, after=row["row_cursor"])
-        while chunk is not None and done < TURN_ROWS:
-            # While PostgreSQL works on one chunk, the numbers of the next one are read here.
-            taking = asyncio.create_task(self._take_in(row, of, chunk))
-            try:
-                following = await self._prepare(of, after=chunk.last)
-            finally:
-                taken = await taking
-            if not taken:
-                return
-            done += len(chunk.rows)
-            await beat(chunk.last)
-            chunk = following
-        if chunk is None:
-            await store.finish(await self._db.driver(), of.id, row["mode"])
+        under_way: deque[_Taking] = deque()
+        try:
+            chunk = await self._prepare(of, after=row["row_cursor"])
+            while chunk is not None and done < TURN_ROWS:
+                before = under_way[-1] if under_way else None
+                under_way.append(_Taking(chunk, turn, before, lambda taking: self._take_in(row, of, taking)))
+                done += len(chunk.rows)
+                # While PostgreSQL works on one chunk, the numbers of the next one are read here.
+                chunk = await self._prepare(of, after=chunk.last)
+                await under_way[-1].locked.wait()
+                if before is not None and not await self._settled(under_way.popleft(), beat):
+                    return
+            while under_way:
+                if not await self._settled(under_way.popleft(), beat):
+                    return
+            if chunk is None:
+                await store.finish(await self._db.driver(), of.id, row["mode"])
+        finally:
+            await asyncio.gather(*(taking.done for taking in under_way), return_exceptions=True)
+
+    async def _settled(self, taking: _Taking, beat: Beat) -> bool:
+        """Waits for a chunk; False when the import no longer runs or another process has gone on with it."""
+        taken = await taking.done
+        if taken:
+            await beat(taking.chunk.last)
+        return taken
 
     async def _describe(self, row: asyncpg.Record) -> Import:
         source = await self._sources.by_id(row["source_id"]) if row["source_id"] else None
@@ -134,29 +186,40 @@ class Turns:
         items = await asyncio.to_thread(lambda: [item_of(row, of) for row in rows])
         return _Chunk(after, items, rows)
 
-    async def _take_in(self, row: asyncpg.Record, of: Import, chunk: _Chunk) -> bool:
+    async def _take_in(self, row: asyncpg.Record, of: Import, taking: _Taking) -> bool:
         """Gives a chunk its verdicts; False when the import no longer runs or another process has gone on with it."""
         pool = await self._db.driver()
-        async with pool.acquire() as connection, connection.transaction():
-            if await store.hold(connection, of.id, row["mode"]) != chunk.after:
-                return False
-            again = await repeated.find(connection, of, chunk.items, chunk.rows) if row["only_new"] else {}
-            fresh = [item for item in chunk.items if item.id not in again]
-            if row["mode"] == "dry_run":
-                counts = await trial.judge_chunk(connection, of, fresh, window=self._window)
-            else:
-                counts = await self._take_items(connection, of, row, fresh)
-                kept = [found.row_no for found in again.values()]
-                await store.unstage(connection, of.id, after=chunk.after, to=chunk.last, but=kept)
-            await repeated.keep(connection, of.id, again.values())
-            await store.advance(connection, of.id, replace(counts, repeated=len(again)), to=chunk.last)
+        try:
+            if row["mode"] == "dry_run" or row["only_new"]:
+                # These look at what the chunk before has written.
+                await taking.wait_for_the_one_before()
+            async with pool.acquire() as connection, connection.transaction():
+                await self._write(connection, row, of, taking)
+        except _GoneOn:
+            return False
         self._db.wake_relay()
         return True
 
+    async def _write(self, connection: Connection, row: asyncpg.Record, of: Import, taking: _Taking) -> None:
+        chunk = taking.chunk
+        again = await repeated.find(connection, of, chunk.items, chunk.rows) if row["only_new"] else {}
+        fresh = [item for item in chunk.items if item.id not in again] if again else chunk.items
+        if row["mode"] == "dry_run":
+            counts = await trial.judge_chunk(connection, of, fresh, window=self._window)
+        else:
+            counts = await self._take_items(connection, row, fresh, locked=taking.locked.set)
+            kept = [found.row_no for found in again.values()]
+            await store.unstage(connection, of.id, after=chunk.after, to=chunk.last, but=kept)
+        await repeated.keep(connection, of.id, again.values())
+        await taking.wait_for_the_one_before()
+        if await store.hold(connection, of.id, row["mode"], turn=taking.turn) != chunk.after:
+            raise _GoneOn
+        await store.advance(connection, of.id, replace(counts, repeated=len(again)), to=chunk.last)
+
     async def _take_items(
-        self, connection: Connection, of: Import, row: asyncpg.Record, items: Sequence[Item]
+        self, connection: Connection, row: asyncpg.Record, items: Sequence[Item], *, locked: Callable[[], None]
     ) -> Counts:
-        verdicts = await accept_each(connection, items, window=self._window)
+        verdicts = await accept_each(connection, items, window=self._window, locked=locked)
         await owners.give(connection, items, verdicts, by=row["uploader"])
         counts = Counter(verdict.verdict for verdict in verdicts)
         return Counts(leads=counts["lead"], duplicates=counts["duplicate"], rejected=counts["rejected"])

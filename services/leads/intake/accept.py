@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
@@ -110,7 +110,17 @@ class Accepted:
     wrote_outbox: bool
 
 
-async def accept(connection: Connection, items: Sequence[Item], *, window: timedelta) -> Accepted:
+def _nobody_waits() -> None:
+    """Nobody waits for the locks of a transaction that has none behind it."""
+
+
+async def accept(
+    connection: Connection,
+    items: Sequence[Item],
+    *,
+    window: timedelta,
+    locked: Callable[[], None] = _nobody_waits,
+) -> Accepted:
     """Takes items in, in the caller's transaction: raw items, verdicts, owners, events and kept answers, or nothing.
 
     An item whose Idempotency-Key was answered before has no effect again. Of two with one number the first is the lead.
@@ -118,6 +128,7 @@ async def accept(connection: Connection, items: Sequence[Item], *, window: timed
     Args:
         items: in the order of their arrival.
         window: length of the duplicate window as long as the company has not set one.
+        locked: told when all that others may want is locked and decided, and only writing is left.
     """
     firsts: dict[keys.Scope, Item] = {}
     for item in items:
@@ -129,7 +140,7 @@ async def accept(connection: Connection, items: Sequence[Item], *, window: timed
         for item in items
         if item.once is None or (item.once.scope not in settled and firsts[item.once.scope] is item)
     ]
-    verdicts, wrote_outbox = await _take_in_once(connection, fresh, window=window)
+    verdicts, wrote_outbox = await _take_in_once(connection, fresh, window=window, locked=locked)
     answers: dict[keys.Scope, Answer] = {}
     for item in fresh:
         if item.once is not None:
@@ -164,7 +175,7 @@ class _Read:
 
 
 async def _take_in_once(
-    connection: Connection, items: Sequence[Item], *, window: timedelta
+    connection: Connection, items: Sequence[Item], *, window: timedelta, locked: Callable[[], None]
 ) -> tuple[dict[UUID, Verdict], bool]:
     """Takes in the items whose external id is new."""
     repeated = await external.claim(connection, items)
@@ -174,7 +185,7 @@ async def _take_in_once(
             firsts.setdefault(item.external, item.id)
     new = [item for item in items if item.external is None or firsts[item.external] == item.id]
     verdicts, wrote_outbox = await _take_in(
-        connection, [item for item in new if item.id not in repeated], window=window
+        connection, [item for item in new if item.id not in repeated], window=window, locked=locked
     )
     verdicts |= repeated
     for item in items:
@@ -184,7 +195,7 @@ async def _take_in_once(
 
 
 async def _take_in(
-    connection: Connection, items: Sequence[Item], *, window: timedelta
+    connection: Connection, items: Sequence[Item], *, window: timedelta, locked: Callable[[], None]
 ) -> tuple[dict[UUID, Verdict], bool]:
     if not items:
         return {}, False
@@ -195,6 +206,7 @@ async def _take_in(
     read = [_Read(item, candidate, judged.judgements[item.id]) for item, candidate in candidates]
     clean = [one for one in read if one.is_clean]
     decided = await _decide(connection, [one for one in clean if one.item.owner_id is None])
+    locked()
     verdicts = _verdicts(items, read)
     await _write_raw(connection, items, verdicts)
     await _write_leads(connection, read, decided, listed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -24,14 +24,16 @@ INTERNAL: Final = Rejection(
 )
 
 
-async def accept_each(connection: Connection, items: Sequence[Item], *, window: timedelta) -> list[Verdict]:
+async def accept_each(
+    connection: Connection, items: Sequence[Item], *, window: timedelta, locked: Callable[[], None] = lambda: None
+) -> list[Verdict]:
     """Takes items without keys in, all together in the caller's transaction; if that fails, each alone, and one that
     fails alone is kept as a rejection. The relay is to be woken after the commit."""
     if not items:
         return []
     try:
         async with connection.transaction():
-            accepted = await accept(connection, items, window=window)
+            accepted = await accept(connection, items, window=window, locked=locked)
             return [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
     except Exception as error:
         if is_transient(error):

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 from openpyxl import load_workbook
 
-from services.leads.imports import store
+from services.leads.imports import store, turn
 from services.leads.imports.undo import Undo
 from shared.contracts.activities import UndoPlace
 from tests.harness import Running
@@ -115,7 +115,10 @@ async def test_what_was_imported_meanwhile_is_not_taken_in_from_a_dry_run(leads:
     assert (answer.status_code, answer.json()["title"]) == (409, "import-state")
 
 
-async def test_a_cancelled_import_keeps_what_it_took_in_and_can_go_on(leads: Running) -> None:
+async def test_a_cancelled_import_keeps_what_it_took_in_and_can_go_on(
+    leads: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "TURN_ROWS", 5_000)
     client = await leads.client()
     made = (await upload(client, numbers(7_000))).json()
     await turns_of(leads).take(UUID(made["id"]), beat=quiet)

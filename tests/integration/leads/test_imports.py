@@ -15,7 +15,7 @@ import pytest
 from openpyxl import load_workbook
 from structlog.testing import capture_logs
 
-from services.leads.imports import store
+from services.leads.imports import store, turn
 from tests.harness import Running, eventually
 from tests.integration.leads.company import hire
 from tests.integration.leads.imports_support import all_rows, numbers, upload, work, workbook
@@ -88,7 +88,10 @@ async def test_the_same_file_is_refused_with_the_import_it_had(leads: Running) -
     assert len(await leads.rows("SELECT 1 FROM leads")) == 3
 
 
-async def test_turns_that_end_in_the_middle_again_and_again_have_every_row_once(leads: Running) -> None:
+async def test_turns_that_end_in_the_middle_again_and_again_have_every_row_once(
+    leads: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "CHUNK_ROWS", 300)
     client = await leads.client()
     made = (await upload(client, numbers(6_000))).json()
     stops = 0
