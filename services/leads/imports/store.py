@@ -72,10 +72,9 @@ SELECT id, state, mode, only_new, may_distribute, source_id, uploaded_by, upload
     row_count, rows_done, leads, duplicates, rejected, repeated, row_cursor, undone, undo_by, undo_reason, round, undo_round
 FROM imports WHERE id = $1
 """
-_BEGIN_TURN: Final = "UPDATE imports SET turns = turns + 1 WHERE id = $1 AND state = 'running' RETURNING turns"
-_HOLD: Final = """
-SELECT row_cursor FROM imports WHERE id = $1 AND state = 'running' AND mode = $2 AND turns = $3 FOR NO KEY UPDATE
-"""
+_ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, $2))"
+_WANTED: Final = "SELECT row_cursor <= $2 FROM imports WHERE id = $1 AND state = 'running'"
+_HOLD: Final = "SELECT row_cursor FROM imports WHERE id = $1 AND state = 'running' AND mode = $2 FOR NO KEY UPDATE"
 _STAGED: Final = """
 SELECT row_no, cells FROM import_rows WHERE import_id = $1 AND row_no > $2 ORDER BY row_no LIMIT $3
 """
@@ -174,17 +173,16 @@ def columns_of(row: asyncpg.Record) -> tuple[tuple[str, Field | None], ...]:
     return tuple((label, field) for label, field in orjson.loads(row["columns"]))
 
 
-async def begin_turn(pool: Pool, import_id: UUID) -> int | None:
-    """The number of the turn that begins; None when the import does not run. Waits for what an earlier turn is just
-    committing; it commits nothing after that."""
-    turn: int | None = await pool.fetchval(_BEGIN_TURN, import_id)
-    return turn
+async def begin_chunk(connection: Connection, import_id: UUID, *, after: int) -> bool:
+    """Has the rows behind a place to itself until the commit; False when they have their verdicts, or the import no longer
+    runs. Waits for another process that is just taking them in."""
+    await connection.execute(_ALONE, str(import_id), after)
+    return bool(await connection.fetchval(_WANTED, import_id, after))
 
 
-async def hold(connection: Connection, import_id: UUID, mode: Mode, *, turn: int) -> int | None:
-    """Excel's number of the last row that has its verdict, held until the commit; None when the import no longer runs, or
-    another turn has begun."""
-    cursor: int | None = await connection.fetchval(_HOLD, import_id, mode, turn)
+async def hold(connection: Connection, import_id: UUID, mode: Mode) -> int | None:
+    """Excel's number of the last row that has its verdict, held until the commit; None when the import no longer runs."""
+    cursor: int | None = await connection.fetchval(_HOLD, import_id, mode)
     return cursor
 
 

@@ -2,7 +2,7 @@
 
 A chunk's rows, their verdicts and the import's place behind them are committed together, and the place is looked at
 under a lock before the commit. So whoever goes on after a crash, or at the same time because Temporal took us for dead,
-begins exactly behind the last row that has its verdict; and from then on an earlier turn commits nothing more.
+begins exactly behind the last row that has its verdict.
 """
 
 from __future__ import annotations
@@ -68,12 +68,10 @@ class _Taking:
     def __init__(
         self,
         chunk: _Chunk,
-        turn: int,
         before: _Taking | None,
         work: Callable[[_Taking], Coroutine[Any, Any, bool]],
     ) -> None:
         self.chunk = chunk
-        self.turn = turn
         self.locked = asyncio.Event()
         """It has its locks, or is over."""
         self._before: asyncio.Task[bool] | None = before.done if before is not None else None
@@ -117,12 +115,11 @@ class Turns:
             The import as it is afterwards.
         """
         pool = await self._db.driver()
-        turn = await store.begin_turn(pool, import_id)
         row = await store.load(pool, import_id)
-        if turn is not None:
+        if row["state"] == "running":
             with correlated(str(import_id)):
                 try:
-                    await self._go_on(row, turn, beat)
+                    await self._go_on(row, beat)
                 except Exception as error:
                     if is_transient(error):
                         raise
@@ -132,7 +129,7 @@ class Turns:
             row = await store.load(pool, import_id)
         return row
 
-    async def _go_on(self, row: asyncpg.Record, turn: int, beat: Beat) -> None:
+    async def _go_on(self, row: asyncpg.Record, beat: Beat) -> None:
         of = await self._describe(row)
         done = 0
         under_way: deque[_Taking] = deque()
@@ -140,7 +137,7 @@ class Turns:
             chunk = await self._prepare(of, after=row["row_cursor"])
             while chunk is not None and done < TURN_ROWS:
                 before = under_way[-1] if under_way else None
-                under_way.append(_Taking(chunk, turn, before, lambda taking: self._take_in(row, of, taking)))
+                under_way.append(_Taking(chunk, before, lambda taking: self._take_in(row, of, taking)))
                 done += len(chunk.rows)
                 # While PostgreSQL works on one chunk, the numbers of the next one are read here.
                 chunk = await self._prepare(of, after=chunk.last)
@@ -202,6 +199,8 @@ class Turns:
 
     async def _write(self, connection: Connection, row: asyncpg.Record, of: Import, taking: _Taking) -> None:
         chunk = taking.chunk
+        if not await store.begin_chunk(connection, of.id, after=chunk.after):
+            raise _GoneOn
         again = await repeated.find(connection, of, chunk.items, chunk.rows) if row["only_new"] else {}
         fresh = [item for item in chunk.items if item.id not in again] if again else chunk.items
         if row["mode"] == "dry_run":
@@ -212,7 +211,7 @@ class Turns:
             await store.unstage(connection, of.id, after=chunk.after, to=chunk.last, but=kept)
         await repeated.keep(connection, of.id, again.values())
         await taking.wait_for_the_one_before()
-        if await store.hold(connection, of.id, row["mode"], turn=taking.turn) != chunk.after:
+        if await store.hold(connection, of.id, row["mode"]) != chunk.after:
             raise _GoneOn
         await store.advance(connection, of.id, replace(counts, repeated=len(again)), to=chunk.last)
 

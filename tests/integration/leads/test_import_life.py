@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 from openpyxl import load_workbook
 
 from services.leads.imports import store, turn

@@ -53,8 +53,5 @@ CREATE TRIGGER leads_reworded AFTER UPDATE OF name, note, address, phone, other_
 
 -- A window is opened before its lead is written: whether the number is new and its lock are one statement.
 ALTER TABLE duplicate_windows ALTER CONSTRAINT duplicate_windows_anchor_id_fkey DEFERRABLE INITIALLY DEFERRED;
-
-ALTER TABLE imports ADD COLUMN turns integer NOT NULL DEFAULT 0;
-COMMENT ON COLUMN imports.turns IS 'how often somebody has gone on with it: only the last of them may commit';
 """
     )
