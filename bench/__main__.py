@@ -27,6 +27,7 @@ SIZES = {
     "distribution": 10_000,
     "due_list": 100_000,
     "imports": 100_000,
+    "calendar": 50_000,
     "memory": 1,
 }
 """Job → how many requests, events, orders, leads, rows or processes: long enough that start-up does not show."""

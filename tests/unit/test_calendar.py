@@ -1,4 +1,4 @@
-"""Business time against an oracle that walks minute by minute, and the cases that other systems got wrong."""
+"""Business time against an oracle that walks second by second, and the cases that other systems got wrong."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from shared.calendar import Calendar, InvalidCalendar, NeverOpen, Period, inters
 from shared.public_holidays import vietnam
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 CALL_HOURS = [["08:00-12:00", "13:30-20:30"]] * 6 + [["08:30-12:00", "13:30-17:30"]]
 OFFICE = [["08:00-12:00", "13:30-17:30"]] * 6 + [[]]
@@ -28,31 +29,45 @@ def calling() -> Calendar:
     return Calendar.of(weekly=CALL_HOURS, closed=vietnam([2025, 2026]))
 
 
-# --- the oracle: every boundary lies on a whole minute of UTC, so a minute is open or closed as a whole -------------
+# --- the oracle: every boundary lies on a whole second, so a second is open or closed as a whole ----------------------
 
 
-def open_by_the_clock(calendar: Calendar, at: datetime) -> bool:
-    shown = at.astimezone(ZoneInfo(calendar.zone))
-    second = shown.hour * 3600 + shown.minute * 60 + shown.second
-    extra = dict(calendar.extra)
-    if shown.date() in extra:
-        periods = extra[shown.date()]
-    elif shown.date() in calendar.closed:
-        periods = ()
-    else:
-        periods = calendar.weekly[shown.weekday()]
-    return any(period.start <= second < period.end for period in periods)
+class SecondBySecond:
+    """What a wall clock and a list of periods say, one second after the other."""
 
+    def __init__(self, calendar: Calendar) -> None:
+        self.calendar = calendar
+        self.zone = ZoneInfo(calendar.zone)
+        self.days: dict[date, bytearray] = {}
 
-def walk(calendar: Calendar, start: datetime, limit: timedelta) -> list[tuple[datetime, datetime]]:
-    """The open pieces from `start`, each within one minute."""
-    pieces, at = [], start
-    while at < start + limit:
-        until = min(at.replace(second=0, microsecond=0) + MINUTE, start + limit)
-        if open_by_the_clock(calendar, at):
-            pieces.append((at, until))
-        at = until
-    return pieces
+    def is_open(self, at: datetime) -> bool:
+        shown = at.astimezone(self.zone)
+        on = shown.date()
+        if on not in self.days:
+            self.days[on] = self.day(on)
+        return bool(self.days[on][shown.hour * 3600 + shown.minute * 60 + shown.second])
+
+    def day(self, on: date) -> bytearray:
+        extra = dict(self.calendar.extra)
+        periods = self.calendar.weekly[on.weekday()]
+        if on in extra:
+            periods = extra[on]
+        elif on in self.calendar.closed:
+            periods = ()
+        seconds = bytearray(86_400)
+        for period in periods:
+            seconds[period.start : period.end] = b"\x01" * (period.end - period.start)
+        return seconds
+
+    def walk(self, start: datetime, limit: timedelta) -> list[tuple[datetime, datetime]]:
+        """The open pieces from `start`, each within one second."""
+        pieces, at, end = [], start, start + limit
+        while at < end:
+            until = min(at.replace(microsecond=0) + SECOND, end)
+            if self.is_open(at):
+                pieces.append((at, until))
+            at = until
+        return pieces
 
 
 ZONES = [  # zone and a stretch of days around something unusual
@@ -71,10 +86,12 @@ ZONES = [  # zone and a stretch of days around something unusual
 
 @st.composite
 def days(draw: st.DrawFn) -> tuple[Period, ...]:
-    marks = draw(st.lists(st.integers(0, 1440), min_size=0, max_size=6, unique=True).map(sorted))
+    # On the minute, as people write them, and on any second.
+    mark = st.integers(0, 1440).map(lambda minute: minute * 60) | st.integers(0, 86_400)
+    marks = draw(st.lists(mark, min_size=0, max_size=8, unique=True).map(sorted))
     pairs = zip(marks[::2], marks[1::2], strict=False)
     touching = draw(st.booleans())
-    periods = tuple(Period(a * 60, b * 60) for a, b in pairs)
+    periods = tuple(Period(a, b) for a, b in pairs)
     return (Period(0, 43_200), Period(43_200, 86_400)) if touching and not periods else periods
 
 
@@ -93,27 +110,37 @@ def worlds(draw: st.DrawFn) -> tuple[Calendar, datetime]:
     return calendar, around + timedelta(seconds=seconds, microseconds=micros)
 
 
-@settings(max_examples=80, deadline=None)
-@given(worlds(), st.integers(1, 2 * 86_400))
-def test_business_time_agrees_with_walking_through_the_minutes(world: tuple[Calendar, datetime], span: int) -> None:
-    calendar, start = world
-    end = start + timedelta(seconds=span)
-    pieces = walk(calendar, start, timedelta(seconds=span))
-    worked = sum((until - since for since, until in pieces), timedelta())
+@pytest.mark.parametrize(
+    ("worlds_tried", "longest"),
+    [
+        pytest.param(60, timedelta(hours=5), id="hours"),
+        pytest.param(1_500, timedelta(days=3), id="days", marks=pytest.mark.soak),
+    ],
+)
+def test_business_time_agrees_with_walking_through_the_seconds(worlds_tried: int, longest: timedelta) -> None:
+    @settings(max_examples=worlds_tried, deadline=None)
+    @given(worlds(), st.integers(1, longest // SECOND))
+    def agrees(world: tuple[Calendar, datetime], span: int) -> None:
+        calendar, start = world
+        oracle, end = SecondBySecond(calendar), start + timedelta(seconds=span)
+        pieces = oracle.walk(start, timedelta(seconds=span))
+        worked = sum((until - since for since, until in pieces), timedelta())
 
-    assert calendar.is_open(start) == open_by_the_clock(calendar, start)
-    assert calendar.elapsed(start, end) == worked
-    assert calendar.elapsed(end, start) == -worked
-    if not pieces:
-        return
-    assert calendar.next_open(start) == pieces[0][0]
-    assert calendar.add(start, worked) == pieces[-1][1]
-    half = missing = worked / 2
-    for since, until in pieces:
-        if until - since >= missing:
-            assert calendar.add(start, half) == (since + missing if half else start)
-            break
-        missing -= until - since
+        assert calendar.is_open(start) == oracle.is_open(start)
+        assert calendar.elapsed(start, end) == worked
+        assert calendar.elapsed(end, start) == -worked
+        if not pieces:
+            return
+        assert calendar.next_open(start) == pieces[0][0]
+        assert calendar.add(start, worked) == pieces[-1][1]
+        half = missing = worked / 2
+        for since, until in pieces:
+            if until - since >= missing:
+                assert calendar.add(start, half) == (since + missing if half else start)
+                break
+            missing -= until - since
+
+    agrees()
 
 
 @settings(max_examples=120, deadline=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from time import perf_counter
@@ -24,6 +24,9 @@ from shared.public_holidays import vietnam
 from tests.unit.care_world import HANOI, World, staff
 
 PROCESS = cod_standard().closed_on(vietnam([2025, 2026]))
+DAYS_OFF = [date(2025, 1, 1) + timedelta(days=n) for n in range(0, 700, 5)]
+HOURS = [PROCESS, *(PROCESS.closed_on({*PROCESS.holidays, *DAYS_OFF[first::3]}) for first in range(3))]
+"""The company's days off as they may be changed on the way."""
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -81,6 +84,7 @@ class Life:
                 self.other_product,
                 self.sleep,
                 self.by_hand,
+                self.other_hours,
             ]
             return self.now + chance() * 3 * DAY, self.random.choice(unexpected)
         if self.world.in_pool:
@@ -97,6 +101,7 @@ class Life:
             self.world.record(self.now, None, kind="message")
             return
         if self.allowed():
+            assert inside(self.world.process, "call_hours" if self.world.asked else "legal_adverts", self.now)
             result = self.result()
             promised = self.now + self.random.random() * 6 * DAY if self.random.random() < 0.7 else None
             self.world.record(self.now, result, promised_at=promised, reason="other")
@@ -145,6 +150,10 @@ class Life:
             self.world.do_not_call_since = self.now
         else:
             self.world.set_level(self.random.choice(["L1.2", "L1.4", "L1.6", "L1.5", "L5", "L5.3"]), self.now)
+
+    def other_hours(self) -> None:
+        """Somebody closes some of the coming days, or opens them again."""
+        self.world.process = self.random.choice(HOURS)
 
     def sleep(self) -> None:
         """The workers stop; people go on working."""
@@ -223,10 +232,6 @@ def fits_the_caps(world: World, at: datetime) -> bool:
 
 def held_always(world: World) -> None:
     """What must hold for a whole life."""
-    window = "call_hours" if world.asked else "legal_adverts"
-    outgoing = [made.at for made in world.interactions if made.kind == "call" and not made.inbound]
-    for at in outgoing:
-        assert inside(world.process, window, at)
     days = Counter(call.astimezone(HANOI).date() for call in world.facts().calls())
     assert max(days.values(), default=0) <= 3
     if world.ended is not None:
@@ -261,6 +266,26 @@ def test_months_of_care_under_random_people_lose_no_order_and_break_no_rule(seed
     # The run means something only if lives of every kind were in it.
     assert set(outcomes) >= {"closed", "refused", "wrong", "not_buying", "archived"}
     assert min(promises[outcome] for outcome in ("kept", "broken", "cancelled")) > 20
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        pytest.param(40, id="forty orders"),
+        pytest.param(2_000, id="two thousand orders", marks=pytest.mark.soak),
+    ],
+)
+def test_a_year_of_care_has_no_illegal_call_no_task_outside_its_window_and_ends_every_promise(orders: int) -> None:
+    """A year from each order's arrival, with customers who come back, claims, and working hours that change."""
+    ends: Counter[str] = Counter()
+    for seed in range(100_000, 100_000 + orders):
+        life = Life(PROCESS, seed, lasts=365 * DAY)
+        life.returns += 3  # somebody comes back after care has ended, again and again
+        world = life.run()
+        held_always(world)
+        assert world.ended is not None, f"seed {seed}: still in care after a year"
+        ends.update(str(promise.outcome) for promise in world.promises.values())
+    assert set(ends) == {"kept", "broken", "cancelled"}
 
 
 def test_care_that_nobody_works_on_ends_by_itself() -> None:
