@@ -35,14 +35,14 @@ ASSUMPTIONS: Final = {
         "Kết quả mà bước đó không biết chỉ tính là một lần gọi (unplaced).",
         "Việc chia số, thu hồi và lấy từ kho giữ như đã xảy ra.",
         "Hẹn bị trễ vào lúc không ai được giao việc gì thì tính riêng (unasked), không tính là trễ.",
-        "Không ai tắt nhận số. Thao tác của người vận hành (bỏ qua, tạm dừng) và lần hoàn tác không được chạy lại.",
+        "Không ai tắt nhận số. Thao tác của người vận hành giữ như đã làm; đơn có kết quả bị hoàn tác không tính.",
     ],
     "en": [
         "People and customers did what they did when they did it; a call stands for what the process waited for then.",
         "A result that the step does not know counts as an attempt without a result (unplaced).",
         "Numbers were distributed, taken back and claimed as they were.",
         "A promise that was missed while nobody was asked for anything is counted apart (unasked), not as broken.",
-        "Nobody was off duty. What operators did (skip, pause) and results that were taken back are not lived again.",
+        "Nobody was off duty. Operators did what they did; orders with a result that was taken back are not counted.",
     ],
 }
 

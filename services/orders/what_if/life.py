@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from services.orders.care import effects as effect
 from services.orders.care.decide import decide
 from services.orders.care.effects import Effect
-from services.orders.care.facts import Facts, Interaction, Owner, StepState, Task
+from services.orders.care.facts import Command, Facts, Interaction, Owner, Pause, StepState, Task
+from services.orders.care.grounds import ENDS_AFTER, Ground, Known, ground_for
 from services.orders.care.process import CareProcess
+from services.orders.care.reading import latest
 from services.orders.care.transition import UnknownResult
 from shared.contracts.levels import REFUSES_CONTACT
 
@@ -67,6 +69,17 @@ class LevelSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """What an operator ordered: a step in the process, or a pause."""
+
+    number: int
+    at: datetime
+    kind: Literal["skip", "repeat", "bring_forward", "pause", "resume"]
+    to: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
     """A call or message to the number that is about another order."""
 
@@ -81,6 +94,7 @@ class Recorded:
 
     Args:
         level, level_since: with which its care began.
+        known, no_messages_since: on which ground the number may be called, and whether it may be written to.
         decided: when something was decided about it.
         late: instant at which something was owed → when it was decided, where that was later.
         do_not_call: since when others forbid calls to the number, and when that was known.
@@ -90,10 +104,12 @@ class Recorded:
     order_id: UUID
     level: str
     level_since: datetime
-    asked_to_be_called: bool
+    known: Known
+    no_messages_since: datetime | None = None
     assignments: tuple[Assignment, ...]
     interactions: tuple[Logged, ...] = ()
     levels: tuple[LevelSet, ...] = ()
+    commands: tuple[Ordered, ...] = ()
     arrivals: tuple[tuple[datetime, datetime], ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     do_not_call: tuple[datetime, datetime] | None = None
@@ -159,6 +175,9 @@ class _World:
         self.state: StepState | None = None
         self.open: dict[str, Task] = {}
         self.own_refusal: datetime | None = None
+        self.ended_at: datetime | None = None
+        self.archived_at: datetime | None = None
+        self.lapsed_at: datetime | None = None
         self.levels_taken = 0
         self.unplaced: set[UUID] = set()
         self.moments: list[datetime] = []
@@ -192,6 +211,7 @@ class _World:
         yield from (each.known_at for each in self.recorded.assignments)
         yield from (each.known_at for each in self.recorded.interactions)
         yield from (each.known_at for each in self.recorded.levels)
+        yield from (each.at for each in self.recorded.commands)
         yield from (known_at for _, known_at in self.recorded.arrivals)
         if self.recorded.do_not_call is not None:
             yield self.recorded.do_not_call[1]
@@ -215,7 +235,7 @@ class _World:
         self._set_apart_unknown_results(process, now)
         while True:
             try:
-                made = decide(process, self._facts(assignment, now), now)
+                made = decide(process, self._facts(process, assignment, now), now)
                 break
             except UnknownResult:
                 self._set_apart_last(now)
@@ -225,14 +245,18 @@ class _World:
         if made.next_due is not None:
             heappush(self.moments, max(self.recorded.late.get(made.next_due, made.next_due), made.next_due))
 
-    def _facts(self, assignment: Assignment, now: datetime) -> Facts:
+    def _facts(self, process: CareProcess, assignment: Assignment, now: datetime) -> Facts:
         logged = [each for each in self.recorded.interactions if self._is_known(each.known_at, now)]
         placed = tuple(each.made for each in logged if each.made.id not in self.unplaced)
         apart = [each.made.at for each in logged if each.made.id in self.unplaced and _is_outgoing_call(each.made)]
         elsewhere = [each for each in self.recorded.elsewhere if each.known_at <= now]
+        ordered = [each for each in self.recorded.commands if self._is_known(each.at, now)]
+        held = next((each for each in reversed(ordered) if each.kind in ("pause", "resume")), None)
         refusals = [self.own_refusal] if self.own_refusal is not None else []
         if self.recorded.do_not_call is not None and self.recorded.do_not_call[1] <= now:
             refusals.append(self.recorded.do_not_call[0])
+        known = self._known_then(now)
+        calls, messages = ground_for(known, by="call", at=now), ground_for(known, by="message", at=now)
         return Facts(
             order_id=self.recorded.order_id,
             level=self.life.level,
@@ -240,18 +264,38 @@ class _World:
             owner=Owner(id=assignment.owner_id, code=assignment.owner_code) if assignment.owner_id else None,
             assigned_at=assignment.at,
             assignment_version=assignment.version,
-            asked_to_be_called=self.recorded.asked_to_be_called,
+            asked_to_be_called=isinstance(calls, Ground) and calls.asked,
+            written_to=isinstance(messages, Ground) and messages.asked,
             state=self.state,
             interactions=placed,
             tasks=tuple(self.open.values()),
             other_calls=(*(each.at for each in elsewhere if each.kind == "call"), *apart),
             other_messages=tuple(each.at for each in elsewhere if each.kind == "message"),
-            do_not_call_since=max(refusals, default=None),
+            do_not_call_since=latest(max(refusals, default=None), calls),
+            no_messages_since=latest(self.recorded.no_messages_since, messages),
             customer_came_again_at=max(
                 (at for at, known_at in self.recorded.arrivals if known_at <= now), default=None
             ),
             assignment_cause=assignment.cause,
+            pause=Pause(since=held.at, until=held.until) if held is not None and held.kind == "pause" else None,
+            commands=tuple(
+                Command(number=each.number, at=each.at, kind=each.kind, to=each.to)
+                for each in ordered
+                # A step that this process does not have cannot be gone to.
+                if each.kind != "pause" and each.kind != "resume" and (each.to is None or each.to in process.steps)
+            ),
             level_final=self.finals.get(self.life.level),
+        )
+
+    def _known_then(self, now: datetime) -> Known:
+        """On which grounds the number could be contacted, as far as that hangs on how the order stood then."""
+        claims = (each.at for each in self.recorded.assignments if each.cause == "claim" and each.known_at <= now)
+        final = self.finals.get(self.life.level)
+        return replace(
+            self.recorded.known,
+            claimed_at=max(claims, default=None),
+            care_ended_at=self.level_since if final else self.archived_at,
+            lapsed_at=self.lapsed_at,
         )
 
     def _is_known(self, known_at: datetime, now: datetime) -> bool:
@@ -301,10 +345,14 @@ class _World:
                 self.life.level, self.level_since = made.level, made.at
             case effect.PutOnDoNotCallList():
                 self.own_refusal = made.at
+            case effect.Archive():
+                self.archived_at = made.at
             case effect.EndCare():
-                self.life.outcome = made.outcome
+                self.life.outcome, self.ended_at = made.outcome, made.at
             case effect.ReopenCare():
-                self.life.outcome = ""
+                if self.ended_at is not None and made.at >= self.ended_at + ENDS_AFTER:
+                    self.lapsed_at = self.ended_at
+                self.life.outcome, self.archived_at = "", None
 
     def _open(self, made: effect.OpenTask, now: datetime) -> None:
         self.open[made.key] = Task(

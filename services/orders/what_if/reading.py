@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.orders.care.facts import Interaction
+from services.orders.contact import known
 from services.orders.interactions.ledger import CLOSED
 from services.orders.listed import SINCE
 from services.orders.what_if.life import (
@@ -20,6 +21,7 @@ from services.orders.what_if.life import (
     LevelSet,
     Life,
     Logged,
+    Ordered,
     Recorded,
     TaskLife,
 )
@@ -31,7 +33,7 @@ _ASSIGNED: Final = ("assigned", "reassigned", "claimed", "released")
 
 _ORDERS: Final = text(
     f"""
-SELECT o.id, o.phone, o.asked_to_be_called, c.is_open, c.outcome, c.looked_at, o.level,
+SELECT o.id, c.is_open, c.outcome, c.looked_at, o.level,
     p.do_not_call_at, {SINCE} AS listed_at
 FROM orders o JOIN care c ON c.order_id = o.id JOIN customers p ON p.id = o.customer_id
 WHERE o.id = ANY(CAST(:ids AS uuid[])) ORDER BY o.id
@@ -54,6 +56,10 @@ WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, sequence
 """
 )
 _ARRIVALS: Final = text("SELECT order_id, at FROM arrivals WHERE order_id = ANY(CAST(:ids AS uuid[])) AND asked_again")
+_COMMANDS: Final = text(
+    "SELECT order_id, number, at, kind, target, until FROM care_commands "
+    "WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, number"
+)
 _EFFECTS: Final = text(
     "SELECT order_id, effect, cause, at, decided_at FROM care_effects WHERE order_id = ANY(CAST(:ids AS uuid[]))"
 )
@@ -98,24 +104,36 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
     interactions = await _by_order(session, _INTERACTIONS, ids)
     transitions = await _by_order(session, _TRANSITIONS, ids)
     arrivals = await _by_order(session, _ARRIVALS, ids)
+    commands = await _by_order(session, _COMMANDS, ids)
     effects = await _by_order(session, _EFFECTS, ids)
     elsewhere = await _by_order(session, _ELSEWHERE, ids)
     tasks = await _by_order(session, _TASKS, ids)
     undone = set((await session.execute(_UNDONE, {"ids": ids})).scalars())
+    # As the gate itself reads them, order by order: a few milliseconds each, in a run that nobody waits for.
+    standing = {order.id: await known.of_order(session, order.id, now=now) for order in found}
     cases = []
     for order in found:
         decided = _Decided(effects[order.id])
         logged = [_logged(row) for row in interactions[order.id]]
-        moments = [*decided.moments, *(each.known_at for each in logged)]
+        moments = [
+            *decided.moments,
+            *(each.known_at for each in logged),
+            *(row.at for row in commands[order.id]),
+        ]
         born, levels = _levels(transitions[order.id], begun=min(decided.moments, default=now))
         recorded = Recorded(
             order_id=order.id,
             level=born.to_level,
             level_since=born.at,
-            asked_to_be_called=order.asked_to_be_called,
+            known=standing[order.id].known,
+            no_messages_since=standing[order.id].no_messages_since,
             assignments=tuple(_assignment(row, decided) for row in assignments[order.id]),
             interactions=tuple(logged),
             levels=tuple(levels),
+            commands=tuple(
+                Ordered(number=row.number, at=row.at, kind=row.kind, to=row.target, until=row.until)
+                for row in commands[order.id]
+            ),
             arrivals=tuple((row.at, decided.known(row.at, ("came_again",))) for row in arrivals[order.id]),
             elsewhere=tuple(
                 Elsewhere(kind=row.kind, at=row.at, known_at=row.recorded_at) for row in elsewhere[order.id]
