@@ -49,9 +49,6 @@ async def check(session: ReadSession, process: CareProcess) -> Check:
     """Everything that the checker says of a process, with the company's own calendars, levels and table of moves. Errors
     first."""
     process = await _in_company_time(session, process)
-    # A process names calendars by key, and the company's of that key is the one that counts.
-    time = await store.business_time(session, revision=await store.revision(session))
-    process = process.kept_by(time.of_team(store.COMPANY), holidays=time.closed)
     levels = frozenset((await session.execute(_LEVELS)).scalars())
     moves = {(row.from_level, row.to_level): row.who for row in await session.execute(_MOVES)}
     errors = problems(process, levels=levels, moves=moves)
