@@ -14,7 +14,7 @@ from services.orders.addresses.checking import Checked, DeliveryAddress, validat
 from services.orders.addresses.loading import Era, File, UnreadableUnits, read_units
 from services.orders.addresses.store import Loaded, Successor, Tier, UnitView
 from services.orders.http import ClockDep, RuntimeDep
-from shared.errors import NotFound
+from shared.errors import NotFound, language_of
 
 router = APIRouter(prefix="/v1", tags=["addresses"])
 
@@ -85,11 +85,11 @@ async def get_unit(_: Reader, runtime: RuntimeDep, era: Era, code: UnitCode) -> 
 
 
 @router.post("/addresses/validate")
-async def validate_address(_: Reader, runtime: RuntimeDep, address: DeliveryAddress) -> Checked:
+async def validate_address(_: Reader, runtime: RuntimeDep, request: Request, address: DeliveryAddress) -> Checked:
     """What the official lists say of an address: its codes and names, what may be meant, and of an old one the wards that
     its ward became. Nothing is stored."""
     async with runtime.db.read() as session:
-        return await validate(session, address)
+        return await validate(session, address, language=language_of(request))
 
 
 @router.post("/address-units/load")

@@ -11,7 +11,7 @@ from services.orders.addresses.loading import Era
 from services.orders.addresses.naming import read_query, unit_key
 from services.orders.addresses.store import Successor, UnitView
 from shared.db import ReadSession
-from shared.errors import Problem
+from shared.errors import Language, Problem
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 Code = Annotated[str, StringConstraints(pattern=r"^[0-9]*$", max_length=5)]
@@ -125,28 +125,50 @@ def _filled(address: DeliveryAddress, lowest: UnitView) -> DeliveryAddress:
     return address.model_copy(update=update)
 
 
-async def validate(session: ReadSession, address: DeliveryAddress) -> Checked:
+class AmbiguousWard(Problem):
+    type = "ambiguous"
+    status = 422
+    vi = "Có nhiều phường/xã giống thế này. Chọn một trong 'candidates'."
+    en = "Several wards may be meant. Choose one of 'candidates'."
+
+
+class NoSuchWard(Problem):
+    type = "no-such-ward"
+    status = 422
+    vi = "Không tìm thấy phường/xã này. Kiểm tra lại tên và tỉnh/thành."
+    en = "No such ward was found. Check its name and the province."
+
+
+async def validate(session: ReadSession, address: DeliveryAddress, *, language: Language) -> Checked:
     """Says of an address what closing would, and finds the units of one that is only text."""
     era = address.era
+
+    def said(found: DeliveryAddress, problem: Problem, candidates: list[UnitView]) -> Checked:
+        return Checked(
+            valid=False,
+            address=found,
+            era=era,
+            problem=problem.type,
+            message=problem.detail(language),
+            candidates=candidates,
+            successors=[],
+        )
+
     try:
         found = await checked(session, address)
     except Problem as problem:
         near = await store.search(session, _typed(address), era=era, tier="ward", limit=CANDIDATES)
-        return _said(address, problem=problem.type, message=problem.detail("vi"), candidates=near)
+        return said(address, problem, near)
     if not found.ward_code:
-        near = await store.search(
-            session, _typed(found), era=era, tier="ward", within=found.province_code or None, limit=CANDIDATES
-        )
+        within = found.province_code or None
+        near = await store.search(session, _typed(found), era=era, tier="ward", within=within, limit=CANDIDATES)
         meant = _meant(found.ward, near)
         if meant is None:
-            if near:
-                return _said(found, problem="ambiguous", message="Chọn phường/xã trong danh sách.", candidates=near)
-            if not await store.has_wards(session, era):
-                return _said(found, problem=UnitsNotLoaded.type, message=UnitsNotLoaded.vi, candidates=[])
-            return _said(found, problem="no-such-ward", message="Không tìm thấy phường/xã này.", candidates=[])
+            nothing = NoSuchWard() if await store.has_wards(session, era) else UnitsNotLoaded()
+            return said(found, AmbiguousWard() if near else nothing, near)
         found = _filled(found.model_copy(update={"ward_code": meant.code}), meant)
     successors = await store.became(session, [found.ward_code]) if era == "three_tier" else []
-    return _said(found, problem="", message="", candidates=[], successors=successors)
+    return Checked(valid=True, address=found, era=era, problem="", message="", candidates=[], successors=successors)
 
 
 def _meant(ward: str, near: list[UnitView]) -> UnitView | None:
@@ -161,22 +183,3 @@ def _meant(ward: str, near: list[UnitView]) -> UnitView | None:
 
 def _typed(address: DeliveryAddress) -> str:
     return ", ".join(filter(None, (address.ward, address.district, address.province)))
-
-
-def _said(
-    address: DeliveryAddress,
-    *,
-    problem: str,
-    message: str,
-    candidates: list[UnitView],
-    successors: list[Successor] | None = None,
-) -> Checked:
-    return Checked(
-        valid=not problem,
-        address=address,
-        era=address.era,
-        problem=problem,
-        message=message,
-        candidates=candidates,
-        successors=successors or [],
-    )

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from services.orders.access import viewer
 from services.orders.customers.access import OWN, shown
 from services.orders.fields import definitions
-from services.orders.fields.values import InvalidFields, Subject, sought
+from services.orders.fields.values import Subject, no_such_field, sought
 from services.orders.reading.one import TagView
 from services.orders.text import read_phone, words
 from shared.auth import Principal
@@ -171,8 +171,7 @@ async def _sought(session: ReadSession, subject: Subject, asked: Sequence[tuple[
     found: dict[str, Any] = {}
     for key, typed in asked:
         if key not in known:
-            error = {"field": f"fields.{key}", "code": "unknown", "message": "không có trường này"}
-            raise InvalidFields(summary=f"{key}: không có trường này", errors=[error])
+            raise no_such_field(key)
         value = sought(known[key], typed)
         if isinstance(value[key], list):
             value[key] = [*found.get(key, []), *value[key]]

@@ -40,12 +40,12 @@ class Definition:
 
 
 class InvalidFields(Problem):
-    """`errors` lists field, message and code, as `invalid` does."""
+    """`errors` lists field, code, and what to do in Vietnamese (`message`) and English (`message_en`)."""
 
     type = "invalid-fields"
     status = 422
-    vi = "Một số trường chưa đúng: {summary}. Sửa rồi lưu lại; chưa có gì được lưu."
-    en = "Some fields are not right: {summary}. Correct them and save again; nothing was saved."
+    vi = "Một số trường chưa đúng: {summary}. Xem 'errors', sửa rồi gửi lại; chưa có gì được lưu."
+    en = "Some fields are not right: {summary}. See 'errors', correct them and send again; nothing was saved."
 
 
 class _Wrong(Exception):
@@ -84,9 +84,7 @@ def changed(
             if definition.required and not definition.retired and key not in after and f"fields.{key}" not in wrong_keys
         ]
     if errors:
-        raise InvalidFields(
-            summary="; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors
-        )
+        raise InvalidFields(summary=", ".join(error["field"] for error in errors), errors=errors)
     return after
 
 
@@ -108,8 +106,14 @@ def sought(definition: Definition, typed: str) -> dict[str, Any]:
         cleaned = _cleaned(every, value, before=value)
     except _Wrong as wrong:
         error = _error(definition.key, *wrong.args)
-        raise InvalidFields(summary=f"{error['field']}: {error['message']}", errors=[error]) from None
+        raise InvalidFields(summary=error["field"], errors=[error]) from None
     return {definition.key: cleaned}
+
+
+def no_such_field(key: str) -> InvalidFields:
+    """What is said of a field that nobody has defined."""
+    error = _error(key, "unknown", "không có trường này", "there is no such field")
+    return InvalidFields(summary=error["field"], errors=[error])
 
 
 def _error(key: str, code: str, vi: str, en: str) -> dict[str, str]:
