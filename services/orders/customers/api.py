@@ -13,7 +13,7 @@ from sqlalchemy import text
 from services.orders.access import Carer, Reader
 from services.orders.actors import staff
 from services.orders.addresses.checking import DeliveryAddress
-from services.orders.customers import contacts, lists, one, profile, timeline
+from services.orders.customers import contacts, lists, numbers, one, profile, timeline
 from services.orders.customers.access import ensure_sees, lock
 from services.orders.customers.contacts import ContactBody
 from services.orders.customers.lists import CustomerPage, Filters
@@ -244,6 +244,7 @@ async def replace_contact(
     """Changes a person. Numbers that are left out stay the customer's own."""
     phones = contacts.canonical(contact.phones)
     async with runtime.db.transaction() as session:
+        await numbers.lock_phones(session, customer_id)
         await contacts.take(session, customer_id, phones)
         customer = await lock(session, customer_id, who, version=version)
         edited = await contacts.replace(session, customer, contact_id, contact, phones, staff(who), now=clock())
@@ -262,6 +263,7 @@ async def drop_contact(
 ) -> Versioned:
     """Takes a person away; their numbers stay the customer's own, because calls were made to them."""
     async with runtime.db.transaction() as session:
+        await numbers.lock_phones(session, customer_id)
         customer = await lock(session, customer_id, who, version=version)
         edited = await contacts.replace(session, customer, contact_id, None, {}, staff(who), now=clock())
     return _versioned(response, customer_id, edited)

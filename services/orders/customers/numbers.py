@@ -135,9 +135,14 @@ async def renumber(
 async def lock_customers_of(session: Session, *customers: UUID) -> None:
     """Locks everything of these customers, for a merge by hand: numbers, then all their orders, then they themselves."""
     await session.execute(_ONE_MERGE)
-    for statement in (_LOCK_PHONES, _LOCK_ORDERS):
-        await session.execute(statement, {"customers": list(customers)})
+    await lock_phones(session, *customers)
+    await session.execute(_LOCK_ORDERS, {"customers": list(customers)})
     await lock_rows(session, *customers)
+
+
+async def lock_phones(session: Session, *customers: UUID) -> None:
+    """Locks the numbers of customers, before anything else of theirs."""
+    await session.execute(_LOCK_PHONES, {"customers": list(customers)})
 
 
 async def lock_rows(session: Session, *customers: UUID) -> None:
