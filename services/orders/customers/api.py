@@ -92,7 +92,9 @@ async def list_customers(
     who: Reader,
     runtime: RuntimeDep,
     clock: ClockDep,
-    text: Annotated[str, Query(description="beginnings of words of a name, without accents", max_length=100)] = "",
+    text: Annotated[
+        str, Query(description="words of a name, accents or not; the last may be a beginning", max_length=100)
+    ] = "",
     phone: Annotated[str, Query(description="whole number, however it is written", max_length=40)] = "",
     tag_ids: Annotated[list[UUID] | None, Query(alias="tag", description="all of them", max_length=10)] = None,
     field: Annotated[
