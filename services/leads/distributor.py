@@ -77,7 +77,7 @@ async def serve(
     """One round of each pool's backlog, in the caller's transaction, with its facts in the outbox."""
     decided = await rounds.decide(connection, pools, now=now)
     owned = await rounds.record(connection, decided)
-    await write_outbox(connection, [events.assigned(fact) for fact in owned])
+    await write_outbox(connection, [events.assigned(fact) for fact in owned], new=True)
     return decided
 
 

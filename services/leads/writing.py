@@ -72,6 +72,7 @@ _WRITERS: Final[dict[str, Callable[[Sequence[Any]], list[str]]]] = {
     "jsonb": _texts,
     "timestamptz": _times,
     "integer": _numbers,
+    "bigint": _numbers,
     "boolean": _booleans,
     "bytea": _bytes,
 }
@@ -114,5 +115,7 @@ class Table:
 
 
 def array(texts: Sequence[str]) -> str:
-    """Texts without signs that mean something in an array, such as numbers and ids, as PostgreSQL's text of an array."""
-    return "{" + ",".join(texts) + "}"
+    """Texts as PostgreSQL's text of an array of them."""
+    if not texts:
+        return "{}"
+    return "{" + ",".join(['"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts]) + "}"

@@ -68,9 +68,9 @@ def test_a_duplicate_is_told_as_its_model_says(origin: Origin, candidate: Candid
 
 
 @pytest.mark.parametrize("previous", [None, UUID(int=5)])
-def test_an_owner_is_told_as_its_model_says(previous: UUID | None) -> None:
-    fact = events.Assigned(
-        UUID(int=7), 2, UUID(int=9), "NV001", "Sale 1", datetime.now(UTC), "distribution", previous_owner_id=previous
-    )
+@pytest.mark.parametrize("until", [None, datetime(2026, 12, 1, tzinfo=timezone(timedelta(hours=7)))])
+def test_an_owner_is_told_as_its_model_says(previous: UUID | None, until: datetime | None) -> None:
+    at = datetime.now(UTC)
+    fact = events.Assigned(UUID(int=7), 2, UUID(int=9), "NV001", "Sale 1", at, "distribution", previous, until)
 
     as_its_model_writes(events.assigned(fact))

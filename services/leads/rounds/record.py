@@ -10,7 +10,7 @@ from uuid import UUID
 from services.leads.consent import requests
 from services.leads.driver import Connection
 from services.leads.events import Assigned, Released
-from services.leads.rounds.model import NO_TOPIC, Decided, Fresh, Release
+from services.leads.rounds.model import Decided, Fresh, Release
 from services.leads.writing import Table, array
 
 _RECORD: Final = """
@@ -38,16 +38,25 @@ UPDATE leads SET owner_id = o.owner_id, assignment = leads.assignment + 1, pool_
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS o (lead_id, owner_id, pool_id) WHERE leads.id = o.lead_id
 RETURNING leads.id, leads.assignment
 """
-_ASSIGNMENTS: Final = """
-INSERT INTO assignments (lead_id, assignment, owner_id, previous_owner_id, cause, at, by, reason, pool_id, round,
-    position, sticky_id, excluded, topic)
-SELECT lead_id, assignment, owner_id, previous, cause, $1, $17, reason, pool_id, round, position, sticky,
-    string_to_array(excluded, ' ')::uuid[], CASE WHEN asked THEN ARRAY[channel, product, page] END
-FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::uuid[], $9::bigint[],
-    $10::integer[], $11::uuid[], $12::text[], $13::boolean[], $14::text[], $15::text[], $16::text[])
-    AS a (lead_id, assignment, owner_id, previous, cause, reason, pool_id, round, position, sticky, excluded, asked,
-    channel, product, page)
-"""
+_ASSIGNMENTS: Final = Table(
+    "assignments",
+    {
+        "lead_id": "uuid",
+        "assignment": "integer",
+        "owner_id": "uuid",
+        "previous_owner_id": "uuid",
+        "cause": "text",
+        "at": "timestamptz",
+        "by": "text",
+        "reason": "text",
+        "pool_id": "uuid",
+        "round": "bigint",
+        "position": "integer",
+        "sticky_id": "uuid",
+        "excluded": "uuid[]",
+        "topic": "text[]",
+    },
+)
 _DISOWN: Final = """
 UPDATE leads SET owner_id = NULL, assignment = assignment + 1, archived_at = NULL,
     floating_since = CASE WHEN r.cause = 'floating_pool' THEN $1::timestamptz END
@@ -133,34 +142,26 @@ async def record(
 
 
 async def _write_decisions(connection: Connection, decided: Decided, assigned: Sequence[Assigned], by: str) -> None:
-    if not assigned:
-        return
-    await connection.execute(
-        _ASSIGNMENTS,
-        decided.at,
-        *_columns(
-            [
-                (
-                    done.lead_id,
-                    done.assignment,
-                    done.owner_id,
-                    done.previous_owner_id,
-                    done.cause,
-                    placed.reason,
-                    placed.pool_id,
-                    placed.round,
-                    placed.position,
-                    placed.decision.waiting.sticky_id,
-                    " ".join(map(str, placed.decision.waiting.excluded)),
-                    placed.decision.waiting.topic is not None,
-                    *(placed.decision.waiting.topic or NO_TOPIC),
-                )
-                for placed, done in zip(decided.placed, assigned, strict=True)
-            ],
-            15,
-        ),
-        by,
-    )
+    rows = [
+        (
+            done.lead_id,
+            done.assignment,
+            done.owner_id,
+            done.previous_owner_id,
+            done.cause,
+            decided.at,
+            by,
+            placed.reason,
+            placed.pool_id,
+            placed.round,
+            placed.position,
+            placed.decision.waiting.sticky_id,
+            array([str(one) for one in placed.decision.waiting.excluded]),
+            None if placed.decision.waiting.topic is None else array(placed.decision.waiting.topic),
+        )
+        for placed, done in zip(decided.placed, assigned, strict=True)
+    ]
+    await _ASSIGNMENTS.insert(connection, rows)
 
 
 async def release(connection: Connection, leads: Sequence[Release], *, at: datetime, by: str = "") -> list[Released]:
