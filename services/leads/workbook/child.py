@@ -89,6 +89,11 @@ def as_text(cell: Cell) -> str:
     return str(cell)
 
 
+def _holds(cell: Cell) -> bool:
+    """Whether there is anything in a cell."""
+    return not isinstance(cell, str) or bool(cell.strip())
+
+
 def first_rows(sheet: Sheet) -> list[list[str]]:
     return [[as_text(cell) for cell in cells] for _, cells in islice(sheet.rows(), HEADER_ROWS)]
 
@@ -123,15 +128,15 @@ def survey(sheet: Sheet, header_row: int) -> Survey:
     for number, cells in sheet.rows():
         if number < header_row:
             continue
-        filled = [index for index, cell in enumerate(cells) if cell != "" and as_text(cell)]
-        used.update(filled)
+        if len(used) < len(cells):
+            used.update(index for index, cell in enumerate(cells) if index not in used and _holds(cell))
         if len(used) > MAX_COLUMNS:
             raise Refused("too-many-columns", columns=len(used), limit=MAX_COLUMNS)
-        if sum(len(cell) for cell in cells if isinstance(cell, str)) > MAX_ROW_CHARACTERS:
+        if sum([len(cell) for cell in cells if isinstance(cell, str)]) > MAX_ROW_CHARACTERS:
             raise Refused("row-too-long", row=number, limit=MAX_ROW_CHARACTERS)
         if number == header_row:
             header = [as_text(cell) for cell in cells]
-        elif filled:
+        elif any(map(_holds, cells)):
             row_count += 1
     return Survey(header_row, name_columns(header, used), row_count)
 
@@ -144,7 +149,8 @@ def send_rows(pipe: BinaryIO, sheet: Sheet, surveyed: Survey, *, chunk_rows: int
     for number, cells in sheet.rows():
         if number <= surveyed.header_row:
             continue
-        texts = [as_text(cells[index]) for index in indexes]
+        # Nearly all cells are texts; a call for each would take as long as the parser.
+        texts = [cell.strip() if type(cell := cells[index]) is str else as_text(cell) for index in indexes]
         length = sum(map(len, texts))
         if not length:
             continue
