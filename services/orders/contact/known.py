@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,9 +23,9 @@ _ACTS: Final = """(
 SELECT jsonb_agg(jsonb_build_object('at', c.at, 'purpose', c.purpose, 'act', c.act, 'id', c.id, 'text', c.text, 'page', c.page))
 FROM consents c WHERE c.phone = {phone} AND c.how NOT IN ('refusal', 'refusal_over'))"""
 
-_OF_ORDER: Final = text(
+_OF_ORDERS: Final = text(
     f"""
-SELECT o.asked_to_be_called, o.cohort_at, o.consent_text, o.consent_page,
+SELECT o.id AS order_id, o.asked_to_be_called, o.cohort_at, o.consent_text, o.consent_page,
     greatest(c.do_not_call_at, {SINCE}) AS do_not_call_at, {LISTED_MESSAGES} AS no_messages_at,
     (SELECT max(at) FROM assignments WHERE order_id = o.id AND cause = 'claim') AS claimed_at,
     CASE WHEN l.kind = 'final' THEN o.level_since ELSE k.archived_at END AS care_ended_at,
@@ -44,7 +45,7 @@ SELECT o.asked_to_be_called, o.cohort_at, o.consent_text, o.consent_page,
 FROM orders o JOIN customers c ON c.id = o.customer_id JOIN levels l ON l.code = o.level
 LEFT JOIN care k ON k.order_id = o.id
 LEFT JOIN process_versions p ON p.key = k.process AND p.version = k.process_version
-WHERE o.id = :id
+WHERE o.id = ANY(CAST(:ids AS uuid[]))
 """
 )
 _OF_NUMBER: Final = text(
@@ -94,10 +95,19 @@ class Standing:
 
 async def of_order(session: ReadSession, order_id: UUID, *, now: datetime) -> Standing:
     """What holds of the number of an order, about that order."""
-    row = (await session.execute(_OF_ORDER, {"id": order_id, "now": now, "ends_after": ENDS_AFTER})).one()
+    return (await of_orders(session, [order_id], now=now))[order_id]
+
+
+async def of_orders(session: ReadSession, ids: Sequence[UUID], *, now: datetime) -> dict[UUID, Standing]:
+    """The same of many orders; those that do not exist are left out."""
+    rows = await session.execute(_OF_ORDERS, {"ids": list(ids), "now": now, "ends_after": ENDS_AFTER})
+    return {row.order_id: _of_order(row) for row in rows}
+
+
+def _of_order(row: Any) -> Standing:
     asked = _ASKED.validate_python(row.asked or ())
     if row.asked_to_be_called:
-        left = Asked(at=row.cohort_at, how="left_number", id=order_id, text=row.consent_text, page=row.consent_page)
+        left = Asked(at=row.cohort_at, how="left_number", id=row.order_id, text=row.consent_text, page=row.consent_page)
         asked = (left, *asked)
     known = Known(
         asked=asked,

@@ -18,9 +18,11 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.orders.care.gate import window_name
+from services.orders.care.grounds import Ground
 from services.orders.care.process import CareProcess
 from services.orders.care.processes import Processes
 from services.orders.care.reading import lock_care
+from services.orders.contact import known
 from services.orders.promises.claim import TaskClosed
 from services.orders.promises.live import tasks_changed
 from services.orders.record import Order
@@ -147,7 +149,9 @@ async def snooze(
         care = await lock_care(session, order.id)
         assert care is not None  # it made the task
         process = await processes.get(session, care.process, care.process_version, now=now)
-        _check_hours(process, order, task, until=until, zone=zone, now=now)
+        ground = (await known.of_order(session, order.id, now=now)).ground(by=task.kind, at=now)
+        asked = isinstance(ground, Ground) and ground.asked
+        _check_hours(process, task, asked=asked, until=until, zone=zone, now=now)
     values = {"id": task.id, "by_id": who.account_id, "by_code": who.code, "at": now, "until": until}
     await session.execute(_SNOOZE, {**values, "snooze_id": uuid7(), "reason": wanted.reason})
     snoozed = TaskSnoozed(
@@ -189,9 +193,9 @@ def _check(
 
 
 def _check_hours(
-    process: CareProcess, order: Order, task: Any, *, until: datetime, zone: ZoneInfo, now: datetime
+    process: CareProcess, task: Any, *, asked: bool, until: datetime, zone: ZoneInfo, now: datetime
 ) -> None:
-    calendar = process.calendar(window_name(process, task=task.kind, asked=order.asked_to_be_called))
+    calendar = process.calendar(window_name(process, task=task.kind, asked=asked))
     if calendar.is_open(until):
         return
     since = max(now, task.shown_at)  # inside the hours, as every task is due in them

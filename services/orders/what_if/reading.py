@@ -110,7 +110,7 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
     tasks = await _by_order(session, _TASKS, ids)
     undone = set((await session.execute(_UNDONE, {"ids": ids})).scalars())
     # As the gate itself reads them, order by order: a few milliseconds each, in a run that nobody waits for.
-    standing = {order.id: await known.of_order(session, order.id, now=now) for order in found}
+    standing = await known.of_orders(session, [order.id for order in found], now=now)
     cases = []
     for order in found:
         decided = _Decided(effects[order.id])
