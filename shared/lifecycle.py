@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from shared.telemetry import logger
 
@@ -16,6 +16,9 @@ RESTART_FIRST: Final = 0.2
 RESTART_MAX: Final = 5.0
 STOP_WITHIN: Final = 6.0
 """Seconds for everything to end after SIGTERM; below the supervisor's and Kubernetes' patience."""
+
+CANCEL_AGAIN: Final = 5.0
+"""Seconds that a task has for its clean end before it is taken for one that did not hear of it."""
 
 COLLECT_AFTER: Final = 50_000
 """New containers after which the garbage collector looks at them; Python's 700 means a thousand looks for one batch."""
@@ -46,6 +49,22 @@ async def until_set(event: asyncio.Event, *, at_most: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels tasks, again and again if need be, and returns when all have ended.
+
+    One cancellation may get lost in a library: before Python 3.12 `asyncio.wait_for` forgets one that comes in the same
+    turn as what it waits for, and a NATS client that tries to connect then goes on trying for ever.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        ended, left = await asyncio.wait(left, timeout=CANCEL_AGAIN)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # its own affair: whoever ends it has no use for it
 
 
 async def keep_running(name: str, part: Part) -> None:

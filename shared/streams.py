@@ -38,7 +38,7 @@ from shared import bus
 from shared.auth import Principal, PrincipalDep
 from shared.db import Database, ReadSession, is_unavailable
 from shared.errors import Problem
-from shared.lifecycle import keep_running
+from shared.lifecycle import end, keep_running
 from shared.telemetry import logger
 
 log = logger(__name__)
@@ -120,10 +120,8 @@ class Hints:
             yield
         finally:
             if self._connecting is not None:
-                self._connecting.cancel()
-                await asyncio.gather(self._connecting, return_exceptions=True)
-            for telling in self._telling:
-                telling.cancel()
+                await end(self._connecting)
+            await end(*self._telling)
             if self._client is not None:
                 try:
                     await asyncio.wait_for(self._client.close(), timeout=2)

@@ -25,6 +25,7 @@ from shared.contracts import permissions
 from shared.contracts.base import Contract
 from shared.contracts.events.base import EventType
 from shared.db import Database
+from shared.lifecycle import end
 from shared.outbox import emit
 from shared.service import Runtime, Service
 from shared.settings import Settings
@@ -169,10 +170,7 @@ class Running:
 
     async def stop(self, *roles: str) -> None:
         """Ends roles; without names, all."""
-        tasks = [self.roles.pop(role) for role in (roles or tuple(self.roles))]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*(self.roles.pop(role) for role in (roles or tuple(self.roles))))
 
     async def receive(
         self, event_type: EventType, data: Contract, *, subject: UUID | str, event_id: UUID | None = None

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from shared.lifecycle import until_set
+from shared import bus, lifecycle
+from shared.lifecycle import end, until_set
 
 
 @pytest.mark.parametrize("turns", range(4))
@@ -31,3 +32,35 @@ async def test_nothing_set_is_waited_for_no_longer_than_told() -> None:
     event = asyncio.Event()
     await until_set(event, at_most=0.01)
     assert not event.is_set()
+
+
+async def test_what_forgets_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "CANCEL_AGAIN", 0.01)
+    forgotten = 0
+
+    async def forgets() -> None:
+        nonlocal forgotten
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                forgotten += 1
+                if forgotten == 3:
+                    raise
+
+    task = asyncio.create_task(forgets())
+    await asyncio.sleep(0)
+    await end(task)
+    assert (task.cancelled(), forgotten) == (True, 3)
+
+
+async def test_a_client_that_tries_to_connect_to_nobody_ends_whenever_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lifecycle, "CANCEL_AGAIN", 0.05)
+    for turns in range(40):
+        task = asyncio.create_task(bus.connect("nats://127.0.0.1:9", name="nobody"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await end(task)
+        assert task.cancelled()
