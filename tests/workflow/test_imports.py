@@ -85,7 +85,8 @@ async def desk(databases: Databases, nats: Nats, skipping: WorkflowEnvironment) 
         yield Desk(leads, orders, await leads.client(), skipping)
 
 
-async def test_an_import_runs_in_turns_and_says_how_far_it_is(desk: Desk) -> None:
+async def test_an_import_runs_in_turns_and_says_how_far_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.leads.imports.turn.TURN_ROWS", 5_000)
     desk.leads.start("activities")
     made = (await upload(desk.client, numbers(11_000))).json()
     assert await result(await desk.started(made["id"])) == "done"
@@ -94,7 +95,7 @@ async def test_an_import_runs_in_turns_and_says_how_far_it_is(desk: Desk) -> Non
     assert done["message"].startswith("Đã nhập xong: 11.000/11.000 dòng (11.000 số mới, 0 trùng, 0 bị loại)")
     turns = [event async for event in desk.workflow(made["id"]).fetch_history_events()]
     started = [event for event in turns if event.HasField("activity_task_scheduled_event_attributes")]
-    assert 1 < len(started) <= 3, "on a busy machine a turn may be tried twice, and then does more"
+    assert len(started) > 1
     await keep(desk.workflow(made["id"]), "import-done")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from services.leads.phone import problems
@@ -172,16 +173,21 @@ def explain(text: str) -> Explanation:
             )
             for phone in reading.phones
         ),
-        ignored=tuple(_in_order(text, [*_unread(reading), *_short(text, reading)])),
+        ignored=tuple(one for _, one in sorted([*_unread(text, reading), *_short(text, reading)], key=itemgetter(0))),
         problem=reading.problem,
     )
 
 
-def _unread(reading: PhoneReading) -> Iterable[Ignored]:
-    return (Ignored(part.typed, part.problem) for part in reading.unread)
+def _unread(text: str, reading: PhoneReading) -> Iterable[tuple[int, Ignored]]:
+    """Each with its place in the text; they come in its order."""
+    at = 0
+    for part in reading.unread:
+        at = max(at, text.find(part.typed, at))
+        yield at, Ignored(part.typed, part.problem)
+        at += len(part.typed)
 
 
-def _short(text: str, reading: PhoneReading) -> Iterable[Ignored]:
+def _short(text: str, reading: PhoneReading) -> Iterable[tuple[int, Ignored]]:
     """What intake passes over without a word because it is too short for a number: '250k', '2 hộp', '17h30'."""
     if len(text.strip()) > MAX_TEXT:
         return
@@ -189,11 +195,7 @@ def _short(text: str, reading: PhoneReading) -> Iterable[Ignored]:
     for typed in (*(phone.typed for phone in reading.phones), *(part.typed for part in reading.unread)):
         rest = rest.replace(typed, "\n" * len(typed), 1)
     for match in _DIGITS.finditer(rest):
-        yield Ignored(match[0].rstrip(_SIGNS), problems.TOO_SHORT)
-
-
-def _in_order(text: str, ignored: Iterable[Ignored]) -> list[Ignored]:
-    return sorted(ignored, key=lambda one: text.find(one.typed))
+        yield match.start(), Ignored(match[0].rstrip(_SIGNS), problems.TOO_SHORT)
 
 
 def _whose(e164: str, kind: PhoneKind) -> str:
