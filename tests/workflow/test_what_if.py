@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from tests.harness import eventually
+from tests.harness import eventually, result
 from tests.workflow.recording import keep
 from tests.workflow.world import World
 
@@ -49,9 +49,9 @@ async def test_ten_whole_histories_on_the_server_agree_with_the_pure_process(wor
         order = await world.shop.order(order_id, by=world.shop.admin)
         if order["level"]["code"].startswith("L1") and order["care"]["is_open"] and order["owner_id"]:
             owner = next(each for each in (world.shop.sale, world.shop.colleague) if str(each.id) == order["owner_id"])
-            result = random.choice(RESULTS)
-            fields = {"reason": "giá cao"} if result == "not_buying" else {}
-            await world.shop.call(order_id, result, by=owner, **fields)
+            heard = random.choice(RESULTS)
+            fields = {"reason": "giá cao"} if heard == "not_buying" else {}
+            await world.shop.call(order_id, heard, by=owner, **fields)
         elif random.random() < 0.5:
             await world.shop.came_again(order_id)
         for request in await world.requests(order_id):
