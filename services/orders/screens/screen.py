@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
+from services.orders.access import VISIBLE, viewer
 from services.orders.care.processes import Processes
 from services.orders.contact import answer
 from services.orders.contact.api import MayContact, contact_view
@@ -64,9 +65,9 @@ class OtherOrder(BaseModel):
     level_vi: str
     level_en: str
     owner_code: str
-    product: str
+    product: str | None = Field(description="null: you may not open it")
     arrived_at: datetime
-    total: Dong
+    total: Dong | None = Field(description="null: you may not open it")
 
 
 class Screen(BaseModel):
@@ -100,8 +101,9 @@ WHERE p.order_id = :id AND p.voided_at IS NULL ORDER BY p.due_at DESC, p.id DESC
 """
 )
 _OTHERS: Final = text(
-    """
-SELECT o.id, o.code, o.level, l.vi AS level_vi, l.en AS level_en, o.owner_code, o.product, o.cohort_at AS arrived_at, o.total
+    f"""
+SELECT o.id, o.code, o.level, l.vi AS level_vi, l.en AS level_en, o.owner_code, o.cohort_at AS arrived_at,
+    CASE WHEN {VISIBLE} THEN o.product END AS product, CASE WHEN {VISIBLE} THEN o.total END AS total
 FROM orders o JOIN levels l ON l.code = o.level
 WHERE o.customer_id = :customer AND o.id <> :id ORDER BY o.id DESC LIMIT :limit
 """
@@ -135,7 +137,9 @@ async def read_screen(
     if "timeline" in placed:
         screen.timeline = await timeline.page(session, order_id, limit=TIMELINE_SHOWN, after=None)
     if "other_orders" in placed:
-        rows = await session.execute(_OTHERS, {"customer": customer_id, "id": order_id, "limit": ORDERS_SHOWN})
+        rows = await session.execute(
+            _OTHERS, {"customer": customer_id, "id": order_id, "limit": ORDERS_SHOWN, **viewer(who)}
+        )
         screen.other_orders = [OtherOrder.model_validate(dict(row._mapping)) for row in rows]
     if "duplicates" in placed:
         screen.duplicates = await duplicates.hints(session, customer_id, who=who, now=now)

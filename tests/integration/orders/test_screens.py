@@ -86,6 +86,11 @@ async def test_other_orders_of_the_customer_are_told_with_whose_they_are(shop: S
     assert [(other["id"], other["level"], other["owner_code"]) for other in shown["other_orders"]] == [
         (str(first), "L1.5", "NV01")
     ]
+    assert [(other["product"], other["total"]) for other in shown["other_orders"]] == [(None, None)], (
+        "not theirs to open"
+    )
+    (opened,) = (await screen(shop, second, by=shop.manager))["other_orders"]
+    assert (opened["product"], opened["total"]) != (None, None)
 
 
 @pytest.mark.parametrize(
