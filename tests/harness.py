@@ -134,7 +134,7 @@ class Running:
     runtime: Runtime[Any]
     app: FastAPI
     url: str
-    roles: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    roles: dict[str, list[asyncio.Task[None]]] = field(default_factory=dict)
     _clients: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
@@ -158,20 +158,21 @@ class Running:
         return await self._clients.enter_async_context(client)
 
     def start(self, *roles: str) -> None:
-        """Starts roles (relay, consumer, activities) as tasks of the test."""
+        """Starts roles (relay, consumer, activities) as tasks of the test, each with its further parts."""
         makers = {
             "relay": service_module._relay,
             "consumer": service_module._consumer,
             "activities": service_module._activities,
         }
         for role in roles:
-            self.roles[role] = asyncio.create_task(makers[role](self.service, self.runtime)())  # type: ignore[arg-type]  # a Part returns a coroutine
-            for name, make in self.service.background.get(role, {}).items():
-                self.roles[name] = asyncio.create_task(make(self.runtime)())  # type: ignore[arg-type]  # the same
+            assert role not in self.roles, f"{role} runs already"
+            further = self.service.background.get(role, {}).values()
+            parts = [makers[role](self.service, self.runtime), *(make(self.runtime) for make in further)]
+            self.roles[role] = [asyncio.create_task(part()) for part in parts]  # type: ignore[arg-type]  # a Part returns a coroutine
 
     async def stop(self, *roles: str) -> None:
-        """Ends roles; without names, all."""
-        await end(*(self.roles.pop(role) for role in (roles or tuple(self.roles))))
+        """Ends roles with their further parts; without names, all."""
+        await end(*(task for role in (roles or tuple(self.roles)) for task in self.roles.pop(role)))
 
     async def receive(
         self, event_type: EventType, data: Contract, *, subject: UUID | str, event_id: UUID | None = None

@@ -169,6 +169,8 @@ async def _write(context: Context, leased: list[asyncpg.Record], answers: _Answe
     """The batch's answers, and the end of its leases, in one transaction."""
     now = context.now()
     async with work(context.db) as current:
+        # All at once and in one order, like everybody who writes several: a second helping out of order would deadlock.
+        await current.connection.execute(_LOCK, [row["id"] for row in leased])
         told = [Fact(shipment_id, "poll", now, report) for shipment_id, report in answers.reports.items()]
         await facts.apply(current, told, now=now, pace=context.pace)
         if answers.missing:
@@ -215,6 +217,7 @@ UPDATE shipments SET claimed_until = $3 WHERE id IN (
 )
 RETURNING id, waybill
 """
+_LOCK: Final = "SELECT FROM shipments WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 _MISSING: Final = """
 UPDATE shipments SET attention = array_append(array_remove(attention, $2), $2), next_poll_at = $3, claimed_until = NULL,
     unchanged_polls = unchanged_polls + 1, updated_at = now()

@@ -73,7 +73,7 @@ class Floor:
         await self._workers.enter_async_context(build_worker(self.temporal))
 
     async def go(self) -> None:
-        await self.shop.service.stop("relay", "activities", *self.shop.service.service.background.get("relay", {}))
+        await self.shop.service.stop("relay", "activities")
         await self._workers.aclose()
         await self.nats.stop()
 

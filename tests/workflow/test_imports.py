@@ -60,7 +60,7 @@ class Desk:
         id = f"test/{import_id}{suffix}"
         outcome: str = await self.env.client.execute_workflow(ref.name, arg, id=id, task_queue=WORKFLOW_QUEUE)
         await keep(self.env.client.get_workflow_handle(id), f"import{suffix.replace('/', '-')}-continued")
-        await self.leads.stop("activities", "raw_replays")
+        await self.leads.stop("activities")
         return outcome
 
     async def in_state(self, import_id: str, state: str) -> dict[str, Any]:

@@ -230,7 +230,7 @@ async def test_the_distributor_does_as_a_background_part_what_it_does_step_by_st
     await pool(client, people)
     lead = await post(client, "0912345678")
     holder = await owner_of(client, lead)
-    leads.roles["distributor"] = asyncio.create_task(Distributor(leads.db).run())
+    leads.roles["distributor"] = [asyncio.create_task(Distributor(leads.db).run())]
 
     await leads.receive(REASSIGNMENT_REQUESTED, reassignment(lead, 1), subject=lead["id"])
 

@@ -108,7 +108,7 @@ async def test_a_new_day_renews_the_quota_and_serves_what_waits_at_midnight(lead
     assert not await distributor.step(), "before midnight there is nobody"
     assert await owner_of(client, second) is None
 
-    leads.roles["distributor"] = asyncio.create_task(distributor.run())
+    leads.roles["distributor"] = [asyncio.create_task(distributor.run())]
 
     async def served() -> bool:
         return await owner_of(client, second) == "NV001"
@@ -171,7 +171,7 @@ async def test_somebody_paused_gets_nothing_until_the_pause_ends_and_then_at_onc
     assert await owner_of(client, lead) is None
     assert "NV001 (đang tạm nghỉ nhận số)" in await sentence(client, lead)
 
-    leads.roles["distributor"] = asyncio.create_task(Distributor(leads.db, pause=NEVER).run())
+    leads.roles["distributor"] = [asyncio.create_task(Distributor(leads.db, pause=NEVER).run())]
 
     async def served() -> bool:
         return await owner_of(client, lead) == "NV001"
@@ -265,7 +265,7 @@ async def test_a_lead_that_leaves_care_makes_room_at_once(leads: Running) -> Non
     people = await hire(leads, "NV001")
     await pool(client, people, capacity=1)
     first, second = [await post(client, f"09123456{place:02}") for place in range(2)]
-    leads.roles["distributor"] = asyncio.create_task(Distributor(leads.db, pause=NEVER).run())
+    leads.roles["distributor"] = [asyncio.create_task(Distributor(leads.db, pause=NEVER).run())]
 
     await leads.receive(LEVEL_CHANGED, level(first, "L1.5"), subject=first["id"])
 
@@ -285,7 +285,7 @@ async def test_outside_their_shift_people_get_nothing_and_at_its_start_what_wait
     assert [await owner_of(client, lead) for lead in made] == [None] * 3
     assert "NV001 (ngoài ca)" in await sentence(client, made[0])
 
-    leads.roles["distributor"] = asyncio.create_task(Distributor(leads.db, pause=NEVER).run())
+    leads.roles["distributor"] = [asyncio.create_task(Distributor(leads.db, pause=NEVER).run())]
 
     async def served() -> bool:
         return await owner_of(client, made[-1]) == "NV001"

@@ -75,7 +75,7 @@ async def test_told_again_it_has_no_second_effect(leads: Running) -> None:
 async def test_the_running_service_does_it_by_itself(leads: Running) -> None:
     client = await leads.client()
     releaser = OvertakenReleaser(leads.db, window=leads.runtime.settings.duplicate_window)
-    leads.roles["overtaken"] = asyncio.create_task(releaser.run())
+    leads.roles["overtaken"] = [asyncio.create_task(releaser.run())]
     first = await post(client, "0912345678")
     sent_at = datetime.now(UTC)
     after = await post(client, "0912345678")

@@ -6,9 +6,16 @@ import asyncio
 import time
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from deploy.local.ghtk import Faults, Status
 from services.shipping import polling, schedule
+from services.shipping.carriers.base import Report
+from tests.harness import eventually
 from tests.integration.shipping.support import Shop
+
+HOLD = "SELECT FROM shipments WHERE id = $1 FOR UPDATE"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def calls(shop: Shop) -> int:
@@ -110,6 +117,27 @@ async def test_a_parcel_that_the_carrier_does_not_know_is_raised(shop: Shop) -> 
     await shop.poll()
     view = await shop.get(shipment_id)
     assert (view["status"], view["attention"]) == ("accepted", ["missing_at_carrier"])
+
+
+async def test_a_round_locks_its_parcels_in_one_order_with_everybody_else(shop: Shop) -> None:
+    unknown, known = sorted(await shop.ship_many(2))
+    report = Report((await shop.get(known))["waybill"], "", raw_status="2", at=shop.context.now())
+    answers = polling._Answers(reports={known: report}, missing=[unknown])
+    shop.skip(timedelta(days=1))
+    leased = await polling._lease(shop.context, shop.connection_id)
+    other = await asyncpg.connect(shop.running.db.url)
+    try:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(HOLD, unknown)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(polling._write(shop.context, leased, answers))
+            await eventually(lambda: other.fetchval(WAITING), what="the round waits for the parcel that is held")
+            await other.execute(HOLD, known)
+            await transaction.commit()
+    finally:
+        await other.close()
+    assert [(await shop.get(each))["attention"] for each in (unknown, known)] == [["missing_at_carrier"], []]
 
 
 async def test_a_carrier_s_table_that_contradicts_its_own_reports_is_raised(shop: Shop) -> None:
