@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import asyncpg
 import sqlalchemy as sa
 from alembic import command, op
 from alembic.config import Config
+
+from shared.db import Database
 
 MESSAGING = """
 CREATE TABLE outbox (
@@ -131,10 +135,27 @@ def upgrade(migrations: Path, url: str) -> None:
     command.upgrade(config, "head")
 
 
+def include(load: Callable[[Database], Awaitable[None]], url: str) -> None:
+    """Loads the data that come with a service, which are no part of its schema: what a company has put in their place
+    stays, and databases of tests go without.
+
+    Args:
+        load: does nothing if there are such data already.
+        url: as for `upgrade`.
+    """
+
+    async def main() -> None:
+        db = Database(url, pool_size=1)
+        try:
+            await load(db)
+        finally:
+            await db.close()
+
+    asyncio.run(main())
+
+
 def run_env(url: str, metadata: sa.MetaData) -> None:
     """The body of every service's migrations/env.py: one transaction for each migration, under an advisory lock."""
-    import asyncio
-
     from alembic import context
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool

@@ -54,6 +54,7 @@ class Runtime(Generic[SettingsT]):
 
 
 Reconcile = Callable[[Database, Client], Awaitable[Mapping[str, int]]]
+Included = Callable[[Database], Awaitable[None]]
 Resources = Callable[[Runtime[Any]], AbstractAsyncContextManager[None]]
 
 
@@ -79,6 +80,7 @@ class Service:
         uploads: path prefixes that take large bodies.
         epochs_fresh: seconds for which revoked tokens may still pass; 0 asks the database at each request.
         reconcile: compares the database with Temporal and writes nudges for what is missing or behind; returns counts.
+        included: loads the data that come with the program into a database that has none yet; run after migrations.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Service:
     uploads: tuple[str, ...] = ()
     epochs_fresh: float = EPOCHS_FRESH
     reconcile: Reconcile | None = None
+    included: Included | None = None
 
     def all_handlers(self) -> Handlers:
         """Its own handlers and those that keep the staff directory."""
@@ -275,6 +278,8 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> None:
         from shared import migrations  # here: Alembic is 10 MiB, which no other role needs
 
         migrations.upgrade(service.migrations, settings.direct_url)
+        if service.included is not None:
+            migrations.include(service.included, settings.direct_url)
         return
     import uvloop
 

@@ -15,6 +15,7 @@ import httpx
 from services.orders.activities import activities
 from services.orders.addresses.api import UPLOAD
 from services.orders.addresses.api import router as addresses
+from services.orders.addresses.included import load_included
 from services.orders.calendars.api import router as calendars
 from services.orders.calendars.holidays_api import router as holidays
 from services.orders.care.processes import PROCESSES, Processes
@@ -128,5 +129,6 @@ SERVICE = Service(
     handlers=handlers,
     activities=activities,
     reconcile=reconcile,
+    included=load_included,
     resources=resources,
 )

@@ -109,7 +109,9 @@ def test_the_build_gets_the_packages_and_the_locks_and_nothing_else() -> None:
 
     packages = ("deploy", "services", "shared", "workflows")
     assert all(sent(f"{package}/__init__.py") for package in packages)
-    assert all(sent(path) for path in ("pyproject.toml", "README.md"))
+    included = "services/orders/addresses/data/changes_2025.csv.gz"
+    assert (ROOT / included).is_file()
+    assert all(sent(path) for path in ("pyproject.toml", "README.md", included))
     assert all(sent(path) for copied in instructions("COPY") for path in copied.split()[:-1] if path.endswith(".lock"))
     assert not any(sent(path) for path in (".git/config", ".venv/bin/python", ".chot/secrets/key", "tests/conftest.py"))
     assert not sent("deploy/k8s/base/kustomization.yaml")

@@ -120,6 +120,12 @@ async def load(
     return loaded
 
 
+async def is_untouched(session: Session) -> bool:
+    """Whether no list was ever loaded: of neither era is there a ward. Until the transaction ends nobody else loads one."""
+    await session.execute(_LOCK)
+    return not (await session.execute(_ANY_WARD)).scalar_one()
+
+
 async def _write(session: Session, units: Units) -> None:
     rows = []
     for unit in units.units.values():
@@ -177,6 +183,7 @@ _WAS: Final = text(
 WHERE c.new_code = :code ORDER BY u.code
 """
 )
+_ANY_WARD: Final = text("SELECT EXISTS (SELECT 1 FROM address_units WHERE length(code) = 5)")
 _LOADED: Final = text("SELECT EXISTS (SELECT 1 FROM address_units WHERE era = :era AND length(code) = 5)")
 
 
