@@ -76,7 +76,7 @@ async def test_a_service_is_migrated_works_in_every_role_and_stops_in_time(
     pods: Pods, temporal_server: Temporal
 ) -> None:
     (migration,) = (job for job in workloads("dev", "Job") if job.name == f"{SERVICE}-migrate")
-    assert await asyncio.wait_for((await pods.start(migration)).wait(), timeout=60) == 0
+    assert await asyncio.wait_for((await pods.start(migration)).wait(), timeout=180) == 0
 
     deployments = [workload for workload in workloads("dev", "Deployment") if workload.name.startswith(f"{SERVICE}-")]
     assert len(deployments) == 4
@@ -97,7 +97,7 @@ async def test_a_service_is_migrated_works_in_every_role_and_stops_in_time(
         )
         return len(answer.pollers) > 0
 
-    await eventually(ready, within=60, what="every role is ready", every=0.2)
+    await eventually(ready, within=180, what="every role is ready", every=0.2)
     client = await connect(temporal_server)
     await eventually(activities_are_asked_for, what="a worker polls the task queue of the service")
 
