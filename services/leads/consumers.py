@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.leads import history, shifts
+from services.leads import history, level_catalogue, shifts
 from services.leads.changes import merged_orders, overtaken
 from services.leads.changes.merged_orders import MERGED_ORDERS
 from services.leads.changes.overtaken import OVERTAKEN
@@ -23,11 +23,13 @@ from shared.consumer import Event, Handlers, NotYet
 from shared.contracts import levels
 from shared.contracts.events.orders import (
     INTERACTION_LOGGED,
+    LEVEL_CATALOGUE_CHANGED,
     LEVEL_CHANGED,
     ORDER_CLOSED,
     ORDER_MERGED,
     REASSIGNMENT_REQUESTED,
     InteractionLogged,
+    LevelCatalogueChanged,
     LevelChanged,
     OrderClosed,
     OrderMerged,
@@ -100,6 +102,7 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         known = latest.get(change.data.order_id)
         if known is None or known.sequence < change.data.sequence:
             latest[change.data.order_id] = change.data
+    final = await _finals(connection, latest.values())
     # All at once, in one order: those whose level changed, and those of the numbers that a refusal lists.
     await connection.fetch(_LOCK_LEADS, [*latest, *await refusals.others(connection, concerned)])
     await connection.execute(
@@ -107,8 +110,8 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
         list(latest),
         [change.sequence for change in latest.values()],
         [change.to_level for change in latest.values()],
-        [is_in_care(change.to_level, final=change.final) for change in latest.values()],
-        [change.at if levels.is_final(change.to_level, change.final) else None for change in latest.values()],
+        [is_in_care(change.to_level, final=final[change.to_level]) for change in latest.values()],
+        [change.at if final[change.to_level] else None for change in latest.values()],
     )
     if await overtaken.note(connection, [change.data for change in changes]):
         wake_after_commit(session, OVERTAKEN)
@@ -120,9 +123,22 @@ async def on_level_changed(session: Session, changes: Sequence[Event[LevelChange
     told = await refusals.record(connection, [change.data for change in changes], concerned=concerned)
     if await write_outbox(connection, told):
         mark_outbox_written(session)
-    if not all(is_in_care(change.to_level, final=change.final) for change in latest.values()):
+    if not all(is_in_care(change.to_level, final=final[change.to_level]) for change in latest.values()):
         # Somebody may have room now. Pools are locked before leads, whose rows this transaction holds.
         wake_after_commit(session, DISTRIBUTOR)
+
+
+async def _finals(connection: Connection, changes: Iterable[LevelChanged]) -> dict[str, bool]:
+    """Whether the levels reached end an order: as the fact says, or else the catalogue."""
+    said = {change.to_level: change.final for change in changes}
+    known = await level_catalogue.finals(connection, [code for code, told in said.items() if told is None])
+    return {code: levels.is_final(code, known.get(code) if told is None else told) for code, told in said.items()}
+
+
+@handlers.batch(LEVEL_CATALOGUE_CHANGED)
+async def on_catalogue_changed(session: Session, told: Sequence[Event[LevelCatalogueChanged]]) -> None:
+    """What lists, files and sentences call levels from now on."""
+    await level_catalogue.keep(await connection_of(session), [one.data for one in told])
 
 
 @handlers.batch(ORDER_CLOSED)

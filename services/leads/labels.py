@@ -1,4 +1,5 @@
-"""Words for codes, as people read them on the screen and in workbooks (glossary)."""
+"""Words for codes, as people read them on the screen and in workbooks (glossary). Those of levels are data of the company
+(`level_catalogue`)."""
 
 from __future__ import annotations
 
@@ -9,27 +10,6 @@ from shared.errors import Language
 Words = dict[str, tuple[str, str]]
 """Code → Vietnamese, English."""
 
-LEVELS: Final[Words] = {
-    "C3": ("Đơn mới", "New"),
-    "C3.1": ("Đơn trùng", "Duplicate"),
-    "L1": ("Đã lọc trùng", "Clean"),
-    "L1.1": ("Sai số", "Wrong number"),
-    "L1.2": ("Chăm sóc lại", "Care again"),
-    "L1.3": ("Từ chối tiếp xúc", "Refuses contact"),
-    "L1.4": ("Không liên lạc được", "Unreachable"),
-    "L1.5": ("Không mua", "Not buying"),
-    "L1.6": ("Hẹn mua", "Will buy later"),
-    "L5": ("Đã chốt", "Closed"),
-    "L5.3": ("Hủy sau chốt", "Cancelled after closing"),
-    "L7": ("Đã gửi", "Sent"),
-    "L7.1": ("Đang giao", "Out for delivery"),
-    "L7.2": ("Giao không thành công", "Delivery failed"),
-    "L7.3": ("Đã hoàn", "Returned"),
-    "L7.4": ("Hủy sau đăng đơn", "Cancelled after posting"),
-    "L7.5": ("Đang hoàn", "Returning"),
-    "L7.6": ("Thất lạc, hư hỏng", "Lost or damaged"),
-    "L8": ("Giao thành công", "Delivered"),
-}
 CHANNELS: Final[Words] = {
     "landing_page": ("Landing page", "Landing page"),
     "facebook_form": ("Form Facebook", "Facebook lead form"),
@@ -54,5 +34,5 @@ PURPOSES: Final[Words] = {
 
 
 def word(words: Words, code: str, language: Language) -> str:
-    """What people read for a code; a code that a company added stands for itself."""
+    """What people read for a code; one that is not known stands for itself."""
     return words.get(code, (code, code))[0 if language == "vi" else 1]

@@ -11,9 +11,10 @@ from shared.db import ReadSession
 
 _KNOWN: Final = text(
     """
-SELECT p.phone, l.id, l.name, l.level, l.product, l.received_at, l.changed_at, l.owner_id, l.created_by, l.marketer,
-    o.code AS owner_code, w.anchor_id, w.closes_at, coalesce(n.handed_over, false) AS handed_over,
-    coalesce(n.flag, '') AS flag, coalesce(d.kinds, '{}') AS do_not_call, coalesce(c.leads, 0) AS leads
+SELECT p.phone, l.id, l.name, l.level, v.vi AS level_vi, v.en AS level_en, l.product, l.received_at,
+    l.changed_at, l.owner_id, l.created_by, l.marketer, o.code AS owner_code, w.anchor_id, w.closes_at,
+    coalesce(n.handed_over, false) AS handed_over, coalesce(n.flag, '') AS flag, coalesce(d.kinds, '{}') AS do_not_call,
+    coalesce(c.leads, 0) AS leads
 FROM unnest(CAST(:phones AS text[])) WITH ORDINALITY AS p (phone, place)
     LEFT JOIN duplicate_windows n ON n.phone = p.phone AND n.product_group = ''
     LEFT JOIN LATERAL (
@@ -26,6 +27,7 @@ FROM unnest(CAST(:phones AS text[])) WITH ORDINALITY AS p (phone, place)
         FROM leads m WHERE m.phone = p.phone OR (m.other_phones <> '{}' AND m.other_phones && ARRAY[p.phone])
     ) c ON true
     LEFT JOIN leads l ON l.id = coalesce(w.anchor_id, c.latest)
+    LEFT JOIN level_catalogue v ON v.code = l.level
     LEFT JOIN staff_members o ON o.account_id = l.owner_id
     LEFT JOIN LATERAL (
         SELECT array_agg(DISTINCT kind) AS kinds FROM do_not_call

@@ -210,9 +210,14 @@ NOBODY: Final = UUID(int=0)
 """Owner key of an order that nobody holds; a key column cannot be null."""
 
 
-def divides(level: str) -> bool:
-    """Whether reports divide a level by place (rule D14): those in which numbers are cared for."""
-    return levels.main_level(level) == levels.CLEAN and not levels.is_final(level)
+def divides(level: str, final: bool | None = None) -> bool:
+    """Whether reports divide a level by place (rule D14): those in which numbers are cared for.
+
+    Args:
+        final: what the company says of a level of its own. Sums are kept without it, since it may be told after them;
+            who reads them asks with it.
+    """
+    return levels.main_level(level) == levels.CLEAN and not levels.is_final(level, final)
 
 
 def contributions(order: OrderFacts, zone: ZoneInfo) -> Counter[Rollup]:

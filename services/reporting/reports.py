@@ -102,7 +102,7 @@ GROUP BY level HAVING sum(orders) <> 0
     return [
         StatusRow(
             level=level,
-            **lying.get(level, {}),
+            **_divided(lying.get(level, {}), level, said.get(level)),
             main_level=levels.main_level(level),
             final=levels.is_final(level, said.get(level)),
             orders=found[level],
@@ -161,12 +161,17 @@ GROUP BY key, level HAVING ({total}) <> 0
             level=row.level,
             final=levels.is_final(row.level, said.get(row.level)),
             orders=row.orders,
-            **lying.get((row.key, row.level), {}),
+            **_divided(lying.get((row.key, row.level), {}), row.level, said.get(row.level)),
         )
         for row in rows
     ]
     shown = [row for row in found if not (only_open and row.final)]
     return sorted(shown, key=lambda row: (row.key, place(row.level)))
+
+
+def _divided(lying: dict[str, int], level: str, final: bool | None) -> dict[str, int]:
+    """What is shown of a level by place: nobody cares for what has ended, wherever it lay at that moment."""
+    return {place: orders for place, orders in lying.items() if place == MERGED or divides(level, final)}
 
 
 async def _lying_of_cohort(session: ReadSession, scope: Scope, *, first: date, last: date) -> dict[str, dict[str, int]]:

@@ -46,6 +46,7 @@ class Divided(BaseModel):
     to whoever sees everything."""
 
     level: str
+    final: bool = Field(description="whether it ends an order (rule D35)")
     orders: int
     floating: int = Field(default=0, description="of these, in the floating pool (kho thả nổi)")
     archived: int = Field(default=0, description="of these, in the archive (lưu trữ): nobody claimed them in time")
@@ -56,12 +57,11 @@ class Divided(BaseModel):
     @property
     def in_care(self) -> int | None:
         """Of these, with somebody or waiting for somebody (đang chăm); null where a level is no level of care."""
-        return self.orders - self.floating - self.archived if divides(self.level) else None
+        return self.orders - self.floating - self.archived if divides(self.level, self.final) else None
 
 
 class StatusRow(Divided):
     main_level: str
-    final: bool = Field(description="whether it ends an order (rule D35)")
     share: float
 
 
@@ -76,7 +76,6 @@ class IncurredRow(BaseModel):
 
 class RemainingRow(Divided):
     key: str
-    final: bool = Field(description="whether it ends an order (rule D35)")
 
 
 class IdentityRow(BaseModel):

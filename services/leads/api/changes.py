@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.leads.api.dependencies import Corrector, Editor, ExpectedVersion, tag
+from services.leads.api.dependencies import Corrector, Editor, ExpectedVersion, LanguageDep, tag
 from services.leads.api.leads import LeadOut, lead_out, visible
 from services.leads.changes import correct, merge, release, spam
 from services.leads.changes.errors import NothingToChange, PastCare
@@ -25,6 +25,7 @@ from services.leads.state import RuntimeDep
 from services.leads.text import cell
 from shared.auth import Principal
 from shared.db import Session, wake_after_commit
+from shared.errors import Language
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/leads", tags=["corrections"])
@@ -88,7 +89,13 @@ class MergeOut(BaseModel):
 
 @router.patch("/{lead_id}")
 async def correct_lead(
-    lead_id: UUID, body: CorrectionIn, version: ExpectedVersion, who: Editor, runtime: RuntimeDep, response: Response
+    lead_id: UUID,
+    body: CorrectionIn,
+    version: ExpectedVersion,
+    who: Editor,
+    runtime: RuntimeDep,
+    language: LanguageDep,
+    response: Response,
 ) -> CorrectionOut:
     """Corrects a lead that you may see. A new number is checked again: it may make the lead a duplicate of another."""
     async with runtime.db.transaction() as session:
@@ -106,14 +113,14 @@ async def correct_lead(
         )
         mark_outbox_written(session)
         wake_after_commit(session, DISTRIBUTOR)
-        out = await _after(session, who, lead_id)
+        out = await _after(session, who, lead_id, language)
     tag(response, out.version)
     return CorrectionOut(lead=out, left_behind=list(corrected.left_behind))
 
 
 @router.post("/{lead_id}/release-duplicate", status_code=200, response_model=LeadOut)
 async def release_duplicate(
-    lead_id: UUID, body: Because, who: Corrector, once: OnceDep, runtime: RuntimeDep
+    lead_id: UUID, body: Because, who: Corrector, once: OnceDep, runtime: RuntimeDep, language: LanguageDep
 ) -> Response:
     """'Bỏ đánh trùng': the duplicate is a lead of its own (L1) and gets an owner. Releasing it twice changes nothing."""
 
@@ -126,13 +133,15 @@ async def release_duplicate(
             window=runtime.settings.duplicate_window,
         )
         mark_outbox_written(session)
-        return await _after(session, who, lead_id)
+        return await _after(session, who, lead_id, language)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)
 
 
 @router.post("/{lead_id}/merge", status_code=200, response_model=MergeOut)
-async def merge_leads(lead_id: UUID, body: MergeIn, who: Corrector, once: OnceDep, runtime: RuntimeDep) -> Response:
+async def merge_leads(
+    lead_id: UUID, body: MergeIn, who: Corrector, once: OnceDep, runtime: RuntimeDep, language: LanguageDep
+) -> Response:
     """'Gộp đơn': two leads are one person. The older stays, with the numbers of both; the younger is its duplicate."""
 
     async def effect(session: Session) -> MergeOut:
@@ -147,14 +156,16 @@ async def merge_leads(lead_id: UUID, body: MergeIn, who: Corrector, once: OnceDe
         )
         mark_outbox_written(session)
         wake_after_commit(session, DISTRIBUTOR)
-        survivor = await _after(session, who, merged.survivor_id)
+        survivor = await _after(session, who, merged.survivor_id, language)
         return MergeOut(lead=survivor, duplicate_id=merged.duplicate_id)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)
 
 
 @router.post("/{lead_id}/spam", status_code=200, response_model=LeadOut)
-async def mark_spam(lead_id: UUID, body: SpamIn, who: Editor, once: OnceDep, runtime: RuntimeDep) -> Response:
+async def mark_spam(
+    lead_id: UUID, body: SpamIn, who: Editor, once: OnceDep, runtime: RuntimeDep, language: LanguageDep
+) -> Response:
     """'Số rác': fake, a test, or a competitor. It counts against its source, and nobody calls it any more."""
 
     async def effect(session: Session) -> LeadOut:
@@ -170,13 +181,15 @@ async def mark_spam(lead_id: UUID, body: SpamIn, who: Editor, once: OnceDep, run
             raise PastCare(level=level)
         mark_outbox_written(session)
         wake_after_commit(session, DISTRIBUTOR)
-        return await _after(session, who, lead_id)
+        return await _after(session, who, lead_id, language)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)
 
 
 @router.post("/{lead_id}/not-spam", status_code=200, response_model=LeadOut)
-async def unmark_spam(lead_id: UUID, body: Because, who: Corrector, once: OnceDep, runtime: RuntimeDep) -> Response:
+async def unmark_spam(
+    lead_id: UUID, body: Because, who: Corrector, once: OnceDep, runtime: RuntimeDep, language: LanguageDep
+) -> Response:
     """Takes the mark of spam away: the lead is cared for again, by its owner or by somebody new."""
 
     async def effect(session: Session) -> LeadOut:
@@ -188,14 +201,14 @@ async def unmark_spam(lead_id: UUID, body: Because, who: Corrector, once: OnceDe
             window=runtime.settings.duplicate_window,
         )
         mark_outbox_written(session)
-        return await _after(session, who, lead_id)
+        return await _after(session, who, lead_id, language)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)
 
 
-async def _after(session: Session, who: Principal, lead_id: UUID) -> LeadOut:
+async def _after(session: Session, who: Principal, lead_id: UUID, language: Language) -> LeadOut:
     """A lead after somebody who could see it changed it, also if it left their sight by that."""
-    return lead_out(await leads.one(session, leads.EVERYTHING, lead_id), who)
+    return lead_out(await leads.one(session, leads.EVERYTHING, lead_id), who, language)
 
 
 def _by(who: Principal, reason: str) -> By:

@@ -19,7 +19,7 @@ from shared.contracts.permissions import (
     LEADS_READ,
     LEADS_SOURCES,
 )
-from shared.errors import PreconditionFailed, PreconditionRequired
+from shared.errors import Language, PreconditionFailed, PreconditionRequired, language_of
 
 Reader = Annotated[Principal, Depends(require(LEADS_READ))]
 Distributor = Annotated[Principal, Depends(require(LEADS_DISTRIBUTE))]
@@ -30,6 +30,9 @@ Corrector = Annotated[Principal, Depends(require(LEADS_CORRECT))]
 Claimer = Annotated[Principal, Depends(require(LEADS_CLAIM))]
 Exporter = Annotated[Principal, Depends(require(LEADS_EXPORT))]
 ConsentKeeper = Annotated[Principal, Depends(require(LEADS_CONSENT))]
+
+LanguageDep = Annotated[Language, Depends(language_of)]
+"""The language of labels, by Accept-Language."""
 
 Limit = Annotated[int, Query(ge=1, le=200, description="items of a page at most")]
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from services.leads import events
-from services.leads.api.dependencies import Claimer, Distributor, Limit
+from services.leads.api.dependencies import Claimer, Distributor, LanguageDep, Limit
 from services.leads.driver import connection_of
 from services.leads.errors import NotInFloatingPool
 from services.leads.floating import claiming, reading, viewing
@@ -18,6 +18,7 @@ from services.leads.floating.reading import Cursor, Wanted
 from services.leads.state import LeadsRuntime, RuntimeDep
 from services.leads.text import masked, national
 from shared.db import Session
+from shared.errors import Language
 from shared.idempotency import OnceDep
 from shared.outbox import write
 
@@ -38,6 +39,7 @@ class FloatingOut(BaseModel):
     name: str
     product: str
     level: str
+    level_name: str = Field(description="as the company calls it, in the language asked for")
     channel: str
     campaign: str
     landing_page: str
@@ -98,6 +100,7 @@ class ViewPage(BaseModel):
 async def list_floating(
     who: Claimer,
     runtime: RuntimeDep,
+    language: LanguageDep,
     limit: Limit = 50,
     after: Annotated[str | None, Query(max_length=80)] = None,
     product: Annotated[list[str] | None, Query(description="repeat it for several")] = None,
@@ -114,7 +117,7 @@ async def list_floating(
     rows = await reading.page(
         await runtime.db.driver(), wanted, after=place, limit=limit, now=datetime.now(UTC), stay=stay
     )
-    items = [FloatingOut.model_validate(_values(row, who.account_id, runtime)) for row in rows]
+    items = [FloatingOut.model_validate(_values(row, who.account_id, runtime, language)) for row in rows]
     last = Cursor(rows[-1]["floating_since"], rows[-1]["id"]) if len(rows) == limit else None
     return FloatingPage(items=items, next=str(last) if last else None)
 
@@ -128,7 +131,7 @@ async def my_standing(who: Claimer, runtime: RuntimeDep) -> StandingOut:
 
 
 @router.post("/{lead_id}/view", status_code=200)
-async def view_number(lead_id: UUID, who: Claimer, runtime: RuntimeDep) -> FloatingDetail:
+async def view_number(lead_id: UUID, who: Claimer, runtime: RuntimeDep, language: LanguageDep) -> FloatingDetail:
     """Opens one number for you alone, for some minutes. Ask again to go on looking; leave with DELETE. Every look is kept.
 
     While somebody else looks at it the answer is 409 with their staff code.
@@ -143,7 +146,7 @@ async def view_number(lead_id: UUID, who: Claimer, runtime: RuntimeDep) -> Float
         row = await reading.one(connection, lead_id, now=now, stay=limits.stay)
         if row is None:
             raise NotInFloatingPool
-    values = {**_values(row, who.account_id, runtime), "note": row["note"], "viewing_until": until}
+    values = {**_values(row, who.account_id, runtime, language), "note": row["note"], "viewing_until": until}
     return FloatingDetail.model_validate(values)
 
 
@@ -207,12 +210,13 @@ async def _standing(connection: Any, account_id: UUID, runtime: LeadsRuntime, no
     )
 
 
-def _values(row: Any, viewer: UUID, runtime: LeadsRuntime) -> dict[str, Any]:
+def _values(row: Any, viewer: UUID, runtime: LeadsRuntime, language: Language) -> dict[str, Any]:
     seen_by = None
     if row["viewer_id"] is not None:
         seen_by = {"code": row["viewer_code"], "until": row["viewed_until"], "yourself": row["viewer_id"] == viewer}
     return {
         **row,
+        "level_name": row[f"level_{language}"] or row["level"],
         "phone": masked(row["phone"]),
         "released_at": row["floating_since"],
         "archived_after": row["floating_since"] + runtime.settings.floating_limits.stay,

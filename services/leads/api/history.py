@@ -10,12 +10,14 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.leads.api.dependencies import Limit, Reader
+from services.leads import level_catalogue
+from services.leads.api.dependencies import LanguageDep, Limit, Reader
 from services.leads.api.leads import explain, shown_phone, visible
 from services.leads.errors import CursorUnreadable
+from services.leads.labels import Words
 from services.leads.repository import leads
 from services.leads.state import RuntimeDep
 from services.leads.timeline import reading
@@ -23,7 +25,6 @@ from services.leads.timeline.reading import Entry, Kind
 from services.leads.timeline.telling import Show, masked_values, tell
 from services.leads.why import Sentence
 from shared.db import ReadSession
-from shared.errors import language_of
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 
@@ -49,13 +50,12 @@ async def lead_history(
     lead_id: UUID,
     who: Reader,
     runtime: RuntimeDep,
-    request: Request,
+    language: LanguageDep,
     limit: Limit = 50,
     after: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
 ) -> HistoryPage:
     """Everything that ever happened to a lead, newest first: arrival, duplicates that came again, who held it and why,
     levels, changes, tags, notes, who looked at its number, consent. `Accept-Language` chooses the sentences' language."""
-    language = language_of(request)
     async with runtime.db.read() as session:
         row = await visible(session, who, lead_id)
         show = shown_phone(row, who)
@@ -63,7 +63,8 @@ async def lead_history(
         steps = {}
         if any(entry.kind in OWNERS for entry in entries):
             steps = {step.assignment: step for step in await leads.history(session, lead_id)}
-        sentences = [await _sentence(session, entry, steps, show) for entry in entries]
+        levels = await level_catalogue.names(session)
+        sentences = [await _sentence(session, entry, steps, show, levels) for entry in entries]
     items = [
         EntryOut(
             at=entry.at,
@@ -77,9 +78,11 @@ async def lead_history(
     return HistoryPage(items=items, next=_cursor(entries[-1]) if len(entries) == limit else None)
 
 
-async def _sentence(session: ReadSession, entry: Entry, steps: Mapping[int, Any], show: Show) -> Sentence:
+async def _sentence(
+    session: ReadSession, entry: Entry, steps: Mapping[int, Any], show: Show, levels: Words
+) -> Sentence:
     if entry.kind not in OWNERS:
-        return tell(entry, show)
+        return tell(entry, show, levels)
     sentence, _ = await explain(session, steps[entry.data["assignment"]])
     return sentence
 

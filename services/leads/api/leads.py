@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads import events, why
-from services.leads.api.dependencies import Distributor, Reader, tag
+from services.leads.api.dependencies import Distributor, LanguageDep, Reader, tag
 from services.leads.consent import requests
 from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
 from services.leads.errors import LeadIsDuplicate, StaffUnknown
+from services.leads.level_catalogue import name_of
 from services.leads.replay import recorded_round, waiting_of
 from services.leads.repository import leads, pools
 from services.leads.rounds import members_now
@@ -23,10 +24,9 @@ from services.leads.state import RuntimeDep
 from services.leads.text import masked, national
 from services.leads.why import Considered, Sentence
 from shared.auth import Principal
-from shared.contracts import levels
 from shared.db import ReadSession, Session
 from shared.directory import member
-from shared.errors import NotFound, language_of
+from shared.errors import Language, NotFound
 from shared.idempotency import OnceDep
 from shared.outbox import write
 
@@ -54,6 +54,8 @@ class LeadOut(BaseModel):
     id: UUID = Field(description="also the id of its order")
     verdict: Literal["lead", "duplicate"]
     level: str
+    level_name: str = Field(description="as the company calls it, in the language asked for")
+    open: bool = Field(description="its level does not end it (rule D35)")
     anchor_id: UUID | None
     phone: str = Field(description="masked unless it is yours and open; `POST …/reveal-phone` shows it with a reason")
     other_phones: list[str]
@@ -121,18 +123,19 @@ class WhyOut(BaseModel):
 
 
 @router.get("/{lead_id}")
-async def get_lead(lead_id: UUID, who: Reader, runtime: RuntimeDep, response: Response) -> LeadOut:
+async def get_lead(
+    lead_id: UUID, who: Reader, runtime: RuntimeDep, language: LanguageDep, response: Response
+) -> LeadOut:
     """One lead."""
     async with runtime.db.read() as session:
-        lead = lead_out(await visible(session, who, lead_id), who)
+        lead = lead_out(await visible(session, who, lead_id), who, language)
     tag(response, lead.version)
     return lead
 
 
 @router.get("/{lead_id}/why")
-async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, request: Request) -> WhyOut:
+async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, language: LanguageDep) -> WhyOut:
     """Why somebody got this lead, step by step, or why nobody has it."""
-    language = language_of(request)
 
     def said(sentence: Sentence) -> str:
         return sentence.vi if language == "vi" else sentence.en
@@ -168,7 +171,9 @@ async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, reques
 
 
 @router.post("/{lead_id}/assign", status_code=200, response_model=LeadOut)
-async def assign_lead(lead_id: UUID, body: AssignIn, who: Distributor, once: OnceDep, runtime: RuntimeDep) -> Response:
+async def assign_lead(
+    lead_id: UUID, body: AssignIn, who: Distributor, once: OnceDep, runtime: RuntimeDep, language: LanguageDep
+) -> Response:
     """Gives a lead to somebody by hand, whoever holds it now. Whoever holds it already keeps it, and nothing happens."""
 
     async def effect(session: Session) -> LeadOut:
@@ -196,7 +201,7 @@ async def assign_lead(lead_id: UUID, body: AssignIn, who: Distributor, once: Onc
                 consent_until=covered.get(lead_id),
             )
             await write(session, [events.assigned(fact)])
-        return lead_out(await visible(session, who, lead_id), who)
+        return lead_out(await visible(session, who, lead_id), who, language)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)
 
@@ -226,11 +231,15 @@ def shown_phone(row: Any, who: Principal) -> Callable[[str], str]:
 
     Whoever may reveal numbers asks for each (`api.reveal`), because each number shown is an event.
     """
-    is_own = row.owner_id == who.account_id and row.level not in levels.SEED_FINAL
-    return national if is_own else masked
+    return national if row.owner_id == who.account_id and _is_open(row) else masked
 
 
-def lead_out(row: Any, who: Principal) -> LeadOut:
+def _is_open(row: Any) -> bool:
+    """Whether it is still to be worked on: orders told no level that ends it, be it one of the company's own."""
+    return row.ended_at is None and row.verdict == "lead"
+
+
+def lead_out(row: Any, who: Principal, language: Language) -> LeadOut:
     """A row of `repository.leads.SHOWN` as somebody may see it."""
     show = shown_phone(row, who)
     values = {**row._mapping, "phone": show(row.phone), "other_phones": [show(phone) for phone in row.other_phones]}
@@ -239,6 +248,7 @@ def lead_out(row: Any, who: Principal) -> LeadOut:
         owner = OwnerOut(
             id=row.owner_id, code=row.owner_code or "", name=row.owner_name or "", team=row.owner_team or ""
         )
+    values |= {"level_name": name_of(row, language), "open": _is_open(row)}
     return LeadOut.model_validate({**values, "owner": owner, "held": _held(row)})
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.leads.api.dependencies import Reader
+from services.leads.api.dependencies import LanguageDep, Reader
 from services.leads.api.leads import LeadOut, lead_out
 from services.leads.listing import query, words
 from services.leads.listing.cursor import Order, read_cursor
 from services.leads.listing.filters import LeadFilters
 from services.leads.repository.leads import viewer_of
 from services.leads.state import RuntimeDep
-from shared.errors import language_of
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 
@@ -40,7 +39,9 @@ class CountOut(BaseModel):
 
 
 @router.get("")
-async def list_leads(who: Reader, runtime: RuntimeDep, asked: Annotated[ListQuery, Query()]) -> LeadPage:
+async def list_leads(
+    who: Reader, runtime: RuntimeDep, language: LanguageDep, asked: Annotated[ListQuery, Query()]
+) -> LeadPage:
     """Leads that you may see, newest first unless you ask for another order.
 
     Several values of one filter widen it (`level=L1&level=L1.2`), several filters narrow further. A page is stable: what
@@ -53,7 +54,7 @@ async def list_leads(who: Reader, runtime: RuntimeDep, asked: Annotated[ListQuer
         behind = await words.behind(session) if asked.search() is not None else 0
     more = len(rows) == asked.limit
     return LeadPage(
-        items=[lead_out(row, who) for row in rows],
+        items=[lead_out(row, who, language) for row in rows],
         next=query.place_of(rows[-1], asked.order).cursor(asked.order) if more else None,
         behind=behind,
     )
@@ -61,13 +62,13 @@ async def list_leads(who: Reader, runtime: RuntimeDep, asked: Annotated[ListQuer
 
 @router.get("/count")
 async def count_leads(
-    who: Reader, runtime: RuntimeDep, request: Request, asked: Annotated[LeadFilters, Query()]
+    who: Reader, runtime: RuntimeDep, language: LanguageDep, asked: Annotated[LeadFilters, Query()]
 ) -> CountOut:
     """How many leads fit the same filters, counted up to 10,000."""
     async with runtime.db.read() as session:
         found = await query.count(session, await viewer_of(session, who), asked)
     counted, more = min(found, query.MAX_COUNT), found > query.MAX_COUNT
-    if language_of(request) == "vi":
+    if language == "vi":
         number = f"{counted:,}".replace(",", ".")
         return CountOut(count=counted, more=more, text=f"hơn {number}" if more else number)
     return CountOut(count=counted, more=more, text=f"more than {counted:,}" if more else f"{counted:,}")

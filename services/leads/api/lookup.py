@@ -7,13 +7,13 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads import lookup
-from services.leads.api.dependencies import Reader
+from services.leads.api.dependencies import LanguageDep, Reader
 from services.leads.api.leads import LeadOut, lead_out
-from services.leads.labels import LEVELS, word
+from services.leads.level_catalogue import name_of
 from services.leads.listing import query
 from services.leads.listing.filters import LeadFilters
 from services.leads.phone import read_phones
@@ -22,7 +22,7 @@ from services.leads.state import RuntimeDep
 from services.leads.text import national, words
 from shared.auth import Principal
 from shared.db import ReadSession
-from shared.errors import Language, language_of
+from shared.errors import Language
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 
@@ -72,10 +72,10 @@ class LookupOut(BaseModel):
 
 
 @router.post("/lookup")
-async def look_up(body: LookupIn, who: Reader, runtime: RuntimeDep, request: Request) -> LookupOut:
+async def look_up(body: LookupIn, who: Reader, runtime: RuntimeDep, language: LanguageDep) -> LookupOut:
     """Tells whether a number is known: open window, owner, level, last activity, whether they bought before, and whether
     they must not be called. Of somebody else's lead it tells only who has it."""
-    language, zone = language_of(request), ZoneInfo(runtime.settings.timezone)
+    zone = ZoneInfo(runtime.settings.timezone)
     reading = read_phones(body.phone)
     async with runtime.db.read() as session:
         viewer = await viewer_of(session, who)
@@ -83,7 +83,7 @@ async def look_up(body: LookupIn, who: Reader, runtime: RuntimeDep, request: Req
         numbers = [_number(row, viewer, language, zone) for row in rows]
         namesakes: list[LeadOut] = []
         if not any(number.known for number in numbers):
-            namesakes = await _same_name(session, viewer, body.name, who)
+            namesakes = await _same_name(session, viewer, body.name, who, language)
     problem = reading.problem
     return LookupOut(
         readable=problem is None,
@@ -96,7 +96,7 @@ async def look_up(body: LookupIn, who: Reader, runtime: RuntimeDep, request: Req
 def _number(row: Any, viewer: Viewer, language: Language, zone: ZoneInfo) -> NumberOut:
     lead = None
     if row.id is not None and viewer.sees(row):
-        lead = KnownLead.model_validate({**row._mapping, "level_name": word(LEVELS, row.level, language)})
+        lead = KnownLead.model_validate({**row._mapping, "level_name": name_of(row, language)})
     return NumberOut(
         phone=national(row.phone),
         known=row.id is not None,
@@ -142,9 +142,11 @@ def _sentence(row: Any, lead: KnownLead | None, language: Language, zone: ZoneIn
     return " ".join(parts)
 
 
-async def _same_name(session: ReadSession, viewer: Viewer, name: str, who: Principal) -> list[LeadOut]:
+async def _same_name(
+    session: ReadSession, viewer: Viewer, name: str, who: Principal, language: Language
+) -> list[LeadOut]:
     wanted = words(name)
     if len(wanted) < 2:
         return []  # half of the country shares a single name
     rows = await query.page(session, viewer, LeadFilters(q=name), order="newest", after=None, limit=SAME_NAME)
-    return [lead_out(row, who) for row in rows if words(row.name) == wanted]
+    return [lead_out(row, who, language) for row in rows if words(row.name) == wanted]

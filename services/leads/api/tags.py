@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from uuid_utils.compat import uuid7
 
-from services.leads.api.dependencies import Corrector, Editor, ExpectedVersion, Reader, tag
+from services.leads.api.dependencies import Corrector, Editor, ExpectedVersion, LanguageDep, Reader, tag
 from services.leads.api.leads import LeadOut, lead_out, visible
 from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import (
@@ -263,7 +263,9 @@ async def merge_tags(tag_id: UUID, body: MergeIn, who: Corrector, once: OnceDep,
 
 
 @router.post("/leads/{lead_id}/tags", response_model=LeadOut)
-async def tag_lead(lead_id: UUID, body: LeadTagsIn, who: Editor, once: OnceDep, runtime: RuntimeDep) -> Response:
+async def tag_lead(
+    lead_id: UUID, body: LeadTagsIn, who: Editor, once: OnceDep, runtime: RuntimeDep, language: LanguageDep
+) -> Response:
     """Gives a lead tags and takes others. For many leads at once see `POST /v1/leads/bulk`."""
 
     async def effect(session: Session) -> LeadOut:
@@ -272,7 +274,7 @@ async def tag_lead(lead_id: UUID, body: LeadTagsIn, who: Editor, once: OnceDep, 
         connection = await connection_of(session)
         await tag_leads(connection, [lead_id], add=body.add, remove=body.remove, who=who, at=datetime.now(UTC))
         mark_outbox_written(session)
-        return lead_out(await visible(session, who, lead_id), who)
+        return lead_out(await visible(session, who, lead_id), who, language)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)
 

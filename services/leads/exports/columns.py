@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from services.leads.labels import CHANNELS, LEVELS, SPAM, word
+from services.leads.labels import CHANNELS, SPAM, word
+from services.leads.level_catalogue import name_of
 from services.leads.text import masked, national
 from shared.errors import Language
 
@@ -60,7 +61,7 @@ COLUMNS: Final = (
     _field("Địa chỉ", "Address", 40, "address"),
     _field("Ghi chú của khách", "Customer's note", 40, "note"),
     _field("Sản phẩm", "Product", 16, "product"),
-    Column("Trạng thái", "Level", 22, "text", lambda row, who: word(LEVELS, row.level, who.language)),
+    Column("Trạng thái", "Level", 22, "text", lambda row, who: name_of(row, who.language)),
     _field("Mã trạng thái", "Level code", 9, "level"),
     _field("Người chăm", "Owner", 12, "owner_code"),
     _field("Tên người chăm", "Owner's name", 22, "owner_name"),

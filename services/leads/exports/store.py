@@ -49,6 +49,7 @@ _DONE: Final = """
 UPDATE exports SET state = 'done', rows = $2, bytes = $3, finished_at = $4, expires_at = $5
 WHERE id = $1 AND state = 'running' RETURNING id
 """
+_UNCOUNTED: Final = "UPDATE exports SET attempts = attempts - 1 WHERE id = $1 AND state = 'running'"
 _FAIL: Final = "UPDATE exports SET state = 'failed', finished_at = now() WHERE id = $1 AND state = 'running'"
 _PIECES: Final = "SELECT content FROM export_chunks WHERE export_id = $1 AND number = $2"
 _DOWNLOADED: Final = text(
@@ -108,6 +109,11 @@ async def page(
 async def load(pool: Pool, export_id: UUID) -> asyncpg.Record | None:
     """An export to be worked on from its beginning; None when it is over."""
     return await pool.fetchrow(_LOAD, export_id)
+
+
+async def not_counted(pool: Pool, export_id: UUID) -> None:
+    """Takes back the attempt that `load` counted: it was told to stop, which is no fault of the export."""
+    await pool.execute(_UNCOUNTED, export_id)
 
 
 async def progress(pool: Pool, export_id: UUID, rows: int) -> None:

@@ -43,7 +43,8 @@ PAGE: Final = 1_000
 WITHIN: Final = 60
 """Seconds for one page."""
 ATTEMPTS: Final = 3
-"""Beginnings of one export; with so many ends before its own end, it is what makes them."""
+"""Beginnings of one export whose process died; with so many deaths before its own end, it is what makes them. Processes
+that are told to stop, as for a new version, do not count."""
 FORGET_EVERY: Final = 60.0
 """Seconds between looks for workbooks whose day is over."""
 
@@ -95,6 +96,9 @@ class ExportWorker(JobWorker):
             if job["attempts"] > ATTEMPTS:
                 raise WriterFailed
             await self._export(job)
+        except asyncio.CancelledError:
+            await store.not_counted(pool, job_id)
+            raise
         except Exception as error:
             if is_unavailable(error):
                 raise

@@ -15,11 +15,11 @@ from services.leads.driver import Connection, Pool
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS: Final = """
-SELECT l.id, l.phone, l.name, l.product, l.note, l.level, l.channel, l.campaign, l.landing_page, l.source_id, l.received_at,
-    l.returning_customer, l.floating_since, l.assignment, a.by AS released_by, a.reason, p.code AS released_from,
-    v.account_id AS viewer_id, v.code AS viewer_code, v.until AS viewed_until
+SELECT l.id, l.phone, l.name, l.product, l.note, l.level, c.vi AS level_vi, c.en AS level_en, l.channel, l.campaign,
+    l.landing_page, l.source_id, l.received_at, l.returning_customer, l.floating_since, l.assignment, a.by AS released_by,
+    a.reason, p.code AS released_from, v.account_id AS viewer_id, v.code AS viewer_code, v.until AS viewed_until
 FROM leads l JOIN assignments a ON a.lead_id = l.id AND a.assignment = l.assignment
-    LEFT JOIN staff_members p ON p.account_id = a.previous_owner_id
+    LEFT JOIN staff_members p ON p.account_id = a.previous_owner_id LEFT JOIN level_catalogue c ON c.code = l.level
     LEFT JOIN viewing_locks v ON v.lead_id = l.id AND v.until > $1
 WHERE l.in_care AND NOT l.do_not_call AND l.archived_at IS NULL AND l.floating_since > $2
 """

@@ -60,7 +60,7 @@ async def page(
     """
     key = _KEYS[order]
     statement = columns.where(viewer.may_see(), *await _conditions(session, filters, within))
-    if not filters.narrows and own.fits(viewer, order, limit=limit):
+    if not filters.narrows and own.fits(viewer, limit=limit):
         async with _bounded(session, within):
             some = await own.ids(session, viewer, order=order, after=after, limit=limit)
         statement = statement.where(_is_any(some))

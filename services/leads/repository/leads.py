@@ -50,7 +50,7 @@ LEADS: Final = table(
     *(column(name, Uuid) for name in ("id", "anchor_id", "source_id", "owner_id")),
     column("created_by", Uuid),
     column("other_phones", ARRAY(Text)),
-    *(column(name, DateTime(timezone=True)) for name in ("received_at", "changed_at")),
+    *(column(name, DateTime(timezone=True)) for name in ("received_at", "changed_at", "ended_at")),
     *(column(name, Boolean) for name in ("returning_customer", "asked_to_be_called", "do_not_call")),
 )
 _staff = table("staff_members", column("account_id", Uuid), *(column(name) for name in ("code", "name", "team")))
@@ -116,6 +116,7 @@ SELECT coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'colour
     ORDER BY g.position, g.key, t.position, t.key), '[]')
 FROM lead_tags k JOIN tags t ON t.id = ANY (k.tags) JOIN tag_groups g ON g.id = t.group_id WHERE k.lead_id = leads.id)"""
 _NOTES: Final = "(SELECT count(*) FROM lead_notes n WHERE n.lead_id = leads.id)"
+_LEVEL: Final = "(SELECT c.{column} FROM level_catalogue c WHERE c.code = leads.level)"
 
 SHOWN: Final = select(
     *LEADS.c,
@@ -125,6 +126,7 @@ SHOWN: Final = select(
     _waiting.c.lead_id.is_not(None).label("waits"),
     literal_column(_TAGS, JSONB).label("tags"),
     literal_column(_NOTES).label("notes"),
+    *(literal_column(_LEVEL.format(column=name), Text).label(f"level_{name}") for name in ("vi", "en")),
 ).select_from(
     LEADS.outerjoin(_staff, _staff.c.account_id == LEADS.c.owner_id).outerjoin(
         _waiting, _waiting.c.lead_id == LEADS.c.id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from services.leads.labels import CHANNELS, LEVELS, PURPOSES, SPAM, word
+from services.leads.labels import CHANNELS, PURPOSES, SPAM, Words, word
 from services.leads.timeline.reading import Entry
 from services.leads.why import Sentence
 from shared.errors import Language
@@ -63,16 +63,21 @@ def masked_values(values: dict[str, Any], show: Show) -> dict[str, Any]:
     return shown
 
 
-def tell(entry: Entry, show: Show) -> Sentence:
-    """What happened, in a sentence for people."""
-    return Sentence(_tell(entry, show, "vi"), _tell(entry, show, "en"))
+def tell(entry: Entry, show: Show, levels: Words) -> Sentence:
+    """What happened, in a sentence for people.
+
+    Args:
+        levels: what people read for each level.
+    """
+    return Sentence(_tell(entry, show, levels, "vi"), _tell(entry, show, levels, "en"))
 
 
-def _tell(entry: Entry, show: Show, language: Language) -> str:
+def _tell(entry: Entry, show: Show, levels: Words, language: Language) -> str:
+    if entry.kind == "level":
+        return _level(entry, levels, language)
     said = {
         "arrived": _arrived,
         "came_again": _came_again,
-        "level": _level,
         "note": _note,
         "revealed": _revealed,
         "viewed": _viewed,
@@ -108,15 +113,15 @@ def _came_again(entry: Entry, language: Language) -> str:
     return f"{begins} ({channel}{product}){note}."
 
 
-def _level(entry: Entry, language: Language) -> str:
-    levels = [
-        f"{word(LEVELS, code, language)} ({code})"
+def _level(entry: Entry, levels: Words, language: Language) -> str:
+    passed = [
+        f"{word(levels, code, language)} ({code})"
         for code in (entry.data["from"], entry.data["to"])
         if code is not None
     ]
     cause = word(_CAUSES, entry.data["cause"], language)
     by = f"{entry.by}: " if entry.by else ""
-    return f"{by}{' → '.join(levels)}, {cause}."
+    return f"{by}{' → '.join(passed)}, {cause}."
 
 
 def _note(entry: Entry, language: Language) -> str:

@@ -15,7 +15,6 @@ from sqlalchemy import text
 from services.leads.driver import Connection, write_outbox
 from services.leads.repository.leads import people_below
 from shared.auth import Principal
-from shared.contracts import levels
 from shared.contracts.events.leads import PORTFOLIO_LEFT, PortfolioLeft
 from shared.contracts.events.staff import AccountChanged
 from shared.contracts.permissions import LEADS_DISTRIBUTE
@@ -44,8 +43,8 @@ _RAISE: Final = """
 UPDATE left_portfolios p SET raised_at = $2, open_leads = n.open_leads
 FROM (
     SELECT a.id, count(l.id)::integer AS open_leads, count(l.id) FILTER (WHERE l.in_care)::integer AS in_care
-    FROM unnest($1::uuid[]) AS a (id) LEFT JOIN leads l ON l.owner_id = a.id AND l.level <> ALL($3::text[])
-        AND l.ended_at IS NULL GROUP BY a.id
+    FROM unnest($1::uuid[]) AS a (id) LEFT JOIN leads l ON l.owner_id = a.id AND l.ended_at IS NULL
+    GROUP BY a.id
 ) n JOIN staff_members m ON m.account_id = n.id
 WHERE p.account_id = n.id
 RETURNING p.account_id, m.code, m.team, n.open_leads, n.in_care, (
@@ -62,7 +61,7 @@ _SHOWN: Final = text(
     """
 SELECT count(*) AS portfolios, max(p.raised_at) AS latest FROM left_portfolios p
 WHERE p.raised_at IS NOT NULL AND p.open_leads > 0 AND (:everything OR p.account_id = ANY(:people))
-    AND EXISTS (SELECT 1 FROM leads l WHERE l.owner_id = p.account_id AND l.level <> ALL(:final) AND l.ended_at IS NULL)
+    AND EXISTS (SELECT 1 FROM leads l WHERE l.owner_id = p.account_id AND l.ended_at IS NULL)
 """
 )
 
@@ -78,7 +77,7 @@ async def raise_left(connection: Connection, *, now: datetime, limit: int) -> li
     due = [row["account_id"] for row in await connection.fetch(_DUE, now - GRACE, limit)]
     if not due:
         return []
-    rows = await connection.fetch(_RAISE, due, now, sorted(levels.SEED_FINAL))
+    rows = await connection.fetch(_RAISE, due, now)
     facts = [
         event_row(PORTFOLIO_LEFT, PortfolioLeft(**dict(row), at=now), subject=row["account_id"])
         for row in sorted(rows, key=lambda row: str(row["account_id"]))
@@ -90,7 +89,7 @@ async def raise_left(connection: Connection, *, now: datetime, limit: int) -> li
 
 async def _read(session: ReadSession, who: Principal, _: str) -> State:
     people, _codes = await people_below(session, who.account_id, who.code)
-    values = {"everything": who.sees_all, "people": list(people), "final": sorted(levels.SEED_FINAL)}
+    values = {"everything": who.sees_all, "people": list(people)}
     row = (await session.execute(_SHOWN, values)).one()
     return {"portfolios": row.portfolios, "latest": row.latest and row.latest.isoformat()}
 

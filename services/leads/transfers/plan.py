@@ -17,7 +17,6 @@ from services.leads.errors import StaffUnknown
 from services.leads.moves import Person, people
 from services.leads.transfers.splitting import Share, split
 from shared.auth import Principal
-from shared.contracts import levels
 
 GOOD_FOR: Final = timedelta(hours=1)
 """A preview can be confirmed for so long; leads that moved on meanwhile are left alone anyway."""
@@ -28,8 +27,7 @@ Kind = Literal["distribution", "hand_over"]
 Strategy = Literal["people", "pools"]
 
 _PORTFOLIO: Final = """
-SELECT id, assignment FROM leads WHERE owner_id = $1 AND ($2 OR (level <> ALL($3::text[]) AND ended_at IS NULL))
-ORDER BY received_at, id LIMIT $4
+SELECT id, assignment FROM leads WHERE owner_id = $1 AND ($2 OR ended_at IS NULL) ORDER BY received_at, id LIMIT $3
 """
 _TRANSFER: Final = """
 INSERT INTO transfers (id, kind, strategy, from_id, by_id, by, people, made_at, good_until, row_count)
@@ -71,7 +69,7 @@ async def portfolio(connection: Connection, holder: UUID, *, ended_too: bool) ->
     Args:
         ended_too: also orders at a final level.
     """
-    rows = await connection.fetch(_PORTFOLIO, holder, ended_too, sorted(levels.SEED_FINAL), MAX_LEADS)
+    rows = await connection.fetch(_PORTFOLIO, holder, ended_too, MAX_LEADS)
     return [(row["id"], row["assignment"]) for row in rows]
 
 

@@ -13,7 +13,6 @@ import orjson
 from services.leads.driver import Connection, Pool
 from services.leads.errors import PreviewExpired
 from services.leads.transfers.plan import Kind
-from shared.contracts import levels
 from shared.errors import NotFound
 
 _ONE: Final = """
@@ -52,10 +51,10 @@ SELECT m.account_id, m.code, m.name, m.team, count(*) AS open_leads, count(*) FI
     min(l.received_at) AS oldest,
     (SELECT t.id FROM transfers t WHERE t.from_id = m.account_id AND t.state = 'running' LIMIT 1) AS running_id
 FROM staff_members m JOIN leads l ON l.owner_id = m.account_id
-WHERE m.version > 0 AND NOT m.active AND l.level <> ALL($1::text[]) AND l.ended_at IS NULL
-    AND ($2::uuid IS NULL OR m.account_id > $2)
-    AND ($3::boolean OR m.account_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $4))
-GROUP BY m.account_id ORDER BY m.account_id LIMIT $5
+WHERE m.version > 0 AND NOT m.active AND l.ended_at IS NULL
+    AND ($1::uuid IS NULL OR m.account_id > $1)
+    AND ($2::boolean OR m.account_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $3))
+GROUP BY m.account_id ORDER BY m.account_id LIMIT $4
 """
 _BELOW: Final = """
 SELECT 1 FROM staff_members WHERE account_id = $1 AND version > 0
@@ -142,7 +141,7 @@ async def needed(
     Args:
         everybody: of the whole company, not only below the viewer.
     """
-    return await pool.fetch(_NEEDED, sorted(levels.SEED_FINAL), after, everybody, viewer, limit)
+    return await pool.fetch(_NEEDED, after, everybody, viewer, limit)
 
 
 async def may_hand_over(connection: Connection, holder: UUID, *, everybody: bool, viewer: UUID) -> bool:

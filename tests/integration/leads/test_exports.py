@@ -19,9 +19,10 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.leads.exports.live import topic_of
-from services.leads.exports.work import ExportWorker
+from services.leads.exports.work import ATTEMPTS, ExportWorker
 from services.leads.state import parts_of
 from shared.auth import Principal
+from shared.streams import Hints
 from tests.harness import Running, eventually
 from tests.integration.leads.company import hire, pool, post
 from tests.integration.leads.test_tags import group, tag
@@ -174,6 +175,48 @@ async def test_an_export_whose_writer_is_killed_is_written_again_by_another_proc
     assert len(await leads.outbox("leads.export.made.v1")) == 1
 
 
+class Stuck(Hints):
+    """Says that the first page was written, and lets nothing go on."""
+
+    def __init__(self) -> None:
+        super().__init__("leads", "")
+        self.first = asyncio.Event()
+
+    async def tell(self, topic: str) -> None:
+        self.first.set()
+        await asyncio.Event().wait()
+
+
+async def test_an_export_outlives_any_number_of_processes_that_are_told_to_stop(leads: Running) -> None:
+    client = await leads.client()
+    await post(client, "0912345678")
+    export = await ask(client)
+
+    for _ in range(ATTEMPTS + 1):
+        stuck = Stuck()
+        process = ExportWorker(leads.db, arrived=asyncio.Event(), zone="Asia/Ho_Chi_Minh", hints=stuck)
+        stopped = asyncio.create_task(process.step())
+        await stuck.first.wait()
+        stopped.cancel()
+        await asyncio.gather(stopped, return_exceptions=True)
+    await worker(leads).step()
+
+    assert len(await workbook(client, export)) == 1
+    assert [row.attempts for row in await leads.rows("SELECT attempts FROM exports")] == [1]
+
+
+async def test_an_export_over_which_processes_die_again_and_again_ends_as_failed(leads: Running) -> None:
+    client = await leads.client()
+    await post(client, "0912345678")
+    export = await ask(client)
+    async with leads.db.transaction() as session:  # as many processes took it up and never came back
+        await session.execute(text("UPDATE exports SET attempts = :deaths"), {"deaths": ATTEMPTS})
+
+    await worker(leads).step()
+
+    assert (await client.get(f"/v1/leads/exports/{export['id']}")).json()["state"] == "failed"
+
+
 async def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
@@ -240,7 +283,7 @@ FROM numbered
 
 
 @pytest.mark.soak
-async def test_200_000_leads_are_exported_in_flat_memory(leads: Running) -> None:
+async def test_200_000_leads_are_exported_in_flat_memory_also_when_it_has_to_begin_again(leads: Running) -> None:
     client = await leads.client()
     await fill(leads, 200_000)
     export = await ask(client)
@@ -259,7 +302,14 @@ async def test_200_000_leads_are_exported_in_flat_memory(leads: Running) -> None
                     continue
             await asyncio.sleep(0.2)
 
+    async def half() -> bool:
+        return bool((await client.get(f"/v1/leads/exports/{export['id']}")).json()["rows"] >= 100_000)
+
     watching = asyncio.create_task(watch())
+    stopped = asyncio.create_task(worker(leads).step())
+    await eventually(half, within=300)
+    stopped.cancel()
+    await asyncio.gather(stopped, return_exceptions=True)
     started = datetime.now(UTC)
     await worker(leads).step()
     took = (datetime.now(UTC) - started).total_seconds()

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from services.reporting.app import SERVICE
 from shared.contracts.events.orders import LEVEL_CATALOGUE_CHANGED, LevelCatalogueChanged, LevelNow
 from tests.harness import Databases, Running, running
+from tests.integration.reporting.test_places import float_away, wait
 from tests.integration.reporting.test_reports import Life, get, tell
 
 
@@ -56,3 +57,16 @@ async def test_reports_follow_the_order_and_the_ends_of_the_catalogue(reporting:
     assert [(row["level"], row["final"]) for row in rows] == [("L1.10", False), ("L1.7", True), ("L1.2", False)]
     status = (await get(reporting, "status"))["rows"]
     assert [row["level"] for row in status] == ["L1.10", "L1.7", "L1.2"]
+
+
+async def test_a_level_of_the_companys_own_that_ends_orders_is_not_divided_by_who_cares_for_them(
+    reporting: Running,
+) -> None:
+    lives = [float_away(wait(Life(uuid7()).move("L1", code), 1), 2) for code in ("L1.7", "L1.8")]
+    await tell(reporting, [said for life in lives for said in life.said])
+    await catalogue(reporting, 2, level("L1.7", 4), level("L1.8", 5, final=True))
+
+    for report, asked in (("status", {}), ("remaining", {"at": "2026-12-31"})):
+        rows = (await get(reporting, report, **asked))["rows"]
+        assert [(row["level"], row["in_care"], row["floating"]) for row in rows] == [("L1.7", 0, 1), ("L1.8", None, 0)]
+    assert (await get(reporting, "identity"))["holds"] is True
