@@ -1,26 +1,37 @@
-"""The examples of docs/leads, word for word, one page after the other in a shell against the service on a port."""
+"""The examples of docs/leads, word for word, one page after the other in a shell against the service on a port, beside it
+the staff service and the simulated Facebook where a page speaks of them."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import shlex
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import pytest
 import uvicorn
 from sqlalchemy import text
 
+from deploy.local.facebook import FacebookSimulator
+from services.leads.app import SERVICE
 from services.leads.exports.work import ExportWorker
+from services.leads.facebook import rounds
+from services.leads.facebook.applying import Applier
+from services.leads.facebook.context import facebook_of
 from services.leads.state import parts_of
+from services.staff.app import SERVICE as STAFF
 from shared.contracts import permissions
-from tests.harness import Running, token
+from tests.harness import Databases, Running, eventually, running, token
 from tests.integration.leads.company import Colleague, hire, pool, post
+from tests.integration.leads.facebook_support import KEY
 from tests.integration.leads.floating import floated
 from tests.integration.leads.imports_support import work, workbook
+from tests.integration.staff.company import ADMIN_PASSWORD, TEMPORARY_PASSWORD, signing_key
 
 PAGES: Final = Path(__file__).resolve().parents[3] / "docs" / "leads"
 BEFORE: Final = """
@@ -68,19 +79,39 @@ def _is_whole(command: str) -> bool:
     return command.count("(") == command.count(")")
 
 
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Where the service is reached, known before it is made: it tells Facebook."""
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def leads(databases: Databases, facebook: FacebookSimulator, listener: socket.socket) -> AsyncIterator[Running]:
+    reached = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    known = {"credentials_key": KEY, "facebook_url": facebook.graph_url, "public_url": reached}
+    async with running(SERVICE, databases, **known) as instance:
+        yield instance
+
+
 @asynccontextmanager
-async def serving(running: Running) -> AsyncIterator[str]:
-    """The service on a port of its own; its address."""
-    server = uvicorn.Server(uvicorn.Config(running.app, port=0, lifespan="off", log_config=None))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+async def serving(running: Running, listener: socket.socket) -> AsyncIterator[str]:
+    """A service where it is reached; its address."""
+    server = uvicorn.Server(uvicorn.Config(running.app, lifespan="off", log_config=None))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
+
+
+@asynccontextmanager
+async def staff(databases: Databases) -> AsyncIterator[Running]:
+    """The staff service with its first account, which takes the tokens of the tests."""
+    values = {"token_signing_key": signing_key(), "bootstrap_password": ADMIN_PASSWORD}
+    async with running(STAFF, databases, **values) as instance:
+        yield instance
 
 
 async def walk(page: str, directory: Path, known: Mapping[str, str], before: Mapping[str, Step]) -> None:
@@ -100,8 +131,6 @@ async def walk(page: str, directory: Path, known: Mapping[str, str], before: Map
     asked = 0
     left = dict(before)
     for command in commands(page):
-        if "$STAFF" in command:
-            continue  # another service, which its own tests know
         for words in [words for words in left if words in command]:
             await left.pop(words)()
         shell.stdin.write(f"{command}\nprintf '\\n=== %s\\n' $?\n".encode())
@@ -121,12 +150,21 @@ async def walk(page: str, directory: Path, known: Mapping[str, str], before: Map
 
 
 class Company:
-    """Who and what the pages speak of."""
+    """Who and what the pages speak of.
 
-    def __init__(self, leads: Running, directory: Path) -> None:
+    Args:
+        beside: keeps what else runs while a page is walked through.
+    """
+
+    def __init__(
+        self, leads: Running, facebook: FacebookSimulator, databases: Databases, directory: Path, beside: AsyncExitStack
+    ) -> None:
         self.leads = leads
+        self.simulated = facebook
+        self.databases = databases
         self.directory = directory
-        self.known: dict[str, str] = {}
+        self.beside = beside
+        self.known = {"TOKEN": token(*permissions.ALL, account_id=Colleague(leads, "QL001").id, code="QL001")}
         self.before: dict[str, Step] = {}
 
     async def prepare(self, page: str) -> None:
@@ -143,6 +181,24 @@ class Company:
         lead = await post(self.admin, "0912345678")
         self.known |= {"CSKH": caring["id"], "LEAD": lead["id"]}
         self.known |= {"LAN": str(self.people[0].id), "HOA": str(self.people[1].id)}
+        await self.hired_by_staff()
+
+    async def hired_by_staff(self) -> None:
+        """The people have the ids that staff gave them; the token is its administrator's."""
+        company = await self.beside.enter_async_context(staff(self.databases))
+        client = await company.client()
+        (admin,) = (await client.get("/v1/accounts")).json()["items"]
+        for name in ("LAN", "HOA"):
+            account = {"login": name.lower(), "name": name.title(), "department": "sale", "group": "sale"}
+            account |= {"superior_id": admin["id"], "temporary_password": TEMPORARY_PASSWORD}
+            made = await client.post("/v1/accounts", json=account)
+            assert made.status_code == 201, made.text
+            person = Colleague(self.leads, made.json()["code"], id=UUID(made.json()["id"]))
+            await person.change()
+            self.known[name] = str(person.id)
+        self.known["TOKEN"] = token(*permissions.ALL, account_id=UUID(admin["id"]), code=admin["code"])
+        port = self.beside.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.known["STAFF"] = await self.beside.enter_async_context(serving(company, port))
 
     async def duplicates(self) -> None:
         lead, other = await post(self.admin, "0912345678"), await post(self.admin, "0987654321")
@@ -161,6 +217,35 @@ class Company:
         hints = parts_of(self.leads.runtime).streams.hints
         worker = ExportWorker(self.leads.db, arrived=asyncio.Event(), zone="Asia/Ho_Chi_Minh", hints=hints)
         self.before["$EXPORT/file"] = worker.step
+
+    async def facebook(self) -> None:
+        page = self.simulated.world.add_page()
+        form = self.simulated.world.add_form(page)
+        settings = self.simulated.world.settings
+        self.known |= {"PAGE_ID": page.id, "ACCESS_TOKEN": page.token, "FORM": form.id}
+        self.known |= {"APP_ID": settings.app_id, "APP_SECRET": settings.app_secret}
+        self.known["FACEBOOK"] = self.simulated.graph_url.rsplit("/", 1)[0]
+        self.before["$PAGE/forms -H"] = self.read_pages
+        self.before["_simulator/callback"] = self.read_pages  # which subscribes to the new page
+        self.before["channel=facebook_form"] = self.take_pushed
+
+    async def read_pages(self) -> None:
+        """What the workflow of each page does."""
+        for row in await self.leads.rows("SELECT id FROM facebook_pages"):
+            await rounds.advance(facebook_of(self.leads.runtime), row.id)
+
+    async def take_pushed(self) -> None:
+        """What the consumer role and the workflow do of what Facebook told."""
+        applier = Applier(facebook_of(self.leads.runtime))
+
+        async def both() -> bool:
+            while await applier.step():
+                pass
+            await self.read_pages()
+            found = await self.leads.rows("SELECT channel FROM leads")
+            return {row.channel for row in found} == {"facebook_form", "facebook_chat"}
+
+        await eventually(both)
 
     async def floating_pool(self) -> None:
         (lead,) = await floated(self.leads, self.people[0], "0912345678", product="SERUM-30")
@@ -206,18 +291,27 @@ class Company:
 @pytest.mark.parametrize(
     "page",
     [
-        "consent.md", "distribution.md", "duplicates.md", "everyday.md", "floating-pool.md", "imports.md",
+        "consent.md", "distribution.md", "duplicates.md", "everyday.md", "facebook.md", "floating-pool.md", "imports.md",
         "manual-distribution.md", "raw-inbox.md", "sources.md",
     ],
 )  # fmt: skip
 async def test_the_examples_of_a_page_work_word_for_word(
-    leads: Running, tmp_path: Path, page: str, monkeypatch: pytest.MonkeyPatch
+    leads: Running,
+    facebook: FacebookSimulator,
+    databases: Databases,
+    listener: socket.socket,
+    tmp_path: Path,
+    page: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("services.leads.api.transfers.WITHIN", 0.0)  # so that there is something to cancel
-    company = Company(leads, tmp_path)
-    admin = Colleague(leads, "QL001")
-    company.known["TOKEN"] = token(*permissions.ALL, account_id=admin.id, code="QL001")
-    await company.prepare(page)
-    async with serving(leads) as address:
-        company.known["LEADS"] = address
+    async with AsyncExitStack() as beside:
+        company = Company(leads, facebook, databases, tmp_path, beside)
+        await company.prepare(page)
+        company.known["LEADS"] = await beside.enter_async_context(serving(leads, listener))
         await walk(page, tmp_path, company.known, company.before)
+
+
+def test_every_page_is_walked_through() -> None:
+    (walked,) = test_the_examples_of_a_page_work_word_for_word.pytestmark  # type: ignore[attr-defined]  # pytest's own
+    assert sorted(page.name for page in PAGES.glob("*.md")) == walked.args[1]
