@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import sys
 from ipaddress import ip_network
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def _is_an_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value.rstrip("/")
+
+
+WebAddress = Annotated[str, AfterValidator(_is_an_address)]
+"""The beginning of URLs, without a slash at its end."""
 
 
 class Settings(BaseSettings):

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import hmac
 import os
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import orjson
@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import AfterValidator, SecretStr
 
 KEY_BYTES: Final = 32
 """AES-256."""
@@ -89,3 +90,18 @@ def decode_key(text: str) -> bytes:
     if len(set(key)) < DISTINCT_BYTES:
         raise ValueError("is too weak; make one with: openssl rand -base64 32 | tr '+/' '-_'")
     return key
+
+
+def _is_a_key(value: SecretStr) -> SecretStr:
+    decode_key(value.get_secret_value())
+    return value
+
+
+def _is_a_key_or_empty(value: SecretStr) -> SecretStr:
+    return _is_a_key(value) if value.get_secret_value() else value
+
+
+CredentialsKey = Annotated[SecretStr, AfterValidator(_is_a_key)]
+"""A setting that holds a vault's key."""
+OptionalCredentialsKey = Annotated[SecretStr, AfterValidator(_is_a_key_or_empty)]
+"""The same where '' means that there is none."""

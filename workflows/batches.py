@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
@@ -11,7 +9,6 @@ from shared.contracts.activities import (
     PROCESS_MOVE_ADVANCE,
     REPLAN_ADVANCE,
     WHAT_IF_ADVANCE,
-    Advance,
     ProcessMoveRef,
     ReplanRef,
     WhatIfRef,
@@ -24,7 +21,7 @@ from shared.contracts.workflows import (
     ReplanInput,
     WhatIfInput,
 )
-from workflows.calls import call, show
+from workflows.turns import take_turns
 
 
 @workflow.defn(name=REPLAN.name, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -34,14 +31,9 @@ class ReplanWorkflow:
     @workflow.run
     async def run(self, input: ReplanInput) -> str:
         """How it ended: done."""
-        while True:
-            advance = await call(REPLAN_ADVANCE, ReplanRef(revision=input.revision), summary="the next open cares")
-            show(advance.view)
-            if advance.done:
-                return advance.outcome
-            await _rest(advance)
-            if _is_long(input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+        return await take_turns(
+            REPLAN_ADVANCE, ReplanRef(revision=input.revision), summary="the next open cares", input=input
+        )
 
 
 @workflow.defn(name=PROCESS_MOVE.name, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -51,14 +43,9 @@ class ProcessMoveWorkflow:
     @workflow.run
     async def run(self, input: ProcessMoveInput) -> str:
         """How the phase ended: previewed, done, cancelled."""
-        while True:
-            advance = await call(PROCESS_MOVE_ADVANCE, ProcessMoveRef(move_id=input.move_id), summary="the next cares")
-            show(advance.view)
-            if advance.done:
-                return advance.outcome
-            await _rest(advance)
-            if _is_long(input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+        return await take_turns(
+            PROCESS_MOVE_ADVANCE, ProcessMoveRef(move_id=input.move_id), summary="the next cares", input=input
+        )
 
 
 @workflow.defn(name=WHAT_IF.name, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -68,22 +55,4 @@ class WhatIfWorkflow:
     @workflow.run
     async def run(self, input: WhatIfInput) -> str:
         """How it ended: done, cancelled, failed."""
-        while True:
-            advance = await call(WHAT_IF_ADVANCE, WhatIfRef(run_id=input.run_id), summary="the next orders")
-            show(advance.view)
-            if advance.done:
-                return advance.outcome
-            if _is_long(input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
-
-
-async def _rest(advance: Advance) -> None:
-    if advance.next_due is not None and advance.next_due > workflow.now():
-        await workflow.sleep(
-            max(advance.next_due - workflow.now(), timedelta()), summary="lets woken workflows catch up"
-        )
-
-
-def _is_long(history_limit: int) -> bool:
-    info = workflow.info()
-    return info.is_continue_as_new_suggested() or 0 < history_limit <= info.get_current_history_length()
+        return await take_turns(WHAT_IF_ADVANCE, WhatIfRef(run_id=input.run_id), summary="the next orders", input=input)

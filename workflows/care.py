@@ -39,8 +39,7 @@ class CareWorkflow(Nudged):
             if advance.done:
                 return advance.outcome
             await self.wait(self._wake_at(advance.next_due), summary=_summary(advance))
-            if await self.is_long(history_limit=input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+            await self.go_on_as_new_if_long(input)
 
     async def _look(self) -> Advance:
         self.nudged = False

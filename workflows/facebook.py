@@ -7,7 +7,6 @@ from temporalio.common import VersioningBehavior
 
 from shared.contracts.activities import FACEBOOK_ADVANCE, FacebookPageRef
 from shared.contracts.workflows import FACEBOOK, FacebookInput
-from workflows.calls import call, show
 from workflows.nudged import Nudged
 
 
@@ -18,13 +17,4 @@ class FacebookPageWorkflow(Nudged):
     @workflow.run
     async def run(self, input: FacebookInput) -> None:
         """Until the page is disconnected."""
-        page = FacebookPageRef(page_id=input.page_id)
-        while True:
-            self.nudged = False
-            advance = await call(FACEBOOK_ADVANCE, page)
-            show(advance.view)
-            if advance.done:
-                return
-            await self.wait(advance.next_due, summary="next round")
-            if await self.is_long(history_limit=input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+        await self.go_round(FACEBOOK_ADVANCE, FacebookPageRef(page_id=input.page_id), input=input)

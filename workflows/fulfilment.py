@@ -55,8 +55,7 @@ class FulfilmentWorkflow(Nudged):
                 order = self._order.model_copy(update={"version": state.version})
                 self._opening = asyncio.ensure_future(call(OPEN_SHIPMENT, order, summary="make its shipment"))
             await self._wait(state)
-            if await self.is_long(history_limit=input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+            await self.go_on_as_new_if_long(input)
 
     async def _look(self) -> FulfilmentState:
         self.nudged = False

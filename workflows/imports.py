@@ -15,6 +15,8 @@ from shared.contracts.activities import (
 )
 from shared.contracts.workflows import IMPORT, IMPORT_UNDO, ImportInput
 from workflows.calls import call, show
+from workflows.length import go_on_as_new, is_long
+from workflows.turns import take_turns
 
 
 @workflow.defn(name=IMPORT.name, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -24,12 +26,9 @@ class ImportWorkflow:
     @workflow.run
     async def run(self, input: ImportInput) -> str:
         """How the import ended: done, checked (a dry run), cancelled, failed."""
-        while True:
-            advance = await call(IMPORT_ADVANCE, ImportRef(import_id=input.import_id), summary="the next rows")
-            show(advance.view)
-            if advance.done:
-                return advance.outcome
-            _go_on_as_new(input)
+        return await take_turns(
+            IMPORT_ADVANCE, ImportRef(import_id=input.import_id), summary="the next rows", input=input
+        )
 
 
 @workflow.defn(name=IMPORT_UNDO.name, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -51,10 +50,5 @@ class ImportUndoWorkflow:
                 return advance.outcome
             place = UndoPlace(import_id=input.import_id, before_row=batch.first_row)
             # Undone rows are not chosen again, so a new run may begin at the end once more.
-            _go_on_as_new(input)
-
-
-def _go_on_as_new(input: ImportInput) -> None:
-    info = workflow.info()
-    if info.is_continue_as_new_suggested() or 0 < input.history_limit <= info.get_current_history_length():
-        workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+            if is_long(input):
+                go_on_as_new(input)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 
-from shared.contracts.base import Instant
+from shared.contracts.activities import ActivityRef, Advance
+from shared.contracts.base import Contract, Instant
 from shared.contracts.commands import NUDGE
+from shared.contracts.workflows import LongRunning
+from workflows.calls import call, show
+from workflows.length import go_on_as_new, is_long
+
+ArgT = TypeVar("ArgT", bound=Contract)
 
 
 class Nudged:
@@ -32,14 +39,23 @@ class Nudged:
         except TimeoutError:
             pass
 
-    async def is_long(self, *, history_limit: int) -> bool:
-        """Whether it is time to go on as new; returns when no handler would be lost by it.
+    async def go_on_as_new_if_long(self, input: LongRunning) -> None:
+        """Not before every handler has finished, so that no nudge is lost by it."""
+        if is_long(input):
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            go_on_as_new(input)
+
+    async def go_round(self, ask: ActivityRef[ArgT, Advance], arg: ArgT, *, input: LongRunning) -> None:
+        """Asks, waits until something is due or a nudge comes, and asks again, until there is nothing left to do.
 
         Args:
-            history_limit: events after which it is; 0 = when the server suggests it.
+            ask: looks at the database and does what is due.
         """
-        info = workflow.info()
-        if not info.is_continue_as_new_suggested() and not 0 < history_limit <= info.get_current_history_length():
-            return False
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return True
+        while True:
+            self.nudged = False
+            advance = await call(ask, arg)
+            show(advance.view)
+            if advance.done:
+                return
+            await self.wait(advance.next_due, summary="next round")
+            await self.go_on_as_new_if_long(input)

@@ -7,7 +7,6 @@ from temporalio.common import VersioningBehavior
 
 from shared.contracts.activities import POLL_OVERDUE, ConnectionRef
 from shared.contracts.workflows import POLLING, PollingInput
-from workflows.calls import call, show
 from workflows.nudged import Nudged
 
 
@@ -18,13 +17,4 @@ class CarrierPollingWorkflow(Nudged):
     @workflow.run
     async def run(self, input: PollingInput) -> None:
         """Until the connection is deleted."""
-        connection = ConnectionRef(connection_id=input.connection_id)
-        while True:
-            self.nudged = False
-            advance = await call(POLL_OVERDUE, connection)
-            show(advance.view)
-            if advance.done:
-                return
-            await self.wait(advance.next_due, summary="next round")
-            if await self.is_long(history_limit=input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+        await self.go_round(POLL_OVERDUE, ConnectionRef(connection_id=input.connection_id), input=input)

@@ -90,5 +90,4 @@ class ShipmentWorkflow(Nudged):
                 await self._cancel(self._reference)
                 continue
             await self.wait(advance.next_due, summary="overdue unless the carrier reports")
-            if await self.is_long(history_limit=input.history_limit):
-                workflow.continue_as_new(input.model_copy(update={"continued": input.continued + 1}))
+            await self.go_on_as_new_if_long(input)

@@ -47,7 +47,14 @@ WORKFLOWS: Final[list[type]] = [
     WhatIfWorkflow,
 ]
 
-PASSED_THROUGH: Final = ("shared.contracts", "workflows.calls", "workflows.nudged", "workflows.search_attributes")
+PASSED_THROUGH: Final = (
+    "shared.contracts",
+    "workflows.calls",
+    "workflows.length",
+    "workflows.nudged",
+    "workflows.search_attributes",
+    "workflows.turns",
+)
 """Pure and without state, so one copy serves every workflow; loading them for each would cost milliseconds a start."""
 
 

@@ -9,8 +9,8 @@ from pydantic import Field, SecretStr, field_validator
 
 from services.leads.floating.limits import Limits
 from services.leads.waiting.hours import calendar
-from shared.settings import Settings
-from shared.vault import decode_key
+from shared.settings import Settings, WebAddress
+from shared.vault import OptionalCredentialsKey
 
 
 class LeadsSettings(Settings):
@@ -53,15 +53,15 @@ class LeadsSettings(Settings):
         calendar(written, zone="UTC")
         return written
 
-    credentials_key: SecretStr = Field(
+    credentials_key: OptionalCredentialsKey = Field(
         default=SecretStr(""),
         description="32 random bytes in urlsafe base64, which encrypt the tokens of Facebook pages; never in the database; "
         "'' = no page can be connected",
     )
-    public_url: str = Field(
+    public_url: WebAddress = Field(
         default="http://127.0.0.1:8101", description="address under which Facebook reaches this service's webhook"
     )
-    facebook_url: str = Field(
+    facebook_url: WebAddress = Field(
         default="https://graph.facebook.com/v25.0", description="the Graph API with its version, or a simulator of it"
     )
     facebook_timeout: float = Field(default=15.0, gt=0, le=60, description="seconds that Facebook may take to answer")
@@ -71,20 +71,6 @@ class LeadsSettings(Settings):
         le=10,
         description="factor of all pauses towards Facebook; far below 1 only against a simulator",
     )
-
-    @field_validator("credentials_key")
-    @classmethod
-    def _is_a_key(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value():
-            decode_key(value.get_secret_value())
-        return value
-
-    @field_validator("public_url", "facebook_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/")
 
     @property
     def duplicate_window(self) -> timedelta:

@@ -71,6 +71,7 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
     runtime.state[STREAMS] = live
     runtime.db.on_told = live.hints.tell_soon
     runtime.state[WAKE] = asyncio.Event()
+    runtime.state[telephone_hook.SECRETS] = telephone_hook.hook_secrets(runtime.db)
     runtime.state[telephone_working.DIALLER] = lambda: httpx.AsyncClient(timeout=runtime.settings.telephone_timeout)
     async with live.hints.running():
         yield

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
-from shared.settings import Settings
-from shared.vault import decode_key
+from shared.settings import Settings, WebAddress
+from shared.vault import OptionalCredentialsKey
 
 
 class OrdersSettings(Settings):
@@ -15,12 +15,12 @@ class OrdersSettings(Settings):
         default=True,
         description="'cho phép chờ hàng': an order may be closed without enough stock; it is posted once it is reserved",
     )
-    credentials_key: SecretStr = Field(
+    credentials_key: OptionalCredentialsKey = Field(
         default=SecretStr(""),
         description="32 random bytes in urlsafe base64, which encrypt the credentials of telephone systems and make the "
         "addresses that they and mail systems call; never in the database; '' = none can be connected",
     )
-    public_url: str = Field(
+    public_url: WebAddress = Field(
         default="http://127.0.0.1:8102", description="address under which telephone and mail systems reach this service"
     )
     telephone_timeout: float = Field(
@@ -37,20 +37,6 @@ class OrdersSettings(Settings):
         default=30, ge=1, le=240, description="minutes at most for which a task steps back on the due list at a time"
     )
     snoozes_per_task: int = Field(default=3, ge=0, le=20, description="how often a task may be snoozed")
-
-    @field_validator("credentials_key")
-    @classmethod
-    def _is_a_key(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value():
-            decode_key(value.get_secret_value())
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/")
 
     blocked_deposit_percent: int = Field(
         default=0,

@@ -11,7 +11,7 @@ from services.shipping.activities import activities
 from services.shipping.api import routers
 from services.shipping.callbacks.intake import CallbackIntake
 from services.shipping.callbacks.processing import CallbackProcessor
-from services.shipping.callbacks.secrets import CallbackSecrets
+from services.shipping.callbacks.secrets import callback_secrets
 from services.shipping.callbacks.wake import Waker
 from services.shipping.carriers.registry import CarrierClients
 from services.shipping.consumers import handlers
@@ -37,7 +37,7 @@ async def resources(runtime: Runtime[ShippingSettings]) -> AsyncIterator[None]:
         vault=Vault(decode_key(settings.credentials_key.get_secret_value()), service="shipping"),
         carriers=CarrierClients(timeout=settings.carrier_timeout),
         intake=intake,
-        secrets=CallbackSecrets(runtime.db),
+        secrets=callback_secrets(runtime.db),
         now=utc_now,
     )
     try:

@@ -11,12 +11,12 @@ from uuid import UUID
 
 from services.shipping import connections
 from services.shipping.callbacks.intake import CallbackIntake
-from services.shipping.callbacks.secrets import CallbackSecrets
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.registry import CarrierClients
 from services.shipping.connections import Connection
 from services.shipping.settings import ShippingSettings
 from shared.db import Database
+from shared.hook_secrets import HookSecrets
 from shared.service import Runtime
 from shared.vault import Vault
 
@@ -40,7 +40,7 @@ class Context:
     vault: Vault
     carriers: CarrierClients
     intake: CallbackIntake
-    secrets: CallbackSecrets
+    secrets: HookSecrets[UUID]
     now: Callable[[], datetime]
 
     @property

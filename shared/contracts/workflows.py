@@ -43,70 +43,51 @@ class WorkflowRef(Generic[InputT]):
         )
 
 
-class CareInput(Contract):
-    order_id: UUID
+class LongRunning(Contract):
+    """The input of a workflow that goes on as new when its history has become long."""
+
     continued: int = 0
-    """How often this workflow went on as new, for the operator."""
+    """How often it went on as new, for the operator."""
     history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
+    """Events after which it does; 0 = when the server suggests it. Tests set it low."""
 
 
-class FulfilmentInput(Contract):
+class CareInput(LongRunning):
     order_id: UUID
-    continued: int = 0
-    history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
-class ShipmentInput(Contract):
+class FulfilmentInput(LongRunning):
+    order_id: UUID
+
+
+class ShipmentInput(LongRunning):
     shipment_id: UUID
-    continued: int = 0
-    history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
-class PollingInput(Contract):
+class PollingInput(LongRunning):
     connection_id: UUID
-    continued: int = 0
-    history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
-class FacebookInput(Contract):
+class FacebookInput(LongRunning):
     page_id: UUID
     """Ours, not Facebook's."""
-    continued: int = 0
-    history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
-class ImportInput(Contract):
+class ImportInput(LongRunning):
     import_id: UUID
-    continued: int = 0
-    history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
-class ReplanInput(Contract):
+class ReplanInput(LongRunning):
     revision: int
     """Number of the change of business time."""
-    continued: int = 0
-    history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
-class WhatIfInput(Contract):
+class WhatIfInput(LongRunning):
     run_id: UUID
-    continued: int = 0
-    history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
-class ProcessMoveInput(Contract):
+class ProcessMoveInput(LongRunning):
     move_id: UUID
-    continued: int = 0
-    history_limit: int = 0
-    """Events after which the workflow goes on as new; 0 = when the server suggests it. Tests set it low."""
 
 
 CARE: Final = WorkflowRef("CareWorkflow", CareInput)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,15 +12,12 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from services.leads.facebook.context import Facebook
+from shared.hook_secrets import HookSecrets
 from shared.telemetry import logger
-from shared.vault import CredentialsUnreadable, Vault, secret_hash
+from shared.vault import CredentialsUnreadable, Vault
 
 log = logger(__name__)
 
-FRESH: Final = 5.0
-"""Seconds for which the secrets read last are trusted: how long a replaced one may still pass."""
-PAUSE: Final = 0.5
-"""Seconds between reads at least, so that guessed secrets cannot make us read without end."""
 CALLBACK: Final = "facebook callback"
 VERIFICATION: Final = "facebook verification"
 
@@ -56,28 +52,12 @@ class Hook:
         return hmac.compare_digest(wanted.encode(), signature.encode("utf-8", "replace"))
 
 
-class Hooks:
-    """The addresses of all pages, a handful, kept in memory."""
+class Hooks(HookSecrets[Hook]):
+    """The addresses of all pages, and what is called there."""
 
     def __init__(self, facebook: Facebook) -> None:
+        super().__init__(self._addresses)
         self._facebook = facebook
-        self._known: list[tuple[bytes, Hook]] = []
-        self._read_at = float("-inf")
-        self._lock = asyncio.Lock()
-
-    async def find(self, secret: str) -> Hook | None:
-        """The address that a secret belongs to, or None."""
-        digest = secret_hash(secret)
-        await self._read(older_than=FRESH)
-        found = self._match(digest)
-        if found is None:
-            await self._read(older_than=PAUSE)
-            found = self._match(digest)
-        return found
-
-    def forget(self) -> None:
-        """A page changed: the next push reads the secrets again."""
-        self._read_at = float("-inf")
 
     async def keep(self, hook: Hook, body: bytes) -> None:
         """Makes a body durable; what it says is read afterwards."""
@@ -91,24 +71,9 @@ class Hooks:
         pool = await self._facebook.db.driver()
         await pool.execute(_WRONG, hook.page, self._facebook.now())
 
-    def _match(self, digest: bytes) -> Hook | None:
-        """Compares with every hash to the end, so that the time taken says nothing."""
-        found = None
-        for held, hook in self._known:
-            if hmac.compare_digest(held, digest):
-                found = hook
-        return found
-
-    async def _read(self, *, older_than: float) -> None:
-        if time.monotonic() - self._read_at <= older_than:
-            return
-        async with self._lock:
-            if time.monotonic() - self._read_at <= older_than:
-                return
-            rows = await (await self._facebook.db.driver()).fetch(_SECRETS)
-            known = [(row["hook_secret_hash"], hook) for row in rows if (hook := self._hook(row))]
-            self._known = known
-            self._read_at = time.monotonic()
+    async def _addresses(self) -> Sequence[tuple[bytes, Hook]]:
+        rows = await (await self._facebook.db.driver()).fetch(_SECRETS)
+        return [(row["hook_secret_hash"], hook) for row in rows if (hook := self._hook(row))]
 
     def _hook(self, row: asyncpg.Record) -> Hook | None:
         vault = self._facebook.vault

@@ -17,6 +17,7 @@ from services.orders.access import Administrator
 from services.orders.http import ExpectedVersion, Limit, RuntimeDep, tag
 from services.orders.settings import OrdersSettings
 from services.orders.telephone import systems
+from services.orders.telephone.hook import secrets_of
 from services.orders.telephone.processing import wake
 from services.orders.telephone.systems import PURPOSE, NoKey, SystemFields, SystemNameTaken, SystemView
 from shared.db import Session
@@ -160,6 +161,7 @@ async def connect_system(
         return _view(await systems.one(session, system_id), vault)
 
     answer = await once.run(runtime.db, str(who.account_id), effect)
+    secrets_of(runtime).forget()
     kept = SystemView.model_validate_json(bytes(answer.body))
     # The secret is made from a key outside the database, so that it is not in the answer that is kept for repetitions.
     made = SystemMade(**dict(kept), hook_url=_hook_url(runtime, vault, kept.id, 1))
@@ -210,6 +212,7 @@ async def renew_hook_address(_: Administrator, runtime: RuntimeDep, vault: Vault
         if number is None:
             raise systems.SystemNotFound
         await session.execute(_SECRET, {"id": system_id, "hash": secret_hash(_secret(vault, system_id, number))})
+    secrets_of(runtime).forget()
     return HookAddress(hook_url=_hook_url(runtime, vault, system_id, number))
 
 

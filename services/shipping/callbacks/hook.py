@@ -22,7 +22,7 @@ async def receive(request: Request) -> Response:
     and others stop calling for good after a refusal.
     """
     context = context_of(request.app.state.runtime)
-    connection_id = await context.secrets.connection_of(request.path_params["secret"])
+    connection_id = await context.secrets.find(request.path_params["secret"])
     if connection_id is None:
         raise HTTPException(404)
     headers = {
