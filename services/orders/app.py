@@ -25,6 +25,7 @@ from services.orders.consumers import handlers
 from services.orders.contact.api import router as contact
 from services.orders.customers.api import router as customers
 from services.orders.customers.one_person import router as one_person
+from services.orders.deliveries import secrets as message_secrets
 from services.orders.deliveries.api import router as deliveries
 from services.orders.fields.api import router as fields
 from services.orders.goods.api import router as goods
@@ -72,6 +73,7 @@ async def resources(runtime: Runtime[Any]) -> AsyncIterator[None]:
     runtime.db.on_told = live.hints.tell_soon
     runtime.state[WAKE] = asyncio.Event()
     runtime.state[telephone_hook.SECRETS] = telephone_hook.hook_secrets(runtime.db)
+    runtime.state[message_secrets.SECRETS] = message_secrets.hook_secrets(runtime.db)
     runtime.state[telephone_working.DIALLER] = lambda: httpx.AsyncClient(timeout=runtime.settings.telephone_timeout)
     async with live.hints.running():
         yield

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
@@ -23,8 +24,11 @@ from services.orders.care.facts import (
     load_state,
 )
 from services.orders.care.process import CareProcess
+from services.orders.care.seed import cod_standard
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+STANDARD = cod_standard()
+MONDAY_9 = "2025-06-02 09:00"
 IDS = UUID("01890000-0000-7000-8000-000000000000")
 
 
@@ -232,3 +236,29 @@ class World:
 
 def shown(at: datetime) -> str:
     return f"{at.astimezone(HANOI):%a %H:%M}"
+
+
+def world(at: str = MONDAY_9, **more: Any) -> World:
+    """An order of the standard process, looked at once, when it was assigned."""
+    made = World(STANDARD, hanoi(at), **more)
+    made.advance(at)
+    return made
+
+
+def unanswered(order: World, times: int, result: str = "no_answer") -> list[str]:
+    """Call whenever a call is due, in vain."""
+    calls = []
+    for _ in range(times):
+        at = order.task.due_at
+        calls.append(shown(at))
+        order.call(at, result)
+    return calls
+
+
+def kinds(effects: Iterable[Effect]) -> list[str]:
+    return [type(each).__name__ for each in effects]
+
+
+def ended(made: World, key: str) -> tuple[str | None, str | None]:
+    """How a promise ended, and why."""
+    return made.promises[key].outcome, made.promises[key].cause

@@ -15,11 +15,10 @@ from services.orders.care.facts import dump_state, load_state
 from services.orders.care.process import CareProcess, Promised
 from services.orders.care.relocate import Relocation, relocate
 from services.orders.care.seed import blank, cod_standard
-from tests.unit.care_world import World, hanoi, shown
+from tests.unit.care_world import STANDARD, World, hanoi, shown, world
 from tests.unit.test_care_life import PROCESS, Life
 from tests.unit.test_care_process import edited
 
-STANDARD = cod_standard()
 QUICKER = edited(STANDARD, {"steps/no_answer_2/due": {"after": "30m"}, "steps/callback/grace": "30m"})
 NAMES = {
     "no_answer_2": "no_answer_two",
@@ -28,7 +27,6 @@ NAMES = {
     "pool": "lake",
     "first_call": "hello",
 }
-MONDAY_9 = "2025-06-02 09:00"
 
 
 def renamed(process: CareProcess, names: dict[str, str]) -> CareProcess:
@@ -61,12 +59,6 @@ def renamed(process: CareProcess, names: dict[str, str]) -> CareProcess:
 
 
 RENAMED = renamed(STANDARD, NAMES)
-
-
-def world(process: CareProcess = STANDARD, at: str = MONDAY_9, **more: Any) -> World:
-    made = World(process, hanoi(at), **more)
-    made.advance(at)
-    return made
 
 
 def move(made: World, new: CareProcess, at: datetime | str, **steps: str) -> Relocation:

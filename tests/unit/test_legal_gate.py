@@ -11,13 +11,10 @@ import pytest
 from services.orders.care.facts import Pause
 from services.orders.care.gate import Standing, earliest_call, earliest_message, may_call, may_contact, may_write
 from services.orders.care.grounds import Act, Asked, Ground, How, Known, Withdrawn, ground_for
-from services.orders.care.seed import cod_standard
 from shared.public_holidays import vietnam
-from tests.unit.care_world import IDS, World, hanoi, shown
+from tests.unit.care_world import IDS, MONDAY_9, STANDARD, World, hanoi, shown, world
 
-STANDARD = cod_standard()
 WITH_HOLIDAYS = STANDARD.closed_on(vietnam(range(2025, 2028)))
-MONDAY = "2025-06-02 09:00"
 DAY = timedelta(days=1)
 
 
@@ -41,20 +38,20 @@ def kind(known: Known, at: str, **about: Any) -> str:
 
 
 def test_who_left_the_number_is_contacted_by_that_with_the_wording_and_page() -> None:
-    found = ground_for(Known(asked=(asked(MONDAY),)), by="call", at=hanoi("2025-06-02 18:00"))
+    found = ground_for(Known(asked=(asked(MONDAY_9),)), by="call", at=hanoi("2025-06-02 18:00"))
     assert isinstance(found, Ground)
-    assert (found.kind, found.how, found.since) == ("requested", "left_number", hanoi(MONDAY))
-    assert (found.text, found.page, found.id) == ("Đồng ý để shop gọi tư vấn", "serum.vn", asked(MONDAY).id)
-    assert kind(Known(asked=(asked(MONDAY),)), "2025-06-02 18:00", by="message") == "requested"
+    assert (found.kind, found.how, found.since) == ("requested", "left_number", hanoi(MONDAY_9))
+    assert (found.text, found.page, found.id) == ("Đồng ý để shop gọi tư vấn", "serum.vn", asked(MONDAY_9).id)
+    assert kind(Known(asked=(asked(MONDAY_9),)), "2025-06-02 18:00", by="message") == "requested"
 
 
 def test_a_bought_list_has_no_ground_but_the_limits_for_advertising() -> None:
-    assert kind(Known(), MONDAY) == "advertising_limits"
-    assert kind(Known(), MONDAY, by="message") == "advertising_limits"
+    assert kind(Known(), MONDAY_9) == "advertising_limits"
+    assert kind(Known(), MONDAY_9, by="message") == "advertising_limits"
 
 
 def test_another_purpose_than_the_request_needs_a_consent_of_its_own() -> None:
-    known = Known(asked=(asked(MONDAY),))
+    known = Known(asked=(asked(MONDAY_9),))
     assert kind(known, "2025-06-03 10:00", purpose="advertising") == "advertising_limits"
     agreed = Known(asked=known.asked, acts=(act("2025-06-02 10:00", "advertising_call", "given"),))
     assert kind(agreed, "2025-06-03 10:00", purpose="advertising") == "consented"
@@ -62,7 +59,7 @@ def test_another_purpose_than_the_request_needs_a_consent_of_its_own() -> None:
 
 
 def test_a_request_is_over_30_days_after_care_ended_unless_they_asked_again() -> None:
-    known = Known(asked=(asked(MONDAY),), care_ended_at=hanoi("2025-06-10 10:00"))
+    known = Known(asked=(asked(MONDAY_9),), care_ended_at=hanoi("2025-06-10 10:00"))
     assert kind(known, "2025-07-10 09:59") == "requested"
     assert kind(known, "2025-07-10 10:00") == "advertising_limits"
     again = Known(asked=(*known.asked, asked("2025-07-01 08:00", "came_again")), care_ended_at=known.care_ended_at)
@@ -70,21 +67,21 @@ def test_a_request_is_over_30_days_after_care_ended_unless_they_asked_again() ->
 
 
 def test_a_request_that_had_ended_does_not_come_back_when_we_take_the_order_up_again() -> None:
-    known = Known(asked=(asked(MONDAY),), lapsed_at=hanoi("2025-06-10 10:00"))
+    known = Known(asked=(asked(MONDAY_9),), lapsed_at=hanoi("2025-06-10 10:00"))
     assert kind(known, "2025-08-01 10:00") == "advertising_limits"
     again = Known(asked=(*known.asked, asked("2025-08-01 09:00", "contacted_us")), lapsed_at=known.lapsed_at)
     assert kind(again, "2025-08-01 10:00") == "requested"
 
 
 def test_who_claims_a_number_from_the_floating_pool_calls_as_a_campaign_until_the_customer_agrees_to_a_call() -> None:
-    known = Known(asked=(asked(MONDAY),), claimed_at=hanoi("2025-06-20 09:00"))
+    known = Known(asked=(asked(MONDAY_9),), claimed_at=hanoi("2025-06-20 09:00"))
     assert kind(known, "2025-06-20 09:01") == "advertising_limits"
     agreed = Known(asked=(*known.asked, asked("2025-06-20 10:00", "agreed")), claimed_at=known.claimed_at)
     assert kind(agreed, "2025-06-20 18:00") == "requested"
 
 
 def test_a_request_that_was_taken_back_is_no_ground_until_they_ask_again() -> None:
-    known = Known(asked=(asked(MONDAY),), acts=(act("2025-06-02 11:00", "requested_call", "withdrawn"),))
+    known = Known(asked=(asked(MONDAY_9),), acts=(act("2025-06-02 11:00", "requested_call", "withdrawn"),))
     assert kind(known, "2025-06-02 10:59") == "requested"
     assert kind(known, "2025-06-02 11:00") == "withdrawn"
     found = ground_for(known, by="call", at=hanoi("2025-06-03 09:00"))
@@ -100,7 +97,7 @@ def test_who_wants_no_advertising_is_still_called_about_their_order_but_not_writ
         act("2025-06-02 11:00", "advertising_call", "withdrawn"),
         act("2025-06-02 11:00", "message", "withdrawn"),
     )
-    known = Known(asked=(asked(MONDAY),), acts=acts)
+    known = Known(asked=(asked(MONDAY_9),), acts=acts)
     assert kind(known, "2025-06-02 12:00") == "requested"
     assert kind(known, "2025-06-02 12:00", purpose="advertising") == "withdrawn"
     assert kind(known, "2025-06-02 12:00", by="message") == "withdrawn"
@@ -148,14 +145,14 @@ def test_a_fourth_message_in_24_hours_waits_without_consent_and_goes_with_it() -
 
 
 def test_an_unanswered_call_about_another_product_counts() -> None:
-    order = World(STANDARD, hanoi(MONDAY), asked=False)
+    order = World(STANDARD, hanoi(MONDAY_9), asked=False)
     order.other_calls.append(hanoi("2025-06-02 08:30"))
     found = may_call(STANDARD, order.facts(), hanoi("2025-06-02 10:00"))
     assert (found.refusal, found.next_at) == ("too_soon", hanoi("2025-06-03 08:30"))
 
 
 def test_a_pause_stands_before_every_contact() -> None:
-    order = World(STANDARD, hanoi(MONDAY), pause=Pause(since=hanoi(MONDAY), until=hanoi("2025-06-02 15:00")))
+    order = World(STANDARD, hanoi(MONDAY_9), pause=Pause(since=hanoi(MONDAY_9), until=hanoi("2025-06-02 15:00")))
     for ask in (may_call, may_write):
         found = ask(STANDARD, order.facts(), hanoi("2025-06-02 10:00"))
         assert (found.refusal, found.next_at) == ("paused", hanoi("2025-06-02 15:00"))
@@ -216,12 +213,6 @@ def test_no_answer_lies_outside_its_window_at_any_minute_of_a_year() -> None:
 # --- care under the gate ----------------------------------------------------------------------------------------------
 
 
-def world(at: str = MONDAY, **more: Any) -> World:
-    made = World(STANDARD, hanoi(at), **more)
-    made.advance(at)
-    return made
-
-
 def test_a_task_moves_into_the_advertising_hours_when_its_consent_ends_before_it() -> None:
     order = world()
     order.call("2025-06-02 09:05", "call_later", promised_at=hanoi("2025-06-02 18:30"))
@@ -240,13 +231,13 @@ def test_care_of_who_took_consent_back_ends() -> None:
 
 
 def test_no_message_follows_a_missed_call_where_messages_are_forbidden() -> None:
-    order = world(no_messages_since=hanoi(MONDAY))
+    order = world(no_messages_since=hanoi(MONDAY_9))
     order.call("2025-06-02 09:05", "no_answer")
     assert [task.task for task in order.tasks.values()] == ["call"]
 
 
 def test_information_that_must_not_be_written_is_told_in_a_call() -> None:
-    order = world(no_messages_since=hanoi(MONDAY))
+    order = world(no_messages_since=hanoi(MONDAY_9))
     order.call("2025-06-02 09:05", "send_info")
     assert (order.step, order.task.task) == ("thinking", "call")
 

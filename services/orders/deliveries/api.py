@@ -16,6 +16,7 @@ from services.orders.access import Administrator, Reader, ensure_readable
 from services.orders.deliveries import facts, listing
 from services.orders.deliveries.facts import MOST, DeliveryFact, Kind
 from services.orders.deliveries.listing import InteractionPage
+from services.orders.deliveries.secrets import secrets_of
 from services.orders.http import ClockDep, Limit, RuntimeDep
 from services.orders.settings import OrdersSettings
 from services.orders.telephone.api import VaultDep
@@ -103,7 +104,6 @@ _RENEW: Final = text(
     "UPDATE message_systems SET secret_number = secret_number + 1 WHERE id = :id RETURNING secret_number"
 )
 _SECRET: Final = text("UPDATE message_systems SET secret_hash = :hash WHERE id = :id")
-_OF_SECRET: Final = text("SELECT id, kind FROM message_systems WHERE secret_hash = :hash")
 
 
 @router.get("/message-systems")
@@ -131,6 +131,7 @@ async def connect_message_system(
         return MessageSystem(id=system_id, **wanted.model_dump())
 
     answer = await once.run(runtime.db, str(who.account_id), effect)
+    secrets_of(runtime).forget()
     kept = MessageSystem.model_validate_json(bytes(answer.body))
     made = MessageSystemMade(**dict(kept), hook_url=_hook_url(runtime, vault, kept.id, 1))
     return Response(made.model_dump_json(), status_code=201, media_type="application/json")
@@ -144,6 +145,7 @@ async def renew_message_hook(_: Administrator, runtime: RuntimeDep, vault: Vault
         if number is None:
             raise MessageSystemNotFound
         await session.execute(_SECRET, {"id": system_id, "hash": secret_hash(_secret(vault, system_id, number))})
+    secrets_of(runtime).forget()
     return HookAddress(hook_url=_hook_url(runtime, vault, system_id, number))
 
 
@@ -153,10 +155,10 @@ async def receive_facts(runtime: RuntimeDep, clock: ClockDep, secret: str, told:
 
     Answered 200 once everything is durable and has taken effect; with an error nothing of the request is kept.
     """
+    system = await secrets_of(runtime).find(secret)
+    if system is None:
+        raise HTTPException(404)
     async with runtime.db.transaction() as session:
-        system = (await session.execute(_OF_SECRET, {"hash": secret_hash(secret)})).one_or_none()
-        if system is None:
-            raise HTTPException(404)
         return Kept(new=await facts.keep(session, system.id, system.kind, told.facts, now=clock()))
 
 

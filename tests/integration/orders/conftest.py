@@ -1,4 +1,4 @@
-"""An orders service with a clock of the test's own, and the people who work with it."""
+"""An orders service with a clock of the test's own, the people who work with it, and their telephone system."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.orders.app import SERVICE
-from services.orders.clock import CLOCK
-from tests.harness import Databases, running
-from tests.integration.orders.support import Clock, Shop
+from tests.harness import Databases
+from tests.integration.orders.support import Shop, opened
+from tests.integration.orders.telephone_support import KEY, Exchange
 
 
 @pytest.fixture
 async def shop(databases: Databases) -> AsyncIterator[Shop]:
-    """The service without NATS and Temporal: nothing in these tests needs them."""
-    async with running(SERVICE, databases) as service:
-        clock = Clock()
-        service.runtime.state[CLOCK] = clock
-        yield await Shop.open(service, clock)
+    async with opened(databases, credentials_key=KEY) as shop:
+        yield shop
+
+
+@pytest.fixture
+async def exchange(shop: Shop) -> Exchange:
+    return await Exchange.connect(shop)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -11,9 +13,11 @@ from uuid import UUID
 import httpx
 from uuid_utils.compat import uuid7
 
+from services.orders.app import SERVICE
 from services.orders.care import service as care_service
 from services.orders.care.processes import PROCESSES
 from services.orders.care.reading import lock_care
+from services.orders.clock import CLOCK
 from services.orders.record import lock
 from shared.contracts import permissions
 from shared.contracts.events.leads import (
@@ -29,7 +33,7 @@ from shared.contracts.events.leads import (
 )
 from shared.contracts.events.shipping import SHIPMENT_CHANGED, ShipmentChanged
 from shared.contracts.events.staff import ACCOUNT_CHANGED, AccountChanged
-from tests.harness import Running
+from tests.harness import Databases, Running, running
 
 MORNING = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 """Monday 09:00 in Vietnam, inside the calling hours."""
@@ -245,3 +249,12 @@ def closing(**fields: Any) -> dict[str, Any]:
 def idempotency_key() -> dict[str, str]:
     """A header that no other request of the tests has."""
     return {"Idempotency-Key": f"key-{next(_keys)}"}
+
+
+@asynccontextmanager
+async def opened(databases: Databases, **settings: Any) -> AsyncIterator[Shop]:
+    """A shop on a clock of its own. Without NATS and Temporal unless they are given: most tests need neither."""
+    async with running(SERVICE, databases, **settings) as service:
+        clock = Clock()
+        service.runtime.state[CLOCK] = clock
+        yield await Shop.open(service, clock)

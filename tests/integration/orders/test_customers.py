@@ -10,12 +10,10 @@ import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.orders.app import SERVICE
-from services.orders.clock import CLOCK
 from shared.contracts.events.customers import CUSTOMER_CHANGED
 from shared.contracts.events.leads_everyday import TAG_CHANGED, TagChanged
-from tests.harness import Databases, running
-from tests.integration.orders.support import Clock, Person, Shop, idempotency_key
+from tests.harness import Databases
+from tests.integration.orders.support import Person, Shop, idempotency_key, opened
 
 
 async def customer_of(shop: Shop, order_id: UUID) -> str:
@@ -312,10 +310,7 @@ async def test_who_does_not_look_after_a_customer_sees_of_others_orders_only_tha
 
 
 async def test_a_blocked_customer_is_shown_with_their_returns_and_a_deposit_is_asked_for(databases: Databases) -> None:
-    async with running(SERVICE, databases, blocked_deposit_percent=30) as service:
-        clock = Clock()
-        service.runtime.state[CLOCK] = clock
-        shop = await Shop.open(service, clock)
+    async with opened(databases, blocked_deposit_percent=30) as shop:
         await shop.stocked(price=200_001)
         order_id = await shop.number()
         customer = await customer_of(shop, order_id)

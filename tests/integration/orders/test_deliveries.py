@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
-import pytest
 
-from services.orders.app import SERVICE
-from services.orders.clock import CLOCK
-from tests.harness import Databases, running
-from tests.integration.orders.support import MORNING, Clock, Shop
-from tests.integration.orders.telephone_support import KEY
+from tests.integration.orders.support import MORNING, Shop
 
 REFERENCE = "<20261123.1@mail.shop.vn>"
-
-
-@pytest.fixture
-async def shop(databases: Databases) -> AsyncIterator[Shop]:
-    async with running(SERVICE, databases, credentials_key=KEY) as service:
-        clock = Clock()
-        service.runtime.state[CLOCK] = clock
-        yield await Shop.open(service, clock)
 
 
 async def connect(shop: Shop, kind: str = "email") -> str:

@@ -10,11 +10,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from services.orders.app import SERVICE
-from services.orders.clock import CLOCK
 from shared.contracts.events.orders import LEVEL_CHANGED, ORDER_CANCELLED, ORDER_CLOSED
-from tests.harness import Databases, running
-from tests.integration.orders.support import Clock, Person, Shop
+from tests.harness import Databases
+from tests.integration.orders.support import Person, Shop, opened
 
 
 async def closed(shop: Shop, *, by: Person | None = None, **fields: Any) -> UUID:
@@ -188,10 +186,7 @@ async def test_an_order_that_waits_is_served_when_it_is_made_smaller(shop: Shop)
 async def test_where_nothing_may_wait_an_edit_beyond_the_stock_is_refused_and_changes_nothing(
     databases: Databases,
 ) -> None:
-    async with running(SERVICE, databases, allow_waiting_stock=False) as service:
-        clock = Clock()
-        service.runtime.state[CLOCK] = clock
-        shop = await Shop.open(service, clock)
+    async with opened(databases, allow_waiting_stock=False) as shop:
         await shop.stocked(units=2)
         order_id = await closed(shop)
         refused = await edit(shop, order_id, lines=[{"sku": "SERUM", "quantity": 3}])
@@ -224,10 +219,7 @@ async def test_an_edit_that_will_not_do_is_refused_by_name(lasting: Shop, fields
 @pytest.fixture(scope="module")
 async def lasting(databases: Databases) -> AsyncIterator[Shop]:
     """A shop with one closed order, for tests that change nothing."""
-    async with running(SERVICE, databases) as service:
-        clock = Clock()
-        service.runtime.state[CLOCK] = clock
-        shop = await Shop.open(service, clock)
+    async with opened(databases) as shop:
         await shop.stocked()
         await closed(shop)
         yield shop

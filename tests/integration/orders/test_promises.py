@@ -11,12 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from deploy.local.engines import Temporal
-from services.orders.app import SERVICE
-from services.orders.clock import CLOCK
 from services.orders.promises.proof import Prover
 from shared.temporal import connected
-from tests.harness import Databases, connect, running
-from tests.integration.orders.support import Clock, Person, Shop, idempotency_key
+from tests.harness import Databases, connect
+from tests.integration.orders.support import Person, Shop, idempotency_key, opened
 
 DAY = "2026-11-23"
 
@@ -95,10 +93,8 @@ async def test_figures_say_who_keeps_how_many_of_their_promises(shop: Shop) -> N
 @pytest.fixture
 async def proving(databases: Databases, temporal_server: Temporal) -> AsyncIterator[Shop]:
     client = await connected(await connect(temporal_server))
-    async with running(SERVICE, databases, temporal=client) as service:
-        clock = Clock()
-        service.runtime.state[CLOCK] = clock
-        yield await Shop.open(service, clock)
+    async with opened(databases, temporal=client) as shop:
+        yield shop
 
 
 def prover(shop: Shop) -> Prover:

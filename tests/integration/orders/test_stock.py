@@ -10,19 +10,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from services.orders.app import SERVICE
-from services.orders.clock import CLOCK
-from tests.harness import Databases, running
-from tests.integration.orders.support import Clock, Shop, idempotency_key
+from tests.harness import Databases
+from tests.integration.orders.support import Shop, idempotency_key, opened
 
 
 @pytest.fixture
 async def strict(databases: Databases) -> AsyncIterator[Shop]:
     """A shop that does not close orders which it cannot serve."""
-    async with running(SERVICE, databases, allow_waiting_stock=False) as service:
-        clock = Clock()
-        service.runtime.state[CLOCK] = clock
-        yield await Shop.open(service, clock)
+    async with opened(databases, allow_waiting_stock=False) as shop:
+        yield shop
 
 
 async def level(shop: Shop, sku: str = "SERUM") -> tuple[int, int, int]:
