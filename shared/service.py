@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -122,10 +123,10 @@ class Service:
         epochs = Epochs(runtime.db, fresh=self.epochs_fresh)
         app.state.tokens = TokenVerifier(runtime.settings, epochs, runtime.http)
         for router in self.routers:
-            app.include_router(router)
-        app.include_router(messaging_router(self.name, runtime.db, self.all_handlers()))
+            http.add_routes(app, router)
+        http.add_routes(app, messaging_router(self.name, runtime.db, self.all_handlers()))
         if self.reconcile is not None:
-            app.include_router(reconcile_router(runtime.db, runtime.temporal, self.reconcile))
+            http.add_routes(app, reconcile_router(runtime.db, runtime.temporal, self.reconcile))
         # Requests are taken without NATS and Temporal, so a process that takes them is ready without these.
         http.add_health(app, own, others=others)
         return app
@@ -234,6 +235,9 @@ def _activities(service: Service, runtime: Runtime[Any]) -> Part:
             await temporal.connected(runtime.temporal),
             task_queue=service.name,
             activities=activities,
+            # Without one the SDK makes a hash of all code, for which it loads every module again, on the event loop:
+            # measured 0.15 s and 2 MiB, and 2.9 s where Python keeps no compiled files.
+            build_id=f"chot-{version('chot')}",
             graceful_shutdown_timeout=temporal.GRACE,
             max_concurrent_activities=64,
         )
