@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any, ClassVar, Final, Literal
+from zoneinfo import ZoneInfo
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -18,13 +21,16 @@ log = logger(__name__)
 
 Language = Literal["vi", "en"]
 MEDIA_TYPE: Final = "application/problem+json"
+ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+"""In which times stand in sentences; Vietnam has one."""
 
 
 class Problem(Exception):
     """An error that a caller can cause or must hear of. Subclass it once for each kind.
 
     Class attributes: `type` (stable, kebab-case), `status`, `vi` and `en` (what is wrong and what to do; may have
-    `{placeholders}` filled from the keyword arguments, which are also members of the answer).
+    `{placeholders}` filled from the keyword arguments, which are also members of the answer). Moments and days are shown
+    as people here write them, and are ISO 8601 as members.
     """
 
     type: ClassVar[str] = "internal"
@@ -38,17 +44,26 @@ class Problem(Exception):
         self.members = members
 
     def detail(self, language: Language) -> str:
-        return (self.vi if language == "vi" else self.en).format(**self.members)
+        return (self.vi if language == "vi" else self.en).format(
+            **{name: _shown(value) for name, value in self.members.items()}
+        )
 
     def body(self, language: Language) -> dict[str, Any]:
         return {
-            **self.members,
+            **{name: value.isoformat() if isinstance(value, date) else value for name, value in self.members.items()},
             "type": f"https://chot.dev/problems/{self.type}",
             "title": self.type,
             "status": self.status,
             "detail": self.detail(language),
             "correlation_id": correlation_id(),
         }
+
+
+def _shown(value: Any) -> Any:
+    """A value as it stands in a sentence."""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(ZONE):%H:%M %d/%m/%Y}"
+    return f"{value:%d/%m/%Y}" if isinstance(value, date) else value
 
 
 class NotFound(Problem):
@@ -126,9 +141,10 @@ def language_of(request: Request) -> Language:
 
 _VI: Final = {
     "missing": "thiếu trường này, hãy bổ sung",
-    "string_too_short": "ngắn quá",
-    "string_too_long": "dài quá",
-    "too_long": "dài quá",
+    "string_too_short": "ngắn quá, cần ít nhất {min_length} ký tự",
+    "string_too_long": "dài quá, tối đa {max_length} ký tự",
+    "too_short": "ít quá, cần ít nhất {min_length} mục",
+    "too_long": "nhiều quá, tối đa {max_length} mục",
     "string_type": "phải là chuỗi ký tự",
     "string_unicode": "có ký tự không hợp lệ, hãy gõ lại",
     "string_pattern_mismatch": "có ký tự không được dùng ở đây",
@@ -136,18 +152,43 @@ _VI: Final = {
     "bool_type": "phải là true hoặc false",
     "bool_parsing": "phải là true hoặc false",
     "list_type": "phải là một danh sách",
+    "dict_type": "phải là một đối tượng JSON",
+    "model_type": "phải là một đối tượng JSON",
     "model_attributes_type": "phải là một đối tượng JSON",
     "uuid_parsing": "không phải mã UUID",
+    "uuid_type": "không phải mã UUID",
+    "int_type": "phải là số nguyên",
     "int_parsing": "phải là số nguyên",
-    "greater_than_equal": "nhỏ quá",
-    "less_than_equal": "lớn quá",
-    "datetime_parsing": "phải là thời điểm ISO 8601, ví dụ 2026-11-21T09:00:00+07:00",
+    "int_from_float": "phải là số nguyên",
+    "float_type": "phải là số",
+    "float_parsing": "phải là số",
+    "greater_than": "nhỏ quá, phải lớn hơn {gt}",
+    "greater_than_equal": "nhỏ quá, phải từ {ge} trở lên",
+    "less_than": "lớn quá, phải nhỏ hơn {lt}",
+    "less_than_equal": "lớn quá, tối đa {le}",
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
+        "phải là thời điểm ISO 8601, ví dụ 2026-11-21T09:00:00+07:00",
+    ),
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        "phải là ngày, ví dụ 2026-11-21",
+    ),
     "timezone_aware": "thời điểm thiếu múi giờ, ví dụ 2026-11-21T09:00:00+07:00",
     "json_invalid": "nội dung không phải JSON hợp lệ",
     "extra_forbidden": "trường này không có, hãy bỏ đi hoặc kiểm tra chính tả",
-    "enum": "giá trị không có trong danh sách cho phép",
-    "literal_error": "giá trị không có trong danh sách cho phép",
+    "enum": "giá trị không có trong danh sách cho phép: {expected}",
+    "literal_error": "giá trị không có trong danh sách cho phép: {expected}",
+    "union_tag_invalid": "giá trị không có trong danh sách cho phép: {expected_tags}",
+    "union_tag_not_found": "thiếu trường {discriminator}, hãy bổ sung",
 }
+"""What to do about a field, by pydantic's kind of mistake; filled with what pydantic says of the limit."""
+
+
+def _in_vietnamese(item: Mapping[str, Any]) -> str:
+    if (told := _VI.get(item["type"])) is None:
+        return str(item["msg"])
+    return told.format(**{name: str(limit).replace(" or ", " hoặc ") for name, limit in item.get("ctx", {}).items()})
 
 
 def response(problem: Problem, language: Language) -> JSONResponse:
@@ -163,7 +204,7 @@ def invalid(error: RequestValidationError, language: Language) -> Invalid:
         errors=[
             {
                 "field": ".".join(str(part) for part in item["loc"]),
-                "message": _VI.get(item["type"], item["msg"]) if language == "vi" else item["msg"],
+                "message": _in_vietnamese(item) if language == "vi" else item["msg"],
                 "code": item["type"],
             }
             for item in error.errors()
@@ -171,8 +212,22 @@ def invalid(error: RequestValidationError, language: Language) -> Invalid:
     )
 
 
+class NoSuchPath(Problem):
+    type = "no-such-path"
+    status = 404
+    vi = "Không có địa chỉ này. Kiểm tra lại đường dẫn; danh sách ở /docs."
+    en = "There is no such address. Check the path; /docs lists them."
+
+
+class WrongMethod(Problem):
+    type = "wrong-method"
+    status = 405
+    vi = "Địa chỉ này không nhận phương thức đã gửi. Các phương thức dùng được ở /docs."
+    en = "This address does not take that method. /docs lists those that it takes."
+
+
 class _Http(Problem):
-    """What the framework itself refuses: unknown path, wrong method."""
+    """Whatever else the framework itself refuses."""
 
     vi = "{reason}"
     en = "{reason}"
@@ -190,6 +245,9 @@ class _Http(Problem):
         }
 
 
+_FRAMEWORKS: Final[Mapping[int, type[Problem]]] = {404: NoSuchPath, 405: WrongMethod}
+
+
 def install(app: FastAPI) -> None:
     """Makes every error of an application a problem details answer."""
 
@@ -204,7 +262,8 @@ def install(app: FastAPI) -> None:
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        problem = _Http(error)
+        ours = _FRAMEWORKS.get(error.status_code)
+        problem = ours() if ours is not None else _Http(error)
         return JSONResponse(
             problem.body(language_of(request)),
             status_code=error.status_code,

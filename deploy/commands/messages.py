@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -115,10 +115,15 @@ def reconcile(service: ServiceOption = None) -> None:
     for name in _names(service):
         counts = asyncio.run(_with_runtime(name, work))
         if counts is not None:
-            console.print(
-                f"{name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items())
-            )
+            console.print(f"{name}: {reconciled(counts)}", soft_wrap=True)
     leave(0)
+
+
+def reconciled(counts: Mapping[str, int]) -> str:
+    """What a comparison did, in words."""
+    done = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items() if count)
+    kinds = ", ".join(what.replace("_", " ") for what in counts)
+    return f"started or woke {done}" if done else f"nothing is missing or behind ({kinds})"
 
 
 def promises() -> None:
@@ -132,14 +137,24 @@ def promises() -> None:
 
     proof = asyncio.run(_with_runtime("orders", work))
     console.print(
-        f"orders: {proof.open_promises} open promises, {proof.orders_in_care} orders in care, "
+        f"orders: {proof.open_promises} open promises, {proof.orders_in_care} orders in care; "
         f"{proof.without_timer} without timer, {proof.open_without_task} without task, "
-        f"{'?' if proof.without_workflow is None else proof.without_workflow} without workflow"
+        f"{'?' if proof.without_workflow is None else proof.without_workflow} without workflow",
+        soft_wrap=True,
     )
+    console.print(_verdict(proof))
     for finding in proof.findings:
         since = f" since {finding.since:%Y-%m-%d %H:%M} UTC" if finding.since else ""
         console.print(f"{finding.kind.replace('_', ' ')}: order {finding.order_id}{since}")
     leave(0 if proof.holds else 1)
+
+
+def _verdict(proof: Any) -> str:
+    if proof.holds:
+        return "[green]No promise was dropped.[/green]"
+    if proof.without_workflow is None:
+        return "[yellow]Temporal does not answer, so nobody can say whether every care has its workflow.[/yellow]"
+    return "[red]Promises were dropped.[/red] docs/orders/tasks-and-promises.md says what to do."
 
 
 def _names(service: str | None) -> tuple[str, ...]:

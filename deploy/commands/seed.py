@@ -48,4 +48,4 @@ def seed() -> None:
     console.print("A company is there. Everybody's password is [bold]" + company.PASSWORD + "[/bold]:")
     for person in (made.manager, *made.sales, made.marketer, made.cod_desk):
         account = person.account
-        console.print(f"  {account['code']}  {person.login:<12} {account['department']:<10} {account['name']}")
+        console.print(f"  {account['code']}  {person.login:<12} {account['group']:<10} {account['name']}")

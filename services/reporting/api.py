@@ -73,7 +73,7 @@ def period(
     last = last or current
     first = first or last - timedelta(days=29)
     if first > last:
-        raise PeriodUpsideDown(first=first.isoformat(), last=last.isoformat())
+        raise PeriodUpsideDown(first=first, last=last)
     if (last - first).days > MAX_DAYS:
         raise PeriodTooLong(days=MAX_DAYS)
     return Period(first=first, last=last)

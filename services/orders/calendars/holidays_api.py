@@ -79,7 +79,7 @@ async def get_holiday(_: Reader, runtime: RuntimeDep, on: date, response: Respon
     async with runtime.db.read() as session:
         found = await store.holidays(session, revision=await store.revision(session), since=on, till=on)
     if not found:
-        raise HolidayNotListed(on=on.isoformat())
+        raise HolidayNotListed(on=on)
     tag(response, found[0].version)
     return _view(found[0])
 
@@ -126,7 +126,7 @@ async def _missing(session: ReadSession, year: int) -> Mapping[date, tuple[str, 
 
 def _check(on: date, *, now: datetime) -> None:
     if not FIRST_YEAR <= on.year <= now.year + YEARS_AHEAD:
-        raise DateTooFar(on=on.isoformat())
+        raise DateTooFar(on=on)
 
 
 def _public(on: date, names: tuple[str, str]) -> HolidayView:

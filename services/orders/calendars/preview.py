@@ -130,4 +130,4 @@ def dues_view(calendar: Calendar, *, at: datetime, after: Sequence[timedelta]) -
             ],
         )
     except NeverOpen:
-        raise NothingBusinesslike(at=at.isoformat()) from None
+        raise NothingBusinesslike(at=at) from None

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from services.orders.actors import Actor
 from services.orders.closing import fulfilment
 from services.orders.goods import stock
-from services.orders.levels.moves import Move, MoveNotAllowed, move_level
+from services.orders.levels.moves import Move, move_level, not_allowed
 from services.orders.record import Order
 from shared.contracts.events.orders import ORDER_CANCELLED, OrderCancelled
 from shared.contracts.levels import CANCELLED_AFTER_CLOSING, CANCELLED_AFTER_POSTING, CLOSED, SENT
@@ -55,7 +55,7 @@ async def cancel(
     if order.handed_over_at is not None:
         raise HandedOver
     if order.level not in TO:
-        raise MoveNotAllowed(from_level=order.level, to_level=CANCELLED_AFTER_CLOSING)
+        raise await not_allowed(session, order.level, CANCELLED_AFTER_CLOSING)
     to = TO[order.level]
     move = Move(to, at=now, recorded_at=now, cause="cancel", reason=reason, note=note, fields=fields or {})
     cancelled = await move_level(session, order, move, actor)

@@ -285,7 +285,7 @@ async def unmerge(
     if merged.later is not None:
         raise MergedFurther(later=str(merged.later))
     if now - merged.at > UNMERGE_WITHIN:
-        raise MergeTooOld(at=merged.at.isoformat())
+        raise MergeTooOld(at=merged.at)
     kept_id, gone_id = merged.kept_id, merged.gone_id
     before, after, gone = (_kept(merged, column) for column in ("kept_before", "kept_after", "gone_before"))
     present = (await _profiles(session, kept_id))[kept_id]

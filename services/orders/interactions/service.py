@@ -5,6 +5,7 @@ Nothing here needs NATS or Temporal; both hear of it when they are there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
@@ -14,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from services.orders import customers
 from services.orders.actors import Actor
 from services.orders.care import service as care_service
+from services.orders.care import words
 from services.orders.care.facts import StepState
 from services.orders.care.process import CareProcess
 from services.orders.care.processes import Processes
@@ -24,6 +26,7 @@ from services.orders.care.writing import Cause
 from services.orders.deliveries import facts
 from services.orders.interactions import ledger, undo
 from services.orders.levels.catalogue import Filled
+from services.orders.levels.moves import level_name
 from services.orders.record import Order
 from services.orders.telephone import linking
 from shared.contracts.levels import CLEAN, WRONG_NUMBER
@@ -39,8 +42,8 @@ CLOCKS_DIFFER: Final = timedelta(minutes=1)
 class NotInCare(Problem):
     type = "not-in-care"
     status = 409
-    vi = "Đơn đang ở {level}, không còn trong chăm sóc nên không ghi kết quả được. Tải lại đơn."
-    en = "The order is at {level} and no longer in care, so no result can be logged. Load it again."
+    vi = "Đơn đang ở {level_vi}, không còn trong chăm sóc nên không ghi được. {then_vi}"
+    en = "The order is at {level_en} and no longer in care, so nothing can be logged. {then_en}"
 
 
 class NotAssigned(Problem):
@@ -53,29 +56,29 @@ class NotAssigned(Problem):
 class ResultRequired(Problem):
     type = "result-required"
     status = 422
-    vi = "Cuộc gọi cần có kết quả. Chọn một trong: {allowed}."
-    en = "A call needs a result. Choose one of: {allowed}."
+    vi = "Cuộc gọi cần có kết quả. Chọn một trong: {allowed_vi}."
+    en = "A call needs a result. Choose one of: {allowed_en}."
 
 
 class ResultUnknown(Problem):
     type = "result-unknown"
     status = 422
-    vi = "Bước '{step}' không có kết quả '{result}'. Chọn một trong: {allowed}."
-    en = "The step '{step}' knows no result '{result}'. Choose one of: {allowed}."
+    vi = "Bước {step_vi} không có kết quả {result_vi}. Chọn một trong: {allowed_vi}."
+    en = "The step {step_en} knows no result {result_en}. Choose one of: {allowed_en}."
 
 
 class UseClosing(Problem):
     type = "use-closing"
     status = 422
-    vi = "Kết quả 'Chốt đơn' cần sản phẩm và địa chỉ. Gửi POST /v1/orders/{order_id}/close."
-    en = "The result 'closed' needs lines and an address. Send POST /v1/orders/{order_id}/close."
+    vi = "“Chốt đơn” cần sản phẩm và địa chỉ. Bấm “Chốt đơn” và điền đủ (POST /v1/orders/{order_id}/close)."
+    en = "“Closed” needs lines and an address. Close the order with both (POST /v1/orders/{order_id}/close)."
 
 
 class ReasonNeeded(Problem):
     type = "reason-required"
     status = 422
-    vi = "Kết quả '{result}' cần lý do (trường 'reason'). Chọn lý do rồi gửi lại."
-    en = "The result '{result}' needs a reason (field 'reason'). Choose one and send again."
+    vi = "Kết quả {result_vi} cần lý do (trường 'reason'). Chọn lý do rồi gửi lại."
+    en = "The result {result_en} needs a reason (field 'reason'). Choose one and send again."
 
 
 class PromiseInThePast(Problem):
@@ -231,7 +234,7 @@ async def _check_time(session: Session, order: Order, made: NewInteraction, *, n
     if made.kind == ATTEMPT:
         other = await ledger.overlapping(session, order.id, at=made.at, seconds=made.seconds)
         if other is not None:
-            raise Overlapping(at=other.isoformat())
+            raise Overlapping(at=other)
 
 
 async def record(
@@ -255,7 +258,7 @@ async def record(
     """
     care = await lock_care(session, order.id)
     if order.main != CLEAN or (care is not None and not care.is_open):
-        raise NotInCare(level=order.level)
+        raise await _not_in_care(session, order)
     if care is None:
         raise NotAssigned
     at = made.at or now
@@ -268,7 +271,7 @@ async def record(
         begun = await care_service.advance(session, processes, order, care, now=at)
         order, care = begun.order, begun.care
         if not care.is_open:
-            raise NotInCare(level=order.level)
+            raise await _not_in_care(session, order)
     process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
     _check_result(process, care, order, made, at=at)
     entry = ledger.LedgerEntry(
@@ -294,7 +297,7 @@ async def record(
             session, processes, order, care, now=now, cause=Cause(interaction_id, actor, made.note, made.fields)
         )
     except UnknownResult as error:  # time had moved the order on before the call was made
-        raise _unknown(error) from error
+        raise _unknown(process, error) from error
     await undo.remember(session, interaction_id, before=order, advanced=advanced)
     if _spoke_with_customer(process, made, advanced.order):
         await customers.confirm(session, order.customer_id, at=at, by=actor.code, interaction_id=interaction_id)
@@ -310,7 +313,7 @@ def _check_result(process: CareProcess, care: Care, order: Order, made: NewInter
     step = care.step if care.step in process.steps else process.start
     if not made.result:
         if made.kind == ATTEMPT and made.direction == "out":
-            raise ResultRequired(allowed=", ".join(allowed_results(process, step)))
+            raise ResultRequired(**_choices(process, allowed_results(process, step)))
         return
     if made.result == ledger.CLOSED:
         raise UseClosing(order_id=str(order.id))
@@ -320,10 +323,35 @@ def _check_result(process: CareProcess, care: Care, order: Order, made: NewInter
     try:
         leads_to = transition_for(process, state, result=made.result, at=at)
     except UnknownResult as error:
-        raise _unknown(error) from error
+        raise _unknown(process, error) from error
     if leads_to.needs_reason and not made.reason.strip():
-        raise ReasonNeeded(result=made.result)
+        name = words.result_name(process, made.result)
+        raise ReasonNeeded(result=made.result, result_vi=name.vi, result_en=name.en)
 
 
-def _unknown(error: UnknownResult) -> ResultUnknown:
-    return ResultUnknown(step=error.step, result=error.result, allowed=", ".join(error.allowed))
+async def _not_in_care(session: Session, order: Order) -> NotInCare:
+    name = await level_name(session, order.level)
+    if order.main == CLEAN:
+        then_vi = "Muốn chăm lại, chuyển đơn về “Chăm sóc lại” (L1.2) kèm lý do trước."
+        then_en = "To care for it again, move it to “Care again” (L1.2) with a reason first."
+    else:
+        then_vi = "Tải lại đơn; điều khách nói thì ghi vào trao đổi nội bộ."
+        then_en = "Load it again; put what the customer said into a note."
+    return NotInCare(level=order.level, level_vi=name.vi, level_en=name.en, then_vi=then_vi, then_en=then_en)
+
+
+def _unknown(process: CareProcess, error: UnknownResult) -> ResultUnknown:
+    step, result = words.step_name(process, error.step), words.result_name(process, error.result)
+    return ResultUnknown(
+        step=error.step, step_vi=step.vi, step_en=step.en, result=error.result, result_vi=result.vi, result_en=result.en,
+        **_choices(process, error.allowed),
+    )  # fmt: skip
+
+
+def _choices(process: CareProcess, results: Sequence[str]) -> dict[str, str]:
+    names = [words.result_name(process, result) for result in results]
+    return {
+        "allowed": ", ".join(results),
+        "allowed_vi": ", ".join(name.vi for name in names),
+        "allowed_en": ", ".join(name.en for name in names),
+    }

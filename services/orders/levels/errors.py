@@ -108,15 +108,15 @@ class FieldsRequired(Problem):
 class NoteRequired(Problem):
     type = "note-required"
     status = 422
-    vi = "Chuyển sang {to_level} cần ghi chú (trường 'note'). Ghi rồi gửi lại."
-    en = "Going to {to_level} needs a note (field 'note'). Write one and send again."
+    vi = "Chuyển sang {to_vi} cần ghi chú (trường 'note'). Ghi rồi gửi lại."
+    en = "Going to {to_en} needs a note (field 'note'). Write one and send again."
 
 
 class NotYourGroup(Problem):
     type = "not-your-group"
     status = 403
-    vi = "Chỉ nhóm {groups} được chuyển từ {from_level} sang {to_level}. Nhờ đồng nghiệp trong nhóm đó."
-    en = "Only the groups {groups} may move from {from_level} to {to_level}. Ask a colleague in one of them."
+    vi = "Chỉ nhóm {groups} được chuyển từ {from_vi} sang {to_vi}. Nhờ đồng nghiệp trong nhóm đó."
+    en = "Only the groups {groups} may move from {from_en} to {to_en}. Ask a colleague in one of them."
 
 
 class UnknownToProcess(Problem):

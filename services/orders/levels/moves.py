@@ -13,6 +13,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.orders.actors import Actor
+from services.orders.care.process import Text
 from services.orders.causes import REQUEST, Causes
 from services.orders.levels.catalogue import CustomField
 from services.orders.levels.errors import FieldsRequired, NoteRequired, NotYourGroup
@@ -29,29 +30,29 @@ CALL_RESULT: Final = "call_result"
 class MoveNotAllowed(Problem):
     type = "move-not-allowed"
     status = 409
-    vi = "Đơn đang ở {from_level}, không chuyển sang {to_level} được. Tải lại đơn rồi chọn trạng thái trong danh sách."
-    en = "The order is at {from_level} and cannot go to {to_level}. Load it again and choose one of the allowed levels."
+    vi = "Đơn đang ở {from_vi}, không chuyển sang {to_vi} được. {choose_vi}"
+    en = "The order is at {from_en} and cannot go to {to_en}. {choose_en}"
 
 
 class ReasonRequired(Problem):
     type = "reason-required"
     status = 422
-    vi = "Cần ghi lý do khi chuyển từ {from_level} sang {to_level}. Điền lý do rồi gửi lại."
-    en = "Going from {from_level} to {to_level} needs a reason. Give one and send again."
+    vi = "Cần ghi lý do khi chuyển từ {from_vi} sang {to_vi}. Điền lý do rồi gửi lại."
+    en = "Going from {from_en} to {to_en} needs a reason. Give one and send again."
 
 
 class CallRequired(Problem):
     type = "call-required"
     status = 422
-    vi = "Chỉ chuyển sang {to_level} bằng kết quả của một cuộc gọi. Ghi cuộc gọi với kết quả đó."
-    en = "{to_level} is reached by the result of a call only. Log the call with that result."
+    vi = "Chỉ chuyển sang {to_vi} bằng kết quả của một cuộc gọi. Ghi cuộc gọi với kết quả đó."
+    en = "{to_en} is reached by the result of a call only. Log the call with that result."
 
 
 class ClosingRequired(Problem):
     type = "closing-required"
     status = 422
-    vi = "Chỉ chuyển sang {to_level} bằng 'Chốt đơn' với sản phẩm và địa chỉ đầy đủ."
-    en = "{to_level} is reached by closing the order with its lines and address only."
+    vi = "Chỉ chuyển sang {to_vi} bằng “Chốt đơn”. Bấm “Chốt đơn”, điền đủ sản phẩm và địa chỉ."
+    en = "{to_en} is reached by closing the order only. Close it with its lines and address."
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ FROM level_transitions t JOIN levels l ON l.code = t.to_level AND l.retired_at I
 WHERE t.from_level = :level AND 'staff' = ANY(t.who) ORDER BY l.position
 """
 )
+_NAME = text("SELECT vi, en FROM levels WHERE code = :code")
 _RECORD = text(
     """
 INSERT INTO transitions
@@ -134,7 +136,7 @@ async def move_level(session: Session, order: Order, move: Move, actor: Actor) -
     levels = {"from_level": order.level, "to_level": move.to}
     rule = (await session.execute(_RULE, levels)).one_or_none()
     if rule is None or not _may(rule, move, actor):
-        raise MoveNotAllowed(**levels)
+        raise await not_allowed(session, order.level, move.to)
     if actor.kind == "staff":
         await _check(session, rule, move, actor, levels)
     moved = replace(order, level=move.to, level_since=move.at, sequence=order.sequence + 1)
@@ -174,16 +176,49 @@ async def _check(session: Session, rule: Any, move: Move, actor: Actor, levels: 
         if rule.permission not in actor.permissions:
             raise Forbidden(permission=rule.permission)
         if rule.groups and await _group_of(session, actor) not in rule.groups:
-            raise NotYourGroup(groups=", ".join(rule.groups), **levels)
-    if "reason" in rule.requires and not move.reason.strip():
-        raise ReasonRequired(**levels)
-    if "call" in rule.requires and "call" not in move.given:
-        raise CallRequired(**levels)
-    if "order" in rule.requires and "order" not in move.given:
-        raise ClosingRequired(**levels)
-    if "note" in rule.requires and not move.note.strip():
-        raise NoteRequired(**levels)
+            raise NotYourGroup(groups=", ".join(rule.groups), **await _named(session, levels))
+    if (refused := _missing(rule, move)) is not None:
+        raise refused(**await _named(session, levels))
     _check_fields(fields_of(rule.fields), move)
+
+
+def _missing(rule: Any, move: Move) -> type[Problem] | None:
+    """What the table asks for and the move lacks."""
+    if "reason" in rule.requires and not move.reason.strip():
+        return ReasonRequired
+    if "call" in rule.requires and "call" not in move.given:
+        return CallRequired
+    if "order" in rule.requires and "order" not in move.given:
+        return ClosingRequired
+    if "note" in rule.requires and not move.note.strip():
+        return NoteRequired
+    return None
+
+
+async def not_allowed(session: ReadSession, from_level: str, to_level: str) -> MoveNotAllowed:
+    """The refusal of a move, with where a person may go from there."""
+    names = await _named(session, {"from_level": from_level, "to_level": to_level})
+    there = await allowed_for_staff(session, from_level)
+    choose = {
+        "choose_vi": "Chọn một trong: " + ", ".join(f"“{each['vi']}” ({each['code']})" for each in there) + ".",
+        "choose_en": "Choose one of: " + ", ".join(f"“{each['en']}” ({each['code']})" for each in there) + ".",
+    }
+    nowhere = {
+        "choose_vi": "Từ đây không ai chuyển bằng tay: trạng thái đi theo kho và hãng vận chuyển. Tải lại đơn.",
+        "choose_en": "Nobody moves it by hand from there: it follows stock and carrier. Load it again.",
+    }
+    return MoveNotAllowed(**names, **(choose if there else nowhere))
+
+
+async def level_name(session: ReadSession, code: str) -> Text:
+    """A level as people call it, for a sentence: its name with the code behind; a code that nobody knows as it is."""
+    row = (await session.execute(_NAME, {"code": code})).one_or_none()
+    return Text(vi=f"“{row.vi}” ({code})", en=f"“{row.en}” ({code})") if row is not None else Text(vi=code, en=code)
+
+
+async def _named(session: ReadSession, levels: dict[str, str]) -> dict[str, str]:
+    at, to = await level_name(session, levels["from_level"]), await level_name(session, levels["to_level"])
+    return {**levels, "from_vi": at.vi, "from_en": at.en, "to_vi": to.vi, "to_en": to.en}
 
 
 async def _group_of(session: Session, actor: Actor) -> str | None:

@@ -131,7 +131,12 @@ def _check(process: CareProcess, care: Care, command: NewCommand, *, now: dateti
     if isinstance(command, Halt) and command.until is not None and command.until <= now:
         raise PauseInThePast
     if isinstance(command, Skip) and command.to not in (steps := skippable_to(process, care.state.step)):
-        raise StepToChoose(to=command.to, steps=", ".join(steps))
+        raise StepToChoose(
+            to=command.to,
+            steps=", ".join(steps),
+            steps_vi=", ".join(f"“{process.steps[each].name.vi}” ({each})" for each in steps),
+            steps_en=", ".join(f"“{process.steps[each].name.en}” ({each})" for each in steps),
+        )
 
 
 def skippable_to(process: CareProcess, step: str) -> list[str]:

@@ -36,8 +36,8 @@ class NothingToBringForward(Problem):
 class StepToChoose(Problem):
     type = "step-to-choose"
     status = 422
-    vi = "Không bỏ qua bước này để sang “{to}” được. Chọn `to` là một trong các bước: {steps}."
-    en = "This step cannot be skipped for “{to}”. Give as `to` one of these steps: {steps}."
+    vi = "Không bỏ qua bước này để sang “{to}” được. Chọn `to` là một trong các bước: {steps_vi}."
+    en = "This step cannot be skipped for “{to}”. Give as `to` one of these steps: {steps_en}."
 
 
 class PauseInThePast(Problem):

@@ -132,8 +132,8 @@ async def look(db: Database, temporal: Client, *, day: date, now: datetime) -> P
     missing: list[UUID] | None
     try:
         missing = await cares_without_workflow(db, temporal)
-    except RPCError as error:
-        log.warning("Temporal could not be asked for the proof of the promises", error=str(error.status))
+    except (RPCError, RuntimeError) as error:  # the latter: the client has never reached Temporal since it started
+        log.warning("Temporal could not be asked for the proof of the promises", error=str(error)[:200])
         missing = None
     findings = [
         *(Finding(kind="without_timer", **row._mapping) for row in timers[:MOST]),

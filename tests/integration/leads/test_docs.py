@@ -4,17 +4,14 @@ the staff service and the simulated Facebook where a page speaks of them."""
 from __future__ import annotations
 
 import asyncio
-import re
-import shlex
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 import pytest
-import uvicorn
 from sqlalchemy import text
 
 from deploy.local.facebook import FacebookSimulator
@@ -26,6 +23,7 @@ from services.leads.facebook.context import facebook_of
 from services.leads.state import parts_of
 from services.staff.app import SERVICE as STAFF
 from shared.contracts import permissions
+from tests.docs_walk import DOCS, Step, address_of, port_to_serve_on, serving, walk
 from tests.harness import Databases, Running, eventually, running, token
 from tests.integration.leads.company import Colleague, hire, pool, post
 from tests.integration.leads.facebook_support import KEY
@@ -33,77 +31,21 @@ from tests.integration.leads.floating import floated
 from tests.integration.leads.imports_support import work, workbook
 from tests.integration.staff.company import ADMIN_PASSWORD, TEMPORARY_PASSWORD, signing_key
 
-PAGES: Final = Path(__file__).resolve().parents[3] / "docs" / "leads"
-BEFORE: Final = """
-curl() { command curl --max-time 30 -w '%{stderr}\\n%{http_code} %{url_effective}\\n' "$@"; }
-uuidgen() { cat /proc/sys/kernel/random/uuid; }
-"""
-"""What each page's shell knows: a curl that also says what was answered; a uuidgen, which not every machine has."""
-
-_FENCED: Final = re.compile(r"^( *)```sh\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
-_INDENTED: Final = re.compile(r"(?:^ {4}\S.*\n(?: {4}.*\n)*)+", re.MULTILINE)
-
-Step = Callable[[], Awaitable[object]]
-
-
-def blocks(page: str) -> Iterator[str]:
-    """The shell blocks of a page, in order."""
-    text = (PAGES / page).read_text()
-    found = [(match.start(), match[2]) for match in _FENCED.finditer(text)]
-    rest = _FENCED.sub(lambda match: "\n" * len(match[0]), text)
-    found += [(match.start(), match[0]) for match in _INDENTED.finditer(rest) if not match[0].startswith("    SELECT")]
-    return (block for _, block in sorted(found))
-
-
-def commands(page: str) -> Iterator[str]:
-    """Each command with all of its lines."""
-    for block in blocks(page):
-        lines: list[str] = []
-        for line in block.splitlines():
-            lines.append(line)
-            if line.endswith("\\") or not _is_whole("\n".join(lines)):
-                continue
-            command = "\n".join(lines)
-            lines.clear()
-            if command.strip() and not command.strip().startswith("#"):
-                yield command
-        assert not lines, f"{page}: a command without an end: {lines}"
-
-
-def _is_whole(command: str) -> bool:
-    """Whether every quote and bracket of a command is closed."""
-    try:
-        shlex.split(command, comments=True)
-    except ValueError:
-        return False
-    return command.count("(") == command.count(")")
+PAGES: Final = DOCS / "leads"
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     """Where the service is reached, known before it is made: it tells Facebook."""
-    with socket.create_server(("127.0.0.1", 0)) as opened:
+    with port_to_serve_on() as opened:
         yield opened
 
 
 @pytest.fixture
 async def leads(databases: Databases, facebook: FacebookSimulator, listener: socket.socket) -> AsyncIterator[Running]:
-    reached = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    known = {"credentials_key": KEY, "facebook_url": facebook.graph_url, "public_url": reached}
+    known = {"credentials_key": KEY, "facebook_url": facebook.graph_url, "public_url": address_of(listener)}
     async with running(SERVICE, databases, **known) as instance:
         yield instance
-
-
-@asynccontextmanager
-async def serving(running: Running, listener: socket.socket) -> AsyncIterator[str]:
-    """A service where it is reached; its address."""
-    server = uvicorn.Server(uvicorn.Config(running.app, lifespan="off", log_config=None))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 @asynccontextmanager
@@ -112,41 +54,6 @@ async def staff(databases: Databases) -> AsyncIterator[Running]:
     values = {"token_signing_key": signing_key(), "bootstrap_password": ADMIN_PASSWORD}
     async with running(STAFF, databases, **values) as instance:
         yield instance
-
-
-async def walk(page: str, directory: Path, known: Mapping[str, str], before: Mapping[str, Step]) -> None:
-    """Types the commands of a page one by one; each must be answered with what is no error.
-
-    Args:
-        known: variables that the page does not set itself.
-        before: what happens meanwhile, before a command with this text.
-    """
-    shell = await asyncio.create_subprocess_exec(
-        "bash", cwd=directory, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    assert shell.stdin is not None
-    assert shell.stdout is not None
-    shell.stdin.write((BEFORE + "".join(f"{name}={shlex.quote(value)}\n" for name, value in known.items())).encode())
-    asked = 0
-    left = dict(before)
-    for command in commands(page):
-        for words in [words for words in left if words in command]:
-            await left.pop(words)()
-        shell.stdin.write(f"{command}\nprintf '\\n=== %s\\n' $?\n".encode())
-        printed = ""
-        async with asyncio.timeout(60):
-            while "\n=== " not in printed or not printed.endswith("\n"):
-                printed += (await shell.stdout.read(65536)).decode(errors="replace")
-        answers = re.findall(r"^(\d{3}) (http\S+)$", printed, flags=re.MULTILINE)
-        if "curl " in command:
-            assert answers, f"{page}: {command}\n{printed}"
-        assert all(status < "400" for status, _ in answers), f"{page}: {command}\n{printed[-2000:]}"
-        asked += len(answers)
-    shell.stdin.close()
-    await shell.wait()
-    assert asked > 0, f"{page} has no examples"
-    assert left == {}, f"{page} has no command with {sorted(left)}"
 
 
 class Company:
@@ -197,8 +104,7 @@ class Company:
             await person.change()
             self.known[name] = str(person.id)
         self.known["TOKEN"] = token(*permissions.ALL, account_id=UUID(admin["id"]), code=admin["code"])
-        port = self.beside.enter_context(socket.create_server(("127.0.0.1", 0)))
-        self.known["STAFF"] = await self.beside.enter_async_context(serving(company, port))
+        self.known["STAFF"] = await self.beside.enter_async_context(serving(company.app))
 
     async def duplicates(self) -> None:
         lead, other = await post(self.admin, "0912345678"), await post(self.admin, "0987654321")
@@ -308,8 +214,8 @@ async def test_the_examples_of_a_page_work_word_for_word(
     async with AsyncExitStack() as beside:
         company = Company(leads, facebook, databases, tmp_path, beside)
         await company.prepare(page)
-        company.known["LEADS"] = await beside.enter_async_context(serving(leads, listener))
-        await walk(page, tmp_path, company.known, company.before)
+        company.known["LEADS"] = await beside.enter_async_context(serving(leads.app, listener))
+        await walk(PAGES / page, tmp_path, known=company.known, before=company.before)
 
 
 def test_every_page_is_walked_through() -> None:

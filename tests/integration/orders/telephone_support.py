@@ -12,8 +12,8 @@ from uuid import UUID
 
 import httpx
 
+from deploy.local.telephone import Stringee
 from services.orders.telephone.processing import CallProcessor
-from tests.integration.orders.stringee import Stringee
 from tests.integration.orders.support import Shop
 
 KEY = base64.urlsafe_b64encode(os.urandom(32)).decode()

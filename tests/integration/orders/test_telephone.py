@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from deploy.local.telephone import Network
 from services.orders.telephone.working import DIALLER
 from shared.contracts.events.leads import LEAD_ASSIGNED, LeadAssigned
 from shared.contracts.events.orders_calls import CALL_ENDED
-from tests.integration.orders.stringee import Network
 from tests.integration.orders.support import MORNING, Shop
 from tests.integration.orders.telephone_support import Exchange
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
+from services.leads.labels import CHANNELS
 from services.reporting.app import SERVICE
 from shared.consumer import apply_once, read_event
 from shared.contracts import permissions
@@ -371,6 +372,11 @@ async def test_the_dashboard_page_holds_no_data_and_allows_no_foreign_scripts(re
     assert page.status_code == 200
     assert "Chuyển đổi phễu" in page.text
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_the_dashboard_names_every_channel(reporting: Running) -> None:
+    page = (await (await reporting.anonymous()).get("/")).text
+    assert [name for code, (name, _) in CHANNELS.items() if f'{code}:"{name}"' not in page] == []
 
 
 async def test_a_level_of_the_company_is_open_or_final_as_orders_says(reporting: Running) -> None:
