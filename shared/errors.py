@@ -62,7 +62,7 @@ class Problem(Exception):
 def _shown(value: Any) -> Any:
     """A value as it stands in a sentence."""
     if isinstance(value, datetime):
-        return f"{value.astimezone(ZONE):%H:%M %d/%m/%Y}"
+        return f"{value.astimezone(ZONE):%d/%m/%Y %H:%M}"
     return f"{value:%d/%m/%Y}" if isinstance(value, date) else value
 
 
@@ -76,8 +76,10 @@ class NotFound(Problem):
 class Forbidden(Problem):
     type = "forbidden"
     status = 403
-    vi = "Bạn chưa có quyền '{permission}'. Nhờ quản trị cấp quyền cho nhóm của bạn."
-    en = "You lack the permission '{permission}'. Ask an administrator to give it to your group."
+    vi = "Việc này cần quyền '{permission}' mà bạn chưa có. Nhờ người có quyền làm, hoặc nhờ quản trị cấp cho nhóm của bạn."
+    en = (
+        "This needs the permission '{permission}', which you lack. Ask somebody who has it, or an administrator for it."
+    )
 
 
 class Unauthenticated(Problem):

@@ -16,10 +16,11 @@ from uuid_utils.compat import uuid7
 
 from services.orders.actors import Actor
 from services.orders.care import service as care_service
-from services.orders.care.process import CareProcess, Step
+from services.orders.care.process import CareProcess, Text
 from services.orders.care.processes import Processes
 from services.orders.care.reading import Care, lock_care
 from services.orders.care.service import Advanced
+from services.orders.contact import answer, sentences
 from services.orders.operators.errors import (
     CareIsNotPaused,
     CareIsPaused,
@@ -117,7 +118,9 @@ async def operate(
     )
     advanced = await care_service.advance_by_request(session, processes, order, care, now=now)
     if isinstance(command, BringForward) and not any(each.cause == "operator" for each in advanced.decision.effects):
-        raise NothingToBringForward(**_names(process.steps[care.state.step]))
+        why = await _why_not_earlier(session, processes, order, now=now)
+        step = process.steps[care.state.step]
+        raise NothingToBringForward(step_vi=step.name.vi, step_en=step.name.en, why_vi=why.vi, why_en=why.en)
     return command_id, advanced
 
 
@@ -139,11 +142,18 @@ def _check(process: CareProcess, care: Care, command: NewCommand, *, now: dateti
         )
 
 
+async def _why_not_earlier(session: Session, processes: Processes, order: Order, *, now: datetime) -> Text:
+    """What stands in the way: the legal gate, or that nothing waits for its time."""
+    found = await answer.of_order(session, processes, order.id, by="call", purpose="request", now=now)
+    if not found.permission.allowed:
+        return sentences.of(found)
+    return Text(
+        vi="Bước này không có việc mở, hoặc việc đã đến hạn: xem đơn đang chờ gì.",
+        en="It has no open task, or what it has is due already: look what the order waits for.",
+    )
+
+
 def skippable_to(process: CareProcess, step: str) -> list[str]:
     """The steps to which care may be sent from a step by hand: those that wait for somebody, and the archive. Other ends
     need what leads there: a logged call, a closing."""
     return [name for name, there in process.steps.items() if name != step and (not there.end or there.archive)]
-
-
-def _names(step: Step) -> dict[str, str]:
-    return {"step_vi": step.name.vi, "step_en": step.name.en}

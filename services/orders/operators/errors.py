@@ -29,8 +29,8 @@ class CareIsNotPaused(Problem):
 class NothingToBringForward(Problem):
     type = "nothing-to-bring-forward"
     status = 409
-    vi = "Không có việc nào làm sớm hơn được: bước “{step_vi}” không có việc mở, việc đã đến hạn, hoặc chưa được phép gọi."
-    en = "Nothing can be done earlier: step “{step_en}” has no open task, or it is due already, or no call is allowed yet."
+    vi = "Không có việc nào của bước “{step_vi}” làm sớm hơn được. {why_vi}"
+    en = "Nothing of step “{step_en}” can be done earlier. {why_en}"
 
 
 class StepToChoose(Problem):

@@ -43,8 +43,8 @@ class TaskTaken(Problem):
 class NotOpenToTeam(Problem):
     type = "task-not-open-to-team"
     status = 409
-    vi = "Cuộc gọi này vẫn của {owner}: chỉ mở cho cả nhóm khi đã trễ hẹn."
-    en = "This call is still {owner}'s: it is opened to the team once it is late."
+    vi = "Việc này vẫn của {owner}, chỉ mở cho cả nhóm khi đã trễ hẹn. Nhờ {owner} làm, hoặc chờ đến lúc đó."
+    en = "This task is still {owner}'s and opens to the team once it is late. Ask {owner}, or wait until then."
 
 
 _OF_TASK: Final = text("SELECT order_id FROM tasks WHERE id = :id")

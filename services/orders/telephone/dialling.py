@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from services.orders.actors import staff
 from services.orders.care.processes import Processes
-from services.orders.contact import answer
+from services.orders.contact import answer, sentences
 from services.orders.record import Order
 from services.orders.telephone.systems import ClickToCall
 from services.orders.text import national
@@ -50,8 +50,8 @@ class NoTelephone(Problem):
 class MayNotCall(Problem):
     type = "may-not-call"
     status = 409
-    vi = "Chưa được gọi số này lúc này ({refusal}). {when}"
-    en = "This number may not be called now ({refusal}). {when}"
+    vi = "{told_vi} {then_vi}"
+    en = "{told_en} {then_en}"
 
 
 class TelephoneBusy(Problem):
@@ -206,8 +206,15 @@ async def check_gate(session: Session, processes: Processes, order: Order, who: 
     if permission.allowed:
         await answer.keep(session, found, staff(who))
         return
-    when = "" if permission.next_at is None else permission.next_at.isoformat()
-    raise MayNotCall(refusal=permission.refusal, when=when, next_at=when or None)
+    told, never = sentences.of(found), permission.next_at is None
+    raise MayNotCall(
+        refusal=permission.refusal,
+        next_at=permission.next_at,
+        told_vi=told.vi,
+        told_en=told.en,
+        then_vi="Chờ khách tự liên hệ hoặc đồng ý lại." if never else "Gọi lại từ lúc đó.",
+        then_en="Wait until they contact us or consent again." if never else "Call again then.",
+    )
 
 
 async def dial(dialled: Dial, vault: Vault, client: httpx.AsyncClient, *, now: datetime) -> dict[str, Any]:

@@ -63,7 +63,7 @@ async def test_a_time_in_a_sentence_is_written_as_people_here_write_it(shop: Sho
     await shop.call(order_id, "no_answer", at=began, seconds=300)
     body = {"kind": "call", "result": "busy", "at": (MORNING + timedelta(minutes=32)).isoformat(), "seconds": 60}
     answer, vi, _ = await in_both(shop, f"/v1/orders/{order_id}/interactions", body)
-    assert "(bắt đầu 09:30 23/11/2026)" in vi
+    assert "(bắt đầu 23/11/2026 09:30)" in vi
     assert answer.json()["at"] == "2026-11-23T02:30:00+00:00"
 
 
@@ -91,6 +91,27 @@ async def test_an_address_that_is_not_there_is_told_in_words(shop: Shop) -> None
     assert missing.json()["detail"].startswith("Không có địa chỉ này.")
     wrong = await shop.sale.client.delete("/v1/tasks", headers=VI)
     assert (wrong.status_code, wrong.json()["title"]) == (405, "wrong-method")
+
+
+async def test_a_click_to_call_that_is_not_allowed_says_why_and_from_when_on(shop: Shop) -> None:
+    order_id = await shop.number()
+    await shop.call(order_id, "busy")
+    _, vi, en = await in_both(shop, f"/v1/orders/{order_id}/call", {})
+    assert vi == "Chưa được gọi: vừa gọi số này; được từ 23/11/2026 09:15. Gọi lại từ lúc đó."
+    assert en == "You may not call: the number was called just before; from 23/11/2026 09:15 on. Call again then."
+
+
+async def test_what_cannot_be_done_earlier_says_why(shop: Shop) -> None:
+    order_id = await shop.number()
+    await shop.call(order_id, "busy")
+    body = {"kind": "bring_forward", "reason": "khách nhờ"}
+    path = f"/v1/orders/{order_id}/care/commands"
+    early = await shop.manager.client.post(path, json=body, headers=VI)
+    assert early.status_code == 409
+    assert early.json()["detail"] == (
+        "Không có việc nào của bước “Gọi lại vì máy bận” làm sớm hơn được. "
+        "Chưa được gọi: vừa gọi số này; được từ 23/11/2026 09:15."
+    )
 
 
 async def test_an_operator_is_told_the_steps_by_their_names(shop: Shop) -> None:
