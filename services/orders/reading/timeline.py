@@ -19,7 +19,7 @@ class Entry(BaseModel):
 
     kind: str = Field(
         description="level, interaction, call (not logged), note, hand_over, undo, came_again, correction, owner, "
-        "promise, notice, command, shipment, money"
+        "promise, notice, command, process (moved to another version), shipment, money"
     )
     key: str = Field(description="identifies the entry within its kind")
     at: datetime = Field(description="when it happened")
@@ -82,6 +82,11 @@ ENTRIES: Final = """
     UNION ALL
     SELECT 'command', order_id, CAST(number AS text), at, kind, step, by_code, reason, '', 0, 0
     FROM care_commands WHERE order_id = ANY(:ids)
+    UNION ALL
+    SELECT 'process', m.order_id, CAST(m.move_id AS text), m.decided_at, p.process || '@' || p.to_version,
+        coalesce(m.before ->> 'step', ''), p.started_by, p.reason, m.change, 0, 0
+    FROM process_move_cares m JOIN process_moves p ON p.id = m.move_id
+    WHERE m.order_id = ANY(:ids) AND m.state = 'moved'
     UNION ALL
     SELECT 'shipment', order_id, shipment_id || ':' || sequence, at, status, waybill, carrier, reason_code, '', 0, 0
     FROM shipment_facts WHERE order_id = ANY(:ids)

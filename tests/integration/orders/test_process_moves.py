@@ -129,6 +129,16 @@ async def test_what_the_other_version_does_not_owe_is_cancelled_and_what_it_owes
     assert [step for _, step, _ in (await standing(shop, orders["thinking"]))["tasks"]] == ["send_info"]
 
 
+async def test_a_move_stands_on_the_timeline_of_each_order_with_who_and_why(shop: Shop) -> None:
+    orders = await at_steps(shop)
+    version = await publish(shop, quicker)
+    await start(shop, await preview(shop, version))
+    timeline = (await shop.sale.client.get(f"/v1/orders/{orders['retry']}/timeline")).json()["items"]
+    (moved,) = [entry for entry in timeline if entry["kind"] == "process"]
+    told = ("what", "before", "by", "reason", "note")
+    assert [moved[name] for name in told] == [f"cod_standard@{version}", "no_answer_2", "AD01", "thử", "retimed"]
+
+
 async def test_only_chosen_groups_are_moved(shop: Shop) -> None:
     orders = await at_steps(shop)
     other = await shop.accept(source={"channel": "facebook_form"})

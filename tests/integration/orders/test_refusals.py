@@ -93,14 +93,6 @@ async def test_an_address_that_is_not_there_is_told_in_words(shop: Shop) -> None
     assert (wrong.status_code, wrong.json()["title"]) == (405, "wrong-method")
 
 
-async def test_a_click_to_call_that_is_not_allowed_says_why_and_from_when_on(shop: Shop) -> None:
-    order_id = await shop.number()
-    await shop.call(order_id, "busy")
-    _, vi, en = await in_both(shop, f"/v1/orders/{order_id}/call", {})
-    assert vi == "Chưa được gọi: vừa gọi số này; được từ 23/11/2026 09:15. Gọi lại từ lúc đó."
-    assert en == "You may not call: the number was called just before; from 23/11/2026 09:15 on. Call again then."
-
-
 async def test_what_cannot_be_done_earlier_says_why(shop: Shop) -> None:
     order_id = await shop.number()
     await shop.call(order_id, "busy")

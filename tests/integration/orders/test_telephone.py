@@ -143,6 +143,9 @@ async def test_a_call_without_a_result_counts_for_the_caps(exchange: Exchange) -
     shop.clock.forward(minutes=2)
     answer = await shop.sale.client.post(f"/v1/orders/{order_id}/call", json={})
     assert (answer.status_code, answer.json()["title"], answer.json()["refusal"]) == (409, "may-not-call", "too_soon")
+    assert answer.json()["detail"] == (
+        "You may not call: the number was called just before; from 23/11/2026 09:15 on. Call again then."
+    )
 
 
 async def test_a_call_about_a_closed_order_is_kept_without_a_result(exchange: Exchange) -> None:

@@ -85,4 +85,4 @@ async def test_a_missed_call_of_a_customer_is_told_too(databases: Databases) -> 
         assert called.status_code == 201
         await control.post("/_simulator/drain")
         await exchange.work()
-        assert await exchange.interactions(order_id) == [("call", "in", "", "telephone", "")]
+        assert await exchange.interactions(order_id) == [("call", "in", "", "telephone", "NV01")]
