@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.orders.customers.joining import Profile, joined, parted, restored
 from services.orders.customers.lists import first_id
-from services.orders.fields.values import Choice, Definition, InvalidFields, changed, sought
+from services.orders.fields.values import Choice, Definition, InvalidFields, bound, changed, sought
 from services.orders.text import read_phone
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -183,6 +183,15 @@ def test_a_filter_looks_for_the_form_that_is_kept() -> None:
 )  # fmt: skip
 def test_a_number_is_one_number_however_it_is_written(typed: str) -> None:
     assert read_phone(typed) == "+84381234567"
+
+
+def test_the_ends_of_a_range_are_numbers_and_days() -> None:
+    number, day = Definition("age", "number"), Definition("born", "date", retired=True)
+    assert (bound(number, "20"), bound(number, "-1.5"), bound(day, "1990-12-31")) == (20, -1.5, date(1990, 12, 31))
+    wrong = [(number, "nan"), (number, "inf"), (number, "old"), (number, " "), (number, "1e30"), (day, "31/12/1990")]
+    for definition, typed in (*wrong, (day, "1990-02-30"), (Definition("skin", "text"), "a")):
+        with pytest.raises(InvalidFields):
+            bound(definition, typed)
 
 
 def test_ids_of_an_instant_lie_around_its_first() -> None:

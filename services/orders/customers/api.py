@@ -31,8 +31,8 @@ router = APIRouter(prefix="/v1/customers", tags=["customers"])
 class WrongFieldFilter(Problem):
     type = "wrong-field-filter"
     status = 422
-    vi = "Lọc theo trường viết là 'mã:giá trị', ví dụ skin:oily."
-    en = "A filter by a field is written 'key:value', e.g. skin:oily."
+    vi = "Lọc theo trường viết là 'mã:giá trị', ví dụ skin:oily hoặc age:30."
+    en = "A filter by a field is written 'key:value', e.g. skin:oily or age:30."
 
 
 class Versioned(BaseModel):
@@ -100,6 +100,12 @@ async def list_customers(
     field: Annotated[
         list[str] | None, Query(description="key:value of a field of the trade, all of them", max_length=10)
     ] = None,
+    field_from: Annotated[
+        list[str] | None, Query(description="key:value, the least number or first day of a range", max_length=10)
+    ] = None,
+    field_to: Annotated[
+        list[str] | None, Query(description="key:value, the largest number or last day of a range", max_length=10)
+    ] = None,
     owner: Annotated[UUID | None, Query(description="account id of whoever holds one of their orders")] = None,
     kind: Literal["", "person", "organisation"] = "",
     blocked: bool | None = None,
@@ -109,17 +115,13 @@ async def list_customers(
     after: UUID | None = None,
 ) -> CustomerPage:
     """Customers of whom you see an order, the newest first."""
-    asked = []
-    for each in field or ():
-        key, colon, value = each.partition(":")
-        if not (key and colon and value):
-            raise WrongFieldFilter
-        asked.append((key, value))
     filters = Filters(
         text=text,
         phone=phone,
         tags=tuple(tag_ids or ()),
-        fields=tuple(asked),
+        fields=_by_key(field),
+        fields_from=_by_key(field_from),
+        fields_to=_by_key(field_to),
         owner=owner,
         kind=kind,
         blocked=blocked,
@@ -128,6 +130,20 @@ async def list_customers(
     )
     async with runtime.db.read() as session:
         return await lists.page(session, who=who, filters=filters, limit=limit, after=after, now=clock())
+
+
+def _by_key(asked: list[str] | None) -> tuple[tuple[str, str], ...]:
+    """
+    Raises:
+        WrongFieldFilter: one is not written 'key:value'.
+    """
+    found = []
+    for each in asked or ():
+        key, colon, value = each.partition(":")
+        if not (key and colon and value):
+            raise WrongFieldFilter
+        found.append((key, value))
+    return tuple(found)
 
 
 @router.get("/{customer_id}")

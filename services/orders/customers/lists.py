@@ -13,11 +13,13 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.orders.access import viewer
+from services.orders.customers import sought
 from services.orders.customers.access import OWN, shown
-from services.orders.fields import definitions
-from services.orders.fields.values import Subject, no_such_field, sought
+from services.orders.customers.sought import Sought
+from services.orders.fields import definitions, values
+from services.orders.fields.values import Subject, no_such_field
 from services.orders.reading.one import TagView
-from services.orders.text import read_phone, words
+from services.orders.text import read_phone
 from shared.auth import Principal
 from shared.db import ReadSession
 
@@ -39,11 +41,10 @@ people AS MATERIALIZED (
     + f"{MINE})"
 )
 
+_LIVING: Final = "c.merged_into IS NULL"
+_ROWS: Final = "SELECT c.id, c.kind, c.name, c.tags, c.blocked_at, c.confirmed_at, c.created_at FROM customers c"
 _PAGE: Final = f"""
-WITH {{mine}} page AS MATERIALIZED (
-    SELECT c.id, c.kind, c.name, c.tags, c.blocked_at, c.confirmed_at, c.created_at FROM customers c
-    WHERE {{conditions}} ORDER BY c.id DESC LIMIT :limit
-)
+WITH {{mine}} page AS MATERIALIZED ({{rows}} LIMIT :limit)
 SELECT c.id, c.kind, CASE WHEN c.name <> '' THEN c.name ELSE coalesce(s.first_name, '') END AS name, c.blocked_at,
     c.confirmed_at, c.created_at, coalesce(s.orders, 0) AS orders, coalesce(s.delivered, 0) AS delivered,
     coalesce(s.returned, 0) AS returned, coalesce(s.own, false) AS own, n.phones, t.tags, last.last_order_id,
@@ -111,6 +112,9 @@ class Filters:
     """All of them."""
     fields: tuple[tuple[str, str], ...] = ()
     """Key and value of fields of the trade; all of them."""
+    fields_from: tuple[tuple[str, str], ...] = ()
+    fields_to: tuple[tuple[str, str], ...] = ()
+    """Key and end of a range of a number or a day, both ends included; all of them."""
     owner: UUID | None = None
     """Holds one of their orders."""
     kind: str = ""
@@ -130,13 +134,10 @@ async def conditions(session: ReadSession, filters: Filters) -> dict[str, dict[s
     if filters.phone:
         phone = read_phone(filters.phone) or filters.phone
         found["c.id IN (SELECT customer_id FROM customer_phones WHERE phone = :phone)"] = {"phone": phone}
-    if named := words(filters.text):
-        # Whole words but the last: of a beginning that half the people share ('nguyen:*') every one would be gathered first.
-        found[_NAMED] = {"words": " & ".join([*named[:-1], f"{named[-1]}:*"])}
     if filters.tags:
         found["c.tags @> CAST(:tags AS uuid[]) AND c.tags <> '{}'"] = {"tags": list(filters.tags)}
     if filters.fields:
-        asked = orjson.dumps(await _sought(session, "customer", filters.fields)).decode()
+        asked = orjson.dumps(await _filled(session, "customer", filters.fields)).decode()
         found["c.fields @> CAST(:fields AS jsonb) AND c.fields <> '{}'"] = {"fields": asked}
     if filters.owner is not None:
         found["c.id IN (SELECT customer_id FROM orders WHERE owner_id = :owner)"] = {"owner": filters.owner}
@@ -151,10 +152,6 @@ async def conditions(session: ReadSession, filters: Filters) -> dict[str, dict[s
     return found
 
 
-_NAMED: Final = """c.id IN (
-    SELECT id FROM customers WHERE search @@ to_tsquery('simple', :words) AND name <> ''
-    UNION SELECT customer_id FROM customer_contacts WHERE search @@ to_tsquery('simple', :words)
-    UNION SELECT customer_id FROM orders WHERE search @@ to_tsquery('simple', :words))"""
 # Ids begin with the instant at which the number came in, so the primary key of orders knows what came since.
 _SINCE: Final = "c.id IN (SELECT customer_id FROM orders WHERE id >= :since)"
 # Who has come since then is younger, or has an order that is; the first of these is known from the customer's own id.
@@ -167,37 +164,76 @@ def first_id(at: datetime) -> UUID:
     return UUID(int=int(at.timestamp() * 1000) << 80 | 0x7 << 76)
 
 
-async def _sought(session: ReadSession, subject: Subject, asked: Sequence[tuple[str, str]]) -> dict[str, Any]:
+async def _filled(session: ReadSession, subject: Subject, asked: Sequence[tuple[str, str]]) -> dict[str, Any]:
     known = {definition.key: definition for definition in await definitions.of(session, subject)}
     found: dict[str, Any] = {}
     for key, typed in asked:
         if key not in known:
             raise no_such_field(key)
-        value = sought(known[key], typed)
+        value = values.sought(known[key], typed)
         if isinstance(value[key], list):
             value[key] = [*found.get(key, []), *value[key]]
         found |= value
     return found
 
 
-async def statement(
+async def _ranges(session: ReadSession, filters: Filters) -> list[tuple[Sought, dict[str, Any]]]:
+    """Ranges of fields with their parameters, one for each field.
+
+    Raises:
+        InvalidFields: a field does not exist, has no ranges, or the range is none.
+    """
+    if not filters.fields_from and not filters.fields_to:
+        return []
+    known = {definition.key: definition for definition in await definitions.of(session, "customer")}
+    ends: dict[str, tuple[list[Any], list[Any]]] = {}
+    for side, asked in enumerate((filters.fields_from, filters.fields_to)):
+        for key, typed in asked:
+            if key not in known:
+                raise no_such_field(key)
+            ends.setdefault(key, ([], []))[side].append(values.bound(known[key], typed))
+    found = []
+    for number, (key, (least, most)) in enumerate(ends.items()):
+        if least and most and max(least) > min(most):
+            raise values.wrong_range(key)
+        held, bounds = sought.within(number, least=max(least, default=None), most=min(most, default=None))
+        found.append((held, {f"key_{number}": key, **bounds}))
+    return found
+
+
+async def statements(
     session: ReadSession, *, who: Principal, filters: Filters, limit: int, after: UUID | None, now: datetime
-) -> tuple[str, dict[str, Any]]:
-    """The query of a page and its parameters.
+) -> list[tuple[str, dict[str, Any]]]:
+    """Queries of a page with their parameters: each says the same, and the first that fills the page is enough.
 
     Raises:
         InvalidFields: a field does not exist, or cannot have such a value.
     """
-    wanted = {"c.merged_into IS NULL": {}, **await conditions(session, filters)}
-    asked = {"viewer": who.account_id, "now": now, "limit": limit}
-    mine = ""
-    if not who.sees_all:
-        wanted["c.id IN (SELECT customer_id FROM mine)"] = {"viewer_team": viewer(who)["viewer_team"]}
-        mine = f"{_PEOPLE},"
-    if after is not None:
-        wanted["c.id < :after"] = {"after": after}
-    parameters = {name: value for each in wanted.values() for name, value in each.items()}
-    return _PAGE.format(mine=mine, conditions=" AND ".join(wanted)), {**asked, **parameters}
+    wanted = {_LIVING: {}, **await conditions(session, filters)}
+    asked = {
+        "viewer": who.account_id,
+        "now": now,
+        "limit": limit,
+        "after": after,
+        "viewer_team": viewer(who)["viewer_team"],
+    }
+    asked["words"] = sought.named(filters.text)
+    of_tables = await _ranges(session, filters)
+    if asked["words"] is not None:
+        of_tables.insert(0, (sought.NAMES, {}))
+    wanted |= {each.of_customer(): {} for each, _ in of_tables[1:]}
+    for parameters in (*wanted.values(), *(parameters for _, parameters in of_tables)):
+        asked |= parameters
+    further = after is not None
+    if of_tables:
+        of_mine = not who.sees_all
+        ways: tuple[str, ...] = sought.ways(of_tables[0][0], _ROWS, list(wanted), of_mine=of_mine, further=further)
+    else:
+        mine = [] if who.sees_all else ["c.id IN (SELECT customer_id FROM mine)"]
+        before = ["c.id < :after"] if further else []
+        ways = (f"{_ROWS} WHERE {' AND '.join([*wanted, *mine, *before])} ORDER BY c.id DESC",)
+    queries = [_PAGE.format(mine="" if who.sees_all else f"{_PEOPLE},", rows=rows) for rows in ways]
+    return [(query, {name: value for name, value in asked.items() if f":{name}" in query}) for query in queries]
 
 
 async def page(
@@ -208,9 +244,12 @@ async def page(
     Raises:
         InvalidFields: a field does not exist, or cannot have such a value.
     """
-    query, asked = await statement(session, who=who, filters=filters, limit=limit, after=after, now=now)
-    rows = (await session.execute(text(query), asked)).all()
-    items = [_item(dict(row._mapping), who=who) for row in rows]
+    items: list[CustomerItem] = []
+    for query, asked in await statements(session, who=who, filters=filters, limit=limit, after=after, now=now):
+        rows = await session.execute(text(query), asked)
+        items = [_item(dict(row._mapping), who=who) for row in rows]
+        if len(items) == limit:
+            break
     return CustomerPage(items=items, next=items[-1].id if len(items) == limit else None)
 
 

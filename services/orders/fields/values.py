@@ -105,14 +105,43 @@ def sought(definition: Definition, typed: str) -> dict[str, Any]:
         every = Definition(definition.key, definition.type, choices=definition.choices)
         cleaned = _cleaned(every, value, before=value)
     except _Wrong as wrong:
-        error = _error(definition.key, *wrong.args)
-        raise InvalidFields(summary=error["field"], errors=[error]) from None
+        raise _invalid(definition.key, *wrong.args) from None
     return {definition.key: cleaned}
+
+
+def bound(definition: Definition, typed: str) -> float | date:
+    """One end of a range that somebody looks for.
+
+    Raises:
+        InvalidFields: the field has no ranges, or no such value can be.
+    """
+    if definition.type not in ("number", "date"):
+        raise _invalid(
+            definition.key,
+            "no_range",
+            "chỉ lọc theo khoảng với số và ngày; dùng 'field'",
+            "has no ranges, only numbers and dates do; use 'field'",
+        )
+    value = sought(definition, typed)[definition.key]
+    if value is None:
+        raise _invalid(definition.key, "missing", "thiếu giá trị", "needs a value")
+    return date.fromisoformat(value) if definition.type == "date" else float(value)
+
+
+def wrong_range(key: str) -> InvalidFields:
+    """What is said of a range that ends before it begins."""
+    return _invalid(
+        key, "wrong_range", "đầu khoảng lớn hơn cuối khoảng, hãy đổi lại", "begins after its end, turn them round"
+    )
 
 
 def no_such_field(key: str) -> InvalidFields:
     """What is said of a field that nobody has defined."""
-    error = _error(key, "unknown", "không có trường này", "there is no such field")
+    return _invalid(key, "unknown", "không có trường này", "there is no such field")
+
+
+def _invalid(key: str, code: str, vi: str, en: str) -> InvalidFields:
+    error = _error(key, code, vi, en)
     return InvalidFields(summary=error["field"], errors=[error])
 
 
