@@ -245,6 +245,24 @@ def intersection(one: Calendar, other: Calendar) -> Calendar:
     )
 
 
+def union(one: Calendar, other: Calendar) -> Calendar:
+    """The calendar that is open when either is.
+
+    Raises:
+        ValueError: the two are not in the same zone, so that their days do not coincide.
+    """
+    if one.zone != other.zone:
+        raise ValueError(f"calendars of {one.zone} and {other.zone} have no days in common")
+    special = {on for calendar in (one, other) for on in (*calendar.closed, *dict(calendar.extra))}
+    either = {on: _merged(one.periods_on(on), other.periods_on(on)) for on in special}
+    return Calendar(
+        zone=one.zone,
+        weekly=tuple(_merged(mine, yours) for mine, yours in zip(one.weekly, other.weekly, strict=True)),
+        closed=frozenset(on for on, periods in either.items() if not periods),
+        extra=tuple(sorted((on, periods) for on, periods in either.items() if periods)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _OpenTime:
     """Working time along the local clock, without zones: the running total and its inverse.
@@ -396,6 +414,16 @@ def _common(mine: Day, yours: Day) -> Day:
         for b in yours
         if max(a.start, b.start) < min(a.end, b.end)
     )
+
+
+def _merged(mine: Day, yours: Day) -> Day:
+    merged: list[Period] = []
+    for period in sorted((*mine, *yours)):
+        if merged and period.start <= merged[-1].end:
+            merged[-1] = Period(merged[-1].start, max(merged[-1].end, period.end))
+        else:
+            merged.append(period)
+    return tuple(merged)
 
 
 def _clock(seconds: int) -> str:

@@ -1,15 +1,22 @@
-"""Shifts of people ('ca làm việc') as business time: who is present at an instant, and when that may change. Pure."""
+"""Shifts of people ('ca làm việc') as business time: who is present at an instant, and when that may change. Pure.
+
+A *plan* is what counts of somebody's shifts, written the same way whoever it is: services keep it once for all who share it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache, reduce
 from typing import Final, Literal
 from uuid import UUID
 
-from shared.calendar import Calendar
-from shared.contracts.events.staff import ShiftTimes
+import orjson
+
+from shared.calendar import Calendar, union
+from shared.contracts.events.staff import ShiftsChanged, ShiftTimes
 
 _DAYS_AHEAD: Final = 400
 """Days that are searched for the next period: more than a year, so that a shift worked once a year is found."""
@@ -53,6 +60,12 @@ class Roster:
         starts = [start for shift in self.shifts if (start := _next_start(shift.calendar, after)) is not None]
         return min(starts, default=None)
 
+    def calendar(self) -> Calendar | None:
+        """When the person is in any of the shifts; None if these are in different zones, whose days do not coincide."""
+        if len({shift.calendar.zone for shift in self.shifts}) > 1:
+            return None
+        return reduce(union, (shift.calendar for shift in self.shifts))
+
 
 def roster_of(shifts: Iterable[ShiftTimes], holidays: Collection[date]) -> Roster | None:
     """What the shifts of a person mean; None for somebody without shifts, who is present at any time.
@@ -80,6 +93,32 @@ def calendar_of(times: ShiftTimes, holidays: Collection[date]) -> Calendar:
         closed=() if times.works_on_holidays else holidays,
         extra={special.on: special.periods for special in times.special_days},
     )
+
+
+def plan_of(change: ShiftsChanged) -> bytes | None:
+    """What counts of somebody's shifts, as JSON; None for somebody without shifts."""
+    if not change.shifts:
+        return None
+    said = change.model_dump(mode="json", include={"shifts", "holidays"})
+    said["shifts"].sort(key=lambda times: times["shift_id"])
+    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+
+
+def digest_of(plan: bytes) -> bytes:
+    """By which a plan is found again."""
+    return hashlib.sha256(plan).digest()
+
+
+@lru_cache(maxsize=512)
+def roster_of_plan(plan: str) -> Roster | None:
+    """What a plan means. Calendars take long to make and never change; people of one shift share one plan.
+
+    Raises:
+        InvalidCalendar, zoneinfo.ZoneInfoNotFoundError: as `roster_of`.
+    """
+    known = orjson.loads(plan)
+    shifts = [ShiftTimes.model_validate(times) for times in known["shifts"]]
+    return roster_of(shifts, {date.fromisoformat(on) for on in known["holidays"]})
 
 
 def _next_start(calendar: Calendar, after: datetime) -> datetime | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-import orjson
-
 from services.leads.driver import Connection
 from shared.contracts.events.staff import ShiftsChanged
+from shared.shifts import digest_of, plan_of
 
 _KEEP_PLANS: Final = """
 INSERT INTO shift_plans (digest, plan) SELECT digest, plan::jsonb FROM unnest($1::bytea[], $2::text[]) AS p (digest, plan)
@@ -33,25 +31,14 @@ async def keep(connection: Connection, changes: Sequence[ShiftsChanged]) -> None
         known = latest.get(change.account_id)
         if known is None or known.version < change.version:
             latest[change.account_id] = change
-    plans = {change.account_id: _plan(change) for change in latest.values() if change.shifts}
-    distinct = {_digest(plan): plan.decode() for plan in plans.values()}
+    plans = {change.account_id: plan for change in latest.values() if (plan := plan_of(change)) is not None}
+    distinct = {digest_of(plan): plan.decode() for plan in plans.values()}
     ordered = sorted(distinct.items())
     await connection.execute(_KEEP_PLANS, [digest for digest, _ in ordered], [plan for _, plan in ordered])
-    digests = {account_id: _digest(plan) for account_id, plan in plans.items()}
+    digests = {account_id: digest_of(plan) for account_id, plan in plans.items()}
     await connection.execute(
         _KEEP,
         list(latest),
         [change.version for change in latest.values()],
         [digests.get(change.account_id) for change in latest.values()],
     )
-
-
-def _plan(change: ShiftsChanged) -> bytes:
-    """What counts of somebody's shifts, written the same way whoever it is."""
-    said = change.model_dump(mode="json", include={"shifts", "holidays"})
-    said["shifts"].sort(key=lambda times: times["shift_id"])
-    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-
-
-def _digest(plan: bytes) -> bytes:
-    return hashlib.sha256(plan).digest()

@@ -29,6 +29,7 @@ from services.orders.deliveries import secrets as message_secrets
 from services.orders.deliveries.api import router as deliveries
 from services.orders.fields.api import router as fields
 from services.orders.goods.api import router as goods
+from services.orders.housekeeping import housekeeping
 from services.orders.levels.api import router as levels
 from services.orders.levels.history import router as transitions
 from services.orders.levels.management import router as level_management
@@ -128,7 +129,10 @@ SERVICE = Service(
         streams_router(streams),
     ),
     uploads=(UPLOAD,),
-    background={"relay": {"promises": _promises, "proof": _proof}, "consumer": {"telephone": _telephone}},
+    background={
+        "relay": {"promises": _promises, "proof": _proof},
+        "consumer": {"telephone": _telephone, "housekeeping": housekeeping},
+    },
     handlers=handlers,
     activities=activities,
     reconcile=reconcile,

@@ -13,6 +13,7 @@ from services.orders.causes import Causes
 from services.orders.contact import consents
 from services.orders.intake import Assignment, Birth
 from services.orders.leads import corrected, duplicates, spam
+from services.orders.presence import projection as presence
 from services.orders.processes import rechoosing
 from services.orders.promises import handed_on, takings
 from shared.consumer import Event, Handlers
@@ -49,7 +50,14 @@ from shared.contracts.events.leads_everyday import (
     TagChanged,
 )
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodSettled, ShipmentChanged
-from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, AccountChanged, DutyChanged
+from shared.contracts.events.staff import (
+    ACCOUNT_CHANGED,
+    DUTY_CHANGED,
+    SHIFTS_CHANGED,
+    AccountChanged,
+    DutyChanged,
+    ShiftsChanged,
+)
 from shared.contracts.levels import CLEAN
 from shared.db import Session
 
@@ -203,6 +211,7 @@ async def on_leads_unassigned(session: Session, events: Sequence[Event[LeadUnass
 async def on_duties_changed(session: Session, events: Sequence[Event[DutyChanged]]) -> None:
     """Whoever goes off duty gives promised calls on sooner; who comes on duty begins a shift. The directory has handled
     the events before."""
+    await presence.keep_duties(session, [event.data for event in events])
     await takings.keep_stretches(session, [event.data for event in events])
     await care.touch(session, await handed_on.promised_by(session, [event.data.account_id for event in events]))
 
@@ -210,8 +219,15 @@ async def on_duties_changed(session: Session, events: Sequence[Event[DutyChanged
 @handlers.batch(ACCOUNT_CHANGED)
 async def on_accounts_changed(session: Session, events: Sequence[Event[AccountChanged]]) -> None:
     """Whoever has left gives promised calls on as soon as they are due."""
+    await presence.keep_accounts(session, [event.data for event in events])
     left = [event.data.account_id for event in events if not event.data.active]
     await care.touch(session, await handed_on.promised_by(session, left))
+
+
+@handlers.batch(SHIFTS_CHANGED)
+async def on_shifts_changed(session: Session, events: Sequence[Event[ShiftsChanged]]) -> None:
+    """Care looks again at the first calls of whoever works at other times than before: they are due in their shift."""
+    await care.touch(session, await presence.keep_shifts(session, [event.data for event in events]))
 
 
 @handlers.each(LEAD_DUPLICATED)

@@ -38,6 +38,13 @@ class OrdersSettings(Settings):
     )
     snoozes_per_task: int = Field(default=3, ge=0, le=20, description="how often a task may be snoozed")
 
+    move_details_days: int = Field(
+        default=90,
+        ge=7,
+        le=3650,
+        description="days after which a move of running care forgets what it meant for each order; its counts stay",
+    )
+
     blocked_deposit_percent: int = Field(
         default=0,
         ge=0,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.reporting.api import router
+from services.reporting.calls import CallProjector
+from services.reporting.calls import router as calls
 from services.reporting.consumers import Projector
 from services.reporting.page import page_router
 from services.reporting.projection import COMPANY_ZONE
@@ -18,6 +20,7 @@ from shared.service import Service
 def _handlers() -> Handlers:
     handlers = Projector(COMPANY_ZONE).handlers()
     handlers.include(PromiseProjector(COMPANY_ZONE).handlers())
+    handlers.include(CallProjector(COMPANY_ZONE).handlers())
     return handlers
 
 
@@ -26,6 +29,6 @@ SERVICE = Service(
     title="Chốt – Báo cáo (reporting)",
     settings=ReportingSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(router, promises, page_router),
+    routers=(router, promises, calls, page_router),
     handlers=_handlers(),
 )

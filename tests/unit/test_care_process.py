@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.orders.care.check import CARE_LEVELS, BrokenProcess, problems, require_sound
+from services.orders.care.difference import difference
 from services.orders.care.process import CareProcess, read_process
 from services.orders.care.route import route
 from services.orders.care.seed import blank, cod_standard
+from services.orders.care.warnings import warnings
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -100,6 +102,34 @@ def test_a_misspelt_key_is_refused(standard: CareProcess) -> None:
 def test_overlapping_periods_of_a_calendar_are_refused(standard: CareProcess) -> None:
     with pytest.raises(ValidationError, match=r"calendars\.office.*overlap"):
         edited(standard, {"calendars/office/weekly": {"mon-fri": ["08:00-12:00", "11:00-13:00"]}})
+
+
+@pytest.mark.parametrize("limits", [{}, {"at_most": "5h"}, {"at_most": "30s"}, {"times": 21}, {"times": -1}])
+def test_limits_of_snoozes_that_say_nothing_or_too_much_are_refused(
+    standard: CareProcess, limits: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError, match="snooze"):
+        edited(standard, {"steps/callback/snooze": limits})
+
+
+def test_a_step_with_limits_of_its_own_is_sound_and_its_change_is_told_in_words(standard: CareProcess) -> None:
+    why = {"vi": "Khách đang đợi", "en": "The customer waits"}
+    limits = {"at_most": "10m", "times": 1}
+    own = edited(standard, {"steps/callback/snooze": limits, "reasons/steps.callback.snooze.*": why})
+    assert problems(own) == ()
+    change, _ = difference(standard, own)
+    assert change.path == "steps.callback.snooze"
+    assert "không có → mỗi lần nhiều nhất 10 phút, nhiều nhất 1 lần" in change.text.vi
+    assert (
+        own.model_dump(exclude_unset=True)["steps"]["thinking"]
+        == (standard.model_dump(exclude_unset=True)["steps"]["thinking"])
+    )
+
+
+def test_a_snooze_longer_than_the_grace_is_a_warning(standard: CareProcess) -> None:
+    long = edited(standard, {"steps/callback/snooze": {"at_most": "2h"}})
+    codes = {(found.code, found.where) for found in warnings(long)} - {(f.code, f.where) for f in warnings(standard)}
+    assert codes == {("snooze_beyond_grace", "steps.callback.snooze.at_most")}
 
 
 TRIES = ("first_call", "no_answer_2", "no_answer_3", "no_answer_4")
@@ -276,6 +306,20 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, tuple[str, ...]]] = [
         "too_many_messages",
         "ladder.message.after_misses",
         TRIES[:3],
+    ),
+    (
+        "a snooze where nobody has a task",
+        {"steps/pool/snooze": {"times": 1}},
+        "snooze_without_task",
+        "steps.pool.snooze",
+        ("first_call", "pool"),
+    ),
+    (
+        "a snooze without its reason",
+        {"steps/thinking/snooze": {"at_most": "20m"}, "reasons": {}},
+        "no_reason",
+        "steps.thinking.snooze.at_most",
+        (),
     ),
     (
         "a rule for a step that nobody wrote",

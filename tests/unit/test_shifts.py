@@ -99,3 +99,41 @@ def test_whoever_has_no_shift_has_no_roster() -> None:
 def test_periods_that_overlap_are_refused() -> None:
     with pytest.raises(InvalidCalendar):
         roster(shift(MORNING, "08:00-12:00", "11:00-13:00"))
+
+
+def test_two_shifts_that_overlap_are_one_stretch_of_presence() -> None:
+    both = roster(shift(MORNING, "08:00-12:00"), shift(AFTERNOON, "11:00-15:00", "16:00-17:00", weekdays=(1, 6)))
+    calendar = both.calendar()
+    assert calendar is not None
+    assert [str(period) for period in calendar.periods_on(date(2026, 11, 23))] == ["08:00-15:00", "16:00-17:00"]
+    assert [str(period) for period in calendar.periods_on(date(2026, 11, 24))] == ["08:00-12:00"]
+    assert [str(period) for period in calendar.periods_on(date(2026, 11, 28))] == ["11:00-15:00", "16:00-17:00"]
+
+
+def test_a_holiday_closes_the_shift_that_keeps_it_and_not_the_one_that_is_worked() -> None:
+    monday = date(2026, 11, 23)
+    worked = shift(AFTERNOON, "14:00-15:00", works_on_holidays=True)
+    calendar = roster(shift(), worked, holidays=(monday,)).calendar()
+    assert calendar is not None
+    assert [str(period) for period in calendar.periods_on(monday)] == ["14:00-15:00"]
+    alone = roster(shift(), holidays=(monday,)).calendar()
+    assert alone is not None
+    assert alone.periods_on(monday) == ()
+
+
+def test_shifts_in_two_zones_have_no_calendar_in_common() -> None:
+    assert roster(shift(), shift(AFTERNOON, "14:00-15:00", zone="Asia/Tokyo")).calendar() is None
+
+
+def test_presence_and_calendar_agree_at_every_half_hour() -> None:
+    special = SpecialDay(on=date(2026, 11, 25), periods=("20:00-21:00",))
+    people = roster(
+        shift(MORNING, "08:00-12:00", "13:30-17:30", special_days=(special,)),
+        shift(AFTERNOON, "11:30-14:00", weekdays=(2, 7)),
+        holidays=(date(2026, 11, 24),),
+    )
+    calendar = people.calendar()
+    assert calendar is not None
+    instants = [hanoi(22, 0) + timedelta(minutes=30 * number) for number in range(7 * 48)]
+    assert [calendar.is_open(at) for at in instants] == [people.at(at).state == "present" for at in instants]
+    assert any(calendar.is_open(at) for at in instants)

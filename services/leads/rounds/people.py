@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,8 +19,7 @@ import orjson
 
 from services.leads.distribution import Member, Skills, Standing
 from services.leads.driver import Connection
-from shared.contracts.events.staff import ShiftTimes
-from shared.shifts import Presence, Roster, roster_of
+from shared.shifts import Presence, Roster, roster_of_plan
 
 _SELECT: Final = """
 SELECT m.pool_id, m.account_id, m.weight, m.credit, coalesce(m.capacity, p.capacity) AS capacity,
@@ -162,15 +160,7 @@ async def _rosters(connection: Connection, ids: Iterable[int]) -> Mapping[int, R
     wanted = sorted(ids)
     if not wanted:
         return {}
-    return {row["id"]: _roster(row["plan"]) for row in await connection.fetch(_PLANS, wanted)}
-
-
-@lru_cache(maxsize=512)
-def _roster(plan: str) -> Roster | None:
-    """Calendars take long to make and never change; people of one shift share one plan."""
-    known = orjson.loads(plan)
-    shifts = [ShiftTimes.model_validate(times) for times in known["shifts"]]
-    return roster_of(shifts, {date.fromisoformat(on) for on in known["holidays"]})
+    return {row["id"]: roster_of_plan(row["plan"]) for row in await connection.fetch(_PLANS, wanted)}
 
 
 def _standing(row: asyncpg.Record, presence: Presence | None, *, at: datetime) -> Standing:

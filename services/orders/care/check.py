@@ -84,15 +84,23 @@ def _waiting(process: CareProcess, graph: Graph) -> Iterator[Problem]:
     """Every state that waits has an owner, a timer and an answer to everything that may happen."""
     for name, step in process.steps.items():
         where, path = f"steps.{name}", graph.path_to(name)
+        if step.end and (step.task is not None or step.due is not None):
+            yield problem(
+                "end_with_task",
+                where,
+                path,
+                vi="Bước kết thúc không thể có việc phải làm. Bỏ “task” và “due”.",
+                en="A step that ends the care cannot have a task. Remove task and due.",
+            )
+        if step.snooze is not None and step.task not in ("call", "message"):
+            yield problem(
+                "snooze_without_task",
+                f"{where}.snooze",
+                path,
+                vi="Bước này không có việc trong danh sách của ai nên không có gì để hoãn nhắc. Bỏ “snooze”.",
+                en="Nobody has a task on their list at this step, so there is nothing to snooze. Remove snooze.",
+            )
         if step.end:
-            if step.task is not None or step.due is not None:
-                yield problem(
-                    "end_with_task",
-                    where,
-                    path,
-                    vi="Bước kết thúc không thể có việc phải làm. Bỏ “task” và “due”.",
-                    en="A step that ends the care cannot have a task. Remove task and due.",
-                )
             continue
         if step.owner is None or step.task is None:
             yield problem(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 from services.orders.care import words
-from services.orders.care.process import NEXT_TRY, SKIP_TRY, STAY, CareProcess, Goes, Hours, Step, Text
+from services.orders.care.process import NEXT_TRY, SKIP_TRY, STAY, CareProcess, Goes, Hours, SnoozeLimits, Step, Text
 
 _TARGETS: Final = {
     NEXT_TRY: Text(vi="lần gọi lại tiếp theo", en="the next try"),
@@ -25,6 +25,7 @@ _STEP: Final[dict[str, Text]] = {
     "due": Text(vi="hạn", en="due"),
     "grace": Text(vi="được trễ", en="grace"),
     "remind_before": Text(vi="nhắc trước", en="reminder before"),
+    "snooze": Text(vi="hoãn nhắc", en="snooze"),
     "escalate": Text(vi="bậc thang nhắc việc", en="escalation"),
     "max": Text(vi="số lần tối đa", en="most visits"),
     "then": Text(vi="hết số lần thì sang", en="after that"),
@@ -96,6 +97,8 @@ def _value(process: CareProcess, step: Step, field: str) -> Text:
     value = getattr(step, field)
     if field == "due":
         return words.due(step.due)
+    if isinstance(value, SnoozeLimits):
+        return words.snooze(value)
     if isinstance(value, timedelta):
         return words.span(value)
     if isinstance(value, Text):

@@ -205,6 +205,19 @@ class MissedCallMessage(Data):
 PromiseKind = Literal["first_call", "retry", "callback", "follow_up", "message"]
 
 
+class SnoozeLimits(Data):
+    """How far a task of a step may step back on its owner's list. What is left out is as the company's settings say."""
+
+    at_most: Duration | None = Field(default=None, ge=timedelta(minutes=1), le=timedelta(hours=4))  # at a time
+    times: int | None = Field(default=None, ge=0, le=20)  # 0: never
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.at_most is None and self.times is None:
+            raise ValueError("at_most, times or both are needed; leave snooze out where the settings hold")
+        return self
+
+
 class Step(Data):
     """A state of care. Either it waits (with an owner and a timer) or it ends the care."""
 
@@ -216,6 +229,7 @@ class Step(Data):
     due: Due | None = None
     grace: Duration = timedelta()  # window time after due when the promise is broken
     remind_before: Duration | None = None  # wall time before due when the owner is reminded
+    snooze: SnoozeLimits | None = None  # of its own task; none: as the settings say
     escalate: str | None = None
     max: int | None = Field(default=None, ge=1)  # visits; the next one goes to `then` instead
     then: str | None = None

@@ -14,6 +14,7 @@ from services.orders.care.facts import Command, Facts, Interaction, Owner, Pause
 from services.orders.care.grounds import Ground, Withdrawn
 from services.orders.contact import known
 from services.orders.interactions.ledger import CLOSED
+from services.orders.presence.shifts import PLAN_OF_OWNER, shift_of
 from services.orders.record import Order
 from shared.db import ReadSession, Session
 
@@ -45,13 +46,14 @@ FROM care WHERE order_id = :id
 _READ_CARE: Final = text(_CARE)
 _LOCK_CARE: Final = text(f"{_CARE} FOR UPDATE")
 _ABOUT: Final = text(
-    """
+    f"""
 SELECT (SELECT max(at) FROM arrivals WHERE order_id = :id AND asked_again) AS came_again_at,
     (SELECT cause FROM assignments WHERE order_id = :id AND assignment = :assignment) AS assignment_cause,
     (SELECT superior_id FROM staff_members WHERE account_id = :owner_id AND version > 0) AS manager_id,
     (SELECT kind = 'final' FROM levels WHERE code = :level) AS level_final,
     (SELECT CASE WHEN NOT active THEN 'left' WHEN duty_version > 0 AND NOT on_duty THEN 'off_duty' END
-        FROM staff_members WHERE account_id = :owner_id) AS away
+        FROM staff_members WHERE account_id = :owner_id) AS away,
+    {PLAN_OF_OWNER} AS shift_plan
 FROM customers c WHERE c.id = :customer_id
 """
 )
@@ -125,7 +127,13 @@ async def read_facts(session: Session, order: Order, care: Care, *, now: datetim
     others = (await session.execute(_OTHERS, {**own, "phone": order.phone, "since": now - OTHERS_SINCE})).all()
     owner = None
     if order.owner_id is not None:
-        owner = Owner(id=order.owner_id, code=order.owner_code, manager_id=about.manager_id, away=about.away or "")
+        owner = Owner(
+            id=order.owner_id,
+            code=order.owner_code,
+            manager_id=about.manager_id,
+            shift=shift_of(about.shift_plan),
+            away=about.away or "",
+        )
     return Facts(
         order_id=order.id,
         level=order.level,

@@ -98,6 +98,17 @@ def _escalations(process: CareProcess, graph: Graph) -> Iterator[Problem]:
                     vi="Số bị chuyển cho người khác khi hạn chưa qua.",
                     en="The number is taken away before the promise is broken.",
                 )
+        longest = step.snooze.at_most if step.snooze is not None else None
+        if longest is not None and longest > step.grace:
+            yield warning(
+                "snooze_beyond_grace",
+                f"steps.{name}.snooze.at_most",
+                graph.path_to(name),
+                vi=f"Cho hoãn nhắc {duration_text(longest)} nhưng chỉ được trễ {duration_text(step.grace)}: không ai hoãn "
+                "được lâu thế, vì sau hạn là trễ hẹn.",
+                en=f"A snooze of {duration_text(longest)} with a grace of {duration_text(step.grace)}: nobody can take it in "
+                "full, since the promise is broken after the grace.",
+            )
         if step.owner == "sale" and step.timeout is None and not process.rungs_of(name):
             yield warning(
                 "nobody_told",

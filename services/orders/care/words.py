@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from services.orders.care.process import After, At, CareProcess, Due, OtherHalf, Promised, Rung, Text
+from services.orders.care.process import After, At, CareProcess, Due, OtherHalf, Promised, Rung, SnoozeLimits, Text
 
 _UNITS: Final[tuple[tuple[int, str, str], ...]] = (
     (86_400, "ngày", "day"),
@@ -35,6 +35,17 @@ def span(value: timedelta) -> Text:
     size, vi, en = next(unit for unit in _UNITS if seconds % unit[0] == 0)
     number = seconds // size
     return Text(vi=f"{number} {vi}", en=f"{number} {en}" + ("" if number == 1 else "s"))
+
+
+def snooze(value: SnoozeLimits) -> Text:
+    """How far a task may step back; what the step leaves to the settings is not told."""
+    parts = []
+    if value.at_most is not None:
+        most = span(value.at_most)
+        parts.append(Text(vi=f"mỗi lần nhiều nhất {most.vi}", en=f"{most.en} at a time"))
+    if value.times is not None:
+        parts.append(Text(vi=f"nhiều nhất {value.times} lần", en=f"{value.times} time{'s' * (value.times != 1)}"))
+    return Text(vi=", ".join(part.vi for part in parts), en=", ".join(part.en for part in parts))
 
 
 def due(value: Due | None) -> Text:

@@ -29,3 +29,10 @@ class UnknownSteps(Problem):
     status = 422
     vi = "Bảng nối bước có bước không tồn tại: {steps}. Sửa lại bảng nối."
     en = "The map names steps that do not exist: {steps}. Correct it."
+
+
+class MoveCleared(Problem):
+    type = "move-cleared"
+    status = 409
+    vi = "Đợt chuyển này quá cũ, danh sách đơn đã được dọn. Tạo đợt chuyển mới với cùng lựa chọn."
+    en = "This move is so old that the list of its orders was cleared. Make another one with the same selection."

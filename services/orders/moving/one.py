@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
+from uuid_utils.compat import uuid7
 
 from services.orders.care.effects import Effect, EndCare, MoveTask, RenameTask
 from services.orders.care.processes import Processes
@@ -30,6 +32,28 @@ UPDATE care SET process = :process, process_version = :version, moved_at = :now,
 WHERE order_id = :id
 """
 )
+_TELL: Final = text(
+    """
+INSERT INTO care_moves (id, order_id, move_id, at, from_process, from_version, to_process, to_version, from_step, to_step,
+    by_code, reason)
+VALUES (:id, :order_id, :move_id, :at, :from_process, :from_version, :to_process, :to_version, :from_step, :to_step, :by,
+    :reason)
+"""
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Why a care is moved, for its timeline.
+
+    Args:
+        by: code of whoever wants it; '' = nobody in particular.
+        move_id: of the move that it is a part of, if it is one.
+    """
+
+    reason: str
+    by: str = ""
+    move_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -62,11 +86,13 @@ async def move(
     order: Order,
     care: Care,
     target: Target,
+    wish: Wish,
     *,
     now: datetime,
     chosen_by: str | None = None,
 ) -> Relocation | None:
-    """Moves one care; its order is locked. A care that has not begun takes its first step in the new version.
+    """Moves one care, and writes so on the timeline; its order is locked. A care that has not begun takes its first step in
+    the new version.
 
     Args:
         chosen_by: the rule of choice on which this happens, if one does.
@@ -77,6 +103,7 @@ async def move(
     values = {"id": order.id, "process": target.process, "version": target.version, "now": now, "chosen_by": chosen_by}
     if care.state is None:
         await session.execute(_MOVED, values)
+        await _tell(session, care, target, wish, order_id=order.id, done=None, now=now)
         return None
     old = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
     new = await processes.get(session, target.process, target.version, now=now, team=order.team)
@@ -87,6 +114,7 @@ async def move(
     await first_calls.tell(session, old, order, facts, decision)
     if done.moved:
         await session.execute(_MOVED, values)
+        await _tell(session, care, target, wish, order_id=order.id, done=done, now=now)
     heard = _is_news(decision.effects) or _is_earlier(decision.next_due, care.next_due)
     outcome = next((each.outcome for each in decision.effects if isinstance(each, EndCare)), "")
     await save(
@@ -108,6 +136,35 @@ async def move(
     if heard:
         await outbox.send(session, nudge_care(after.id, code=after.code, round=care.round))
     return done
+
+
+async def _tell(
+    session: Session,
+    care: Care,
+    target: Target,
+    wish: Wish,
+    *,
+    order_id: UUID,
+    done: Relocation | None,
+    now: datetime,
+) -> None:
+    await session.execute(
+        _TELL,
+        {
+            "id": uuid7(),
+            "order_id": order_id,
+            "move_id": wish.move_id,
+            "at": now,
+            "from_process": care.process,
+            "from_version": care.process_version,
+            "to_process": target.process,
+            "to_version": target.version,
+            "from_step": done.before.step if done is not None else "",
+            "to_step": done.after.step if done is not None else "",
+            "by": wish.by,
+            "reason": wish.reason,
+        },
+    )
 
 
 def _is_news(effects: tuple[Effect, ...]) -> bool:

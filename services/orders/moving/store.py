@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +12,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.orders.actors import Actor
-from services.orders.moving.errors import MoveNotFound, MoveNotReady, NothingToMove, UnknownSteps
+from services.orders.moving.errors import MoveCleared, MoveNotFound, MoveNotReady, NothingToMove, UnknownSteps
 from services.orders.moving.views import Counts, MovedCare, MovedCarePage, MovePage, MoveView, NewMove
 from services.orders.processes import versions
 from shared import outbox
@@ -19,7 +20,7 @@ from shared.contracts.workflows import start_process_move
 from shared.db import ReadSession, Session
 
 _COLUMNS: Final = """id, process, to_version, selection, steps, per_minute, reason, state, round, total, created_at,
-    created_by, started_at, started_by, ended_at, cancelled_by"""
+    created_by, started_at, started_by, ended_at, cancelled_by, counts, cleared_at"""
 _INSERT: Final = text(
     """
 INSERT INTO process_moves (id, process, to_version, selection, steps, per_minute, reason, created_at, created_by_id, created_by)
@@ -136,13 +137,13 @@ async def read(session: ReadSession, process: str, move_id: UUID) -> MoveView:
     row = (await session.execute(_READ, {"id": move_id})).one_or_none()
     if row is None or row.process != process:
         raise MoveNotFound
-    return _view(row, (await counts(session, [move_id]))[move_id])
+    return _view(row, (await counts(session, [row]))[move_id])
 
 
 async def page(session: ReadSession, process: str, *, limit: int, after: UUID | None) -> MovePage:
     """The moves to a process, the newest first."""
     rows = (await session.execute(_PAGE, {"process": process, "after": after, "limit": limit})).all()
-    counted = await counts(session, [row.id for row in rows])
+    counted = await counts(session, rows)
     items = [_view(row, counted[row.id]) for row in rows]
     return MovePage(items=items, next=items[-1].id if len(items) == limit else None)
 
@@ -169,10 +170,15 @@ async def cares(
     return MovedCarePage(items=items, next=items[-1].order_id if len(items) == limit else None)
 
 
-async def counts(session: ReadSession, ids: list[UUID]) -> dict[UUID, Counts]:
-    """How far each move is."""
-    found = {move_id: Counts(change={}, found_by={}, state={}) for move_id in ids}
-    for row in await session.execute(_COUNTS, {"ids": ids}):
+async def counts(session: ReadSession, rows: Sequence[Any]) -> dict[UUID, Counts]:
+    """How far each move is: counted of its cares, or as it was counted before these were cleared.
+
+    Args:
+        rows: of moves.
+    """
+    listed = [row.id for row in rows if row.counts is None]
+    found = {row.id: Counts.model_validate(row.counts or {"change": {}, "found_by": {}, "state": {}}) for row in rows}
+    for row in await session.execute(_COUNTS, {"ids": listed}):
         counted = found[row.move_id]
         for sums, value in ((counted.change, row.change), (counted.found_by, row.found_by), (counted.state, row.state)):
             if value:
@@ -186,8 +192,11 @@ async def start(session: Session, process: str, move_id: UUID, *, actor: Actor, 
     Raises:
         MoveNotFound: there is none.
         MoveNotReady: it was not previewed yet, or is under way or over.
+        MoveCleared: it is so old that nobody knows any more which cares it concerns.
     """
     row = await _locked(session, process, move_id)
+    if row.cleared_at is not None:
+        raise MoveCleared
     if not (row.state == "previewed" or (row.state == "cancelled" and row.started_at is not None)):
         raise MoveNotReady(state=row.state)
     round = (await session.execute(_START, {"id": move_id, "at": at, "by": actor.code})).scalar_one()

@@ -19,7 +19,7 @@ from services.orders.care.reading import lock_care, read_care
 from services.orders.care.relocate import Relocation
 from services.orders.clock import Clock
 from services.orders.moving import store
-from services.orders.moving.one import Target, foresee, move
+from services.orders.moving.one import Target, Wish, foresee, move
 from services.orders.moving.views import operator_view
 from services.orders.record import Order
 from shared.contracts.activities import Advance
@@ -145,7 +145,7 @@ class Moves:
                     pace = began + timedelta(minutes=decided / row.per_minute)
                     next_due = pace if decided else max(waiting.first or now, now + AGAIN / 4)
             row = await store.load(session, row.id)
-            counted = (await store.counts(session, [row.id]))[row.id]
+            counted = (await store.counts(session, [row]))[row.id]
         # A move that somebody started again while this turn ran is another workflow's.
         done = row.state != phase or phase not in _STATES
         return Advance(done=done, outcome=row.state, next_due=next_due, view=operator_view(row._mapping, counted))
@@ -160,7 +160,11 @@ class Moves:
             values = {"id": move_id, "states": _STATES[phase], "now": now, "limit": limit}
             ids = list((await session.execute(_NEXT, values)).scalars())
             target = Target(row.process, row.to_version, row.steps)
-            chunk = await (self._preview if phase == "previewing" else self._move)(session, ids, target, now)
+            if phase == "previewing":
+                chunk = await self._preview(session, ids, target, now)
+            else:
+                wish = Wish(row.reason, by=row.started_by, move_id=move_id)
+                chunk = await self._move(session, ids, target, wish, now)
             await self._write(session, move_id, chunk, now)
         return chunk
 
@@ -184,7 +188,7 @@ class Moves:
             return _failed(order_id, error)
         return _Outcome(order_id, "previewed", done.change if done is not None else "same", done)
 
-    async def _move(self, session: Session, ids: Sequence[UUID], target: Target, now: datetime) -> _Chunk:
+    async def _move(self, session: Session, ids: Sequence[UUID], target: Target, wish: Wish, now: datetime) -> _Chunk:
         """Those on which nobody works just now. Who logs a call holds the order's row; it is left for later."""
         orders = {row.id: record.read(row) for row in await session.execute(_FREE_ORDERS, {"ids": list(ids)})}
         busy = {
@@ -200,11 +204,11 @@ class Moves:
             elif order_id in busy:
                 chunk.later[order_id] = busy[order_id] + QUIET
             else:
-                chunk.outcomes.append(await self._go(session, orders[order_id], target, now))
+                chunk.outcomes.append(await self._go(session, orders[order_id], target, wish, now))
                 await asyncio.sleep(0)
         return chunk
 
-    async def _go(self, session: Session, order: Order, target: Target, now: datetime) -> _Outcome:
+    async def _go(self, session: Session, order: Order, target: Target, wish: Wish, now: datetime) -> _Outcome:
         care = await lock_care(session, order.id)
         if care is None or not care.is_open:
             return _Outcome(order.id, "left", "gone" if care is None else "ended")
@@ -212,7 +216,7 @@ class Moves:
             return _Outcome(order.id, "left", "already")
         try:
             async with session.begin_nested():
-                done = await move(session, self._processes, order, care, target, now=now)
+                done = await move(session, self._processes, order, care, target, wish, now=now)
         except Exception as error:
             return _failed(order.id, error)
         if done is not None and not done.moved:

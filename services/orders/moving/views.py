@@ -93,6 +93,7 @@ class MoveView(BaseModel):
     started_by: str
     ended_at: datetime | None
     cancelled_by: str
+    cleared_at: datetime | None = Field(description="since when its cares are not listed any more; the counts stay")
 
 
 class MovePage(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -10,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.orders.access import Reader
 from services.orders.actors import staff
-from services.orders.care.process import Text
+from services.orders.care.process import SnoozeLimits, Text
 from services.orders.http import ClockDep, ExpectedVersion, Limit, RuntimeDep, tag
 from services.orders.processes import drafts, versions
 from services.orders.processes.access import Editor, Publisher
 from services.orders.processes.body import EditedProcess, StepEdit
 from services.orders.processes.findings import Check
 from services.orders.processes.views import (
+    Defaults,
     Difference,
     Draft,
     DraftItem,
@@ -27,8 +29,10 @@ from services.orders.processes.views import (
     Version,
     VersionPage,
 )
+from services.orders.settings import OrdersSettings
 from shared.db import Session
 from shared.idempotency import OnceDep
+from shared.service import Runtime
 
 router = APIRouter(prefix="/v1/care-processes", tags=["care processes"])
 
@@ -133,6 +137,12 @@ async def restore_process(_: Publisher, runtime: RuntimeDep, key: Key) -> None:
         await versions.restore(session, key)
 
 
+def _with_defaults(draft: Draft, runtime: Runtime[OrdersSettings]) -> Draft:
+    settings = runtime.settings
+    snooze = SnoozeLimits(at_most=timedelta(minutes=settings.snooze_minutes), times=settings.snoozes_per_task)
+    return draft.model_copy(update={"defaults": Defaults(snooze=snooze)})
+
+
 # --- drafts -----------------------------------------------------------------------------------------------------------
 
 
@@ -171,7 +181,7 @@ async def get_draft(_: Editor, runtime: RuntimeDep, key: Key, draft_id: UUID, re
     async with runtime.db.read() as session:
         draft = await drafts.read(session, key, draft_id)
     tag(response, draft.version)
-    return draft
+    return _with_defaults(draft, runtime)
 
 
 @router.put("/{key}/drafts/{draft_id}", response_model_exclude_unset=True)
@@ -189,7 +199,7 @@ async def save_draft(
     async with runtime.db.transaction() as session:
         draft = await drafts.save(session, key, draft_id, body.process, version=version, actor=staff(who), at=clock())
     tag(response, draft.version)
-    return draft
+    return _with_defaults(draft, runtime)
 
 
 @router.put("/{key}/drafts/{draft_id}/steps/{step}", response_model_exclude_unset=True)
@@ -210,7 +220,7 @@ async def save_step(
             session, key, draft_id, step, edit, version=version, actor=staff(who), at=clock()
         )
     tag(response, draft.version)
-    return draft
+    return _with_defaults(draft, runtime)
 
 
 @router.delete("/{key}/drafts/{draft_id}/steps/{step}", response_model_exclude_unset=True)
@@ -228,7 +238,7 @@ async def remove_step(
     async with runtime.db.transaction() as session:
         draft = await drafts.remove_step(session, key, draft_id, step, version=version, actor=staff(who), at=clock())
     tag(response, draft.version)
-    return draft
+    return _with_defaults(draft, runtime)
 
 
 @router.delete("/{key}/drafts/{draft_id}", status_code=204)

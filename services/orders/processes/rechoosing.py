@@ -15,7 +15,7 @@ from sqlalchemy import text
 from services.orders import record
 from services.orders.care.processes import Processes
 from services.orders.care.reading import lock_care
-from services.orders.moving.one import Target, move
+from services.orders.moving.one import Target, Wish, move
 from services.orders.processes.choice import CHOSEN
 from shared.db import Session
 
@@ -25,7 +25,7 @@ SELECT o.id, chosen.process, chosen.process_version, chosen.chosen_by
 FROM orders o JOIN care k ON k.order_id = o.id CROSS JOIN LATERAL ({CHOSEN}) AS chosen
 WHERE o.id = ANY(CAST(:ids AS uuid[])) AND k.is_open AND k.process <> chosen.process
     AND NOT EXISTS (SELECT FROM interactions i WHERE i.order_id = o.id)
-    AND NOT EXISTS (SELECT FROM process_move_cares m WHERE m.order_id = o.id AND m.state = 'moved')
+    AND NOT EXISTS (SELECT FROM care_moves m WHERE m.order_id = o.id AND m.move_id IS NOT NULL)
 ORDER BY o.id
 """
 )
@@ -44,4 +44,5 @@ async def choose_again(session: Session, ids: Sequence[UUID]) -> None:
         care = await lock_care(session, row.id)
         assert care is not None
         target = Target(row.process, row.process_version, {})
-        await move(session, processes, orders[row.id], care, target, now=now, chosen_by=row.chosen_by)
+        wish = Wish(f"choice: {row.chosen_by}")
+        await move(session, processes, orders[row.id], care, target, wish, now=now, chosen_by=row.chosen_by)

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.orders.care.difference import Change
-from services.orders.care.process import CareProcess
+from services.orders.care.process import CareProcess, SnoozeLimits
 from services.orders.processes.findings import Finding
 
 
@@ -72,10 +72,17 @@ class DraftPage(BaseModel):
     next: UUID | None = Field(description="`after` of the next page; null on the last")
 
 
+class Defaults(BaseModel):
+    """What holds where the process says nothing."""
+
+    snooze: SnoozeLimits = Field(description="of steps without `snooze`: the company's settings")
+
+
 class Draft(DraftItem):
     """A draft with its body, and what the checker says of it as it stands."""
 
     process: CareProcess
+    defaults: Defaults | None = None
     sound: bool
     findings: list[Finding]
 

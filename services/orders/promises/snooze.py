@@ -32,6 +32,8 @@ from shared.db import Session
 from shared.errors import Problem
 from shared.outbox import emit
 
+_MINUTE: Final = timedelta(minutes=1)
+
 
 class NotYourTask(Problem):
     type = "not-your-task"
@@ -64,8 +66,8 @@ class SnoozeTooLate(Problem):
 class SnoozedTooOften(Problem):
     type = "snoozed-too-often"
     status = 409
-    vi = "Việc này đã hoãn {times} lần, là số lần nhiều nhất. Gọi ngay, hoặc ghi kết quả."
-    en = "This task was snoozed {times} times, which is the limit. Call now, or log a result."
+    vi = "Việc này hoãn được nhiều nhất {times} lần, đã hết. Gọi ngay, hoặc ghi kết quả."
+    en = "This task can be snoozed {times} times, and no more. Call now, or log a result."
 
 
 class SnoozeOutsideHours(Problem):
@@ -88,10 +90,24 @@ class Snooze(BaseModel):
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a snooze goes (settings)."""
+    """How far a snooze goes: as the settings say, unless the step of the task says something else."""
 
     minutes: int
     times: int
+
+    def of_step(self, process: CareProcess, *, step: str, kind: str) -> Limits:
+        """The limits of a task.
+
+        Args:
+            kind: of the task; a message beside the step's own task has the company's limits.
+        """
+        own = process.steps[step].snooze if process.steps[step].task == kind else None
+        if own is None:
+            return self
+        return Limits(
+            minutes=own.at_most // _MINUTE if own.at_most is not None else self.minutes,
+            times=own.times if own.times is not None else self.times,
+        )
 
 
 class Snoozed(BaseModel):
@@ -104,7 +120,7 @@ class Snoozed(BaseModel):
 
 _TASK: Final = text(
     """
-SELECT t.id, t.key, t.kind, t.promise, t.origin, t.due_at, t.deadline_at, t.shown_at, t.snoozes, t.owner_id, t.closed_at,
+SELECT t.id, t.key, t.step, t.kind, t.promise, t.origin, t.due_at, t.deadline_at, t.shown_at, t.snoozes, t.owner_id, t.closed_at,
     (SELECT code FROM staff_members WHERE account_id = t.owner_id AND version > 0) AS owner_code
 FROM tasks t WHERE t.id = :id
 """
@@ -136,6 +152,7 @@ async def snooze(
 
     Args:
         order: of the task, locked.
+        limits: of the company.
         zone: in which times are told.
 
     Raises:
@@ -144,11 +161,14 @@ async def snooze(
     """
     task = (await session.execute(_TASK, {"id": task_id})).one()
     until = max(now, task.shown_at) + timedelta(minutes=wanted.minutes)
-    _check(task, who, until=until, wanted=wanted, limits=limits, zone=zone, now=now)
+    process = None
     if task.origin == "care":
         care = await lock_care(session, order.id)
         assert care is not None  # it made the task
-        process = await processes.get(session, care.process, care.process_version, now=now)
+        process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
+        limits = limits.of_step(process, step=task.step, kind=task.kind)
+    _check(task, who, until=until, wanted=wanted, limits=limits, zone=zone, now=now)
+    if process is not None:
         ground = (await known.of_order(session, order.id, now=now)).ground(by=task.kind, at=now)
         asked = isinstance(ground, Ground) and ground.asked
         _check_hours(process, task, asked=asked, until=until, zone=zone, now=now)

@@ -23,7 +23,7 @@ class Entry(BaseModel):
     )
     key: str = Field(description="identifies the entry within its kind")
     at: datetime = Field(description="when it happened")
-    what: str = Field(description="new level, result, owner code, outcome, status: by kind", examples=["L1.4"])
+    what: str = Field(description="new level, result, owner code, outcome, status, version: by kind", examples=["L1.4"])
     before: str = Field(description="what it was before, where that makes sense", examples=["L1"])
     by: str = Field(description="staff code or carrier; empty for the system")
     reason: str
@@ -83,10 +83,10 @@ ENTRIES: Final = """
     SELECT 'command', order_id, CAST(number AS text), at, kind, step, by_code, reason, '', 0, 0
     FROM care_commands WHERE order_id = ANY(:ids)
     UNION ALL
-    SELECT 'process', m.order_id, CAST(m.move_id AS text), m.decided_at, p.process || '@' || p.to_version,
-        coalesce(m.before ->> 'step', ''), p.started_by, p.reason, m.change, 0, 0
-    FROM process_move_cares m JOIN process_moves p ON p.id = m.move_id
-    WHERE m.order_id = ANY(:ids) AND m.state = 'moved'
+    SELECT 'process', order_id, CAST(id AS text), at, to_process || '@' || to_version,
+        from_process || coalesce('@' || from_version, ''), by_code, reason,
+        CASE WHEN from_step <> to_step THEN from_step || ' → ' || to_step ELSE to_step END, 0, 0
+    FROM care_moves WHERE order_id = ANY(:ids)
     UNION ALL
     SELECT 'shipment', order_id, shipment_id || ':' || sequence, at, status, waybill, carrier, reason_code, '', 0, 0
     FROM shipment_facts WHERE order_id = ANY(:ids)

@@ -20,6 +20,7 @@ from services.orders.promises.priority import REASONS
 from shared.auth import Principal
 from shared.streams import LOOK
 from tests.harness import Databases, Running, eventually, running
+from tests.integration.orders.process_support import published
 from tests.integration.orders.support import Clock, Person, Shop, idempotency_key
 
 CALLBACK = "call_later"
@@ -299,3 +300,33 @@ async def test_a_snooze_does_not_reach_into_the_noon_rest(shop: Shop) -> None:
     assert (status, problem["type"].rpartition("/")[2]) == (422, "snooze-outside-hours")
     assert "12:00" in problem["detail"]
     assert (await snooze(shop, task, 9))[0] == 200
+
+
+async def test_a_step_of_the_process_may_have_limits_of_its_own(shop: Shop) -> None:
+    """In a new version; a care of the old one goes on with what the settings say, and so does what the step leaves out."""
+    before = await shop.number()
+
+    def narrower(body: dict[str, Any]) -> None:
+        body["steps"]["first_call"]["snooze"] = {"at_most": "5m", "times": 1}
+        body["steps"]["no_answer_2"]["snooze"] = {"times": 0}
+        body["reasons"]["steps.*.snooze.*"] = {"vi": "Gọi đúng giờ", "en": "To call in time"}
+
+    await published(shop.service, narrower)
+    after = await shop.number()
+    shop.clock.forward(minutes=6)
+    listed = {item["order_id"]: item for item in (await tasks(shop.sale))["items"]}
+    assert (await snooze(shop, listed[str(before)], 6))[0] == 200
+    status, problem = await snooze(shop, listed[str(after)], 6)
+    assert (status, problem["type"].rpartition("/")[2]) == (422, "snooze-too-long")
+    assert "5 minutes" in problem["detail"]
+    status, snoozed = await snooze(shop, listed[str(after)], 5)
+    assert (status, snoozed["left"]) == (200, 0)
+    status, problem = await snooze(shop, listed[str(after)], 1)
+    assert (status, problem["type"].rpartition("/")[2]) == (409, "snoozed-too-often")
+    await shop.call(after, "no_answer")
+    shop.clock.forward(minutes=61)
+    items = [item for item in (await tasks(shop.sale))["items"] if item["order_id"] == str(after)]
+    answers = {item["kind"]: await snooze(shop, item, 1) for item in items}
+    assert {kind: status for kind, (status, _) in answers.items()} == {"call": 409, "message": 409}
+    assert "0 times" in answers["call"][1]["detail"]
+    assert answers["message"][1]["type"].rpartition("/")[2] == "snooze-too-late", "a message beside it has the settings"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ import httpx
 import pytest
 
 from services.orders.care.processes import PROCESSES
+from services.orders.housekeeping import purge
+from services.orders.moving import clearing
 from services.orders.moving.turns import Moves
 from services.orders.record import lock
 from tests.integration.orders.process_support import Edit, published
@@ -127,16 +130,6 @@ async def test_what_the_other_version_does_not_owe_is_cancelled_and_what_it_owes
         "process_moved",
     )
     assert [step for _, step, _ in (await standing(shop, orders["thinking"]))["tasks"]] == ["send_info"]
-
-
-async def test_a_move_stands_on_the_timeline_of_each_order_with_who_and_why(shop: Shop) -> None:
-    orders = await at_steps(shop)
-    version = await publish(shop, quicker)
-    await start(shop, await preview(shop, version))
-    timeline = (await shop.sale.client.get(f"/v1/orders/{orders['retry']}/timeline")).json()["items"]
-    (moved,) = [entry for entry in timeline if entry["kind"] == "process"]
-    told = ("what", "before", "by", "reason", "note")
-    assert [moved[name] for name in told] == [f"cod_standard@{version}", "no_answer_2", "AD01", "thử", "retimed"]
 
 
 async def test_only_chosen_groups_are_moved(shop: Shop) -> None:
@@ -273,3 +266,57 @@ async def test_the_list_of_cares_comes_in_pages(shop: Shop) -> None:
 async def test_only_who_publishes_moves(shop: Shop, path: str) -> None:
     refused = await shop.manager.client.post(f"{URL}{path}", json={"to_version": 3, "reason": "thử"})
     assert refused.json()["permission"] == "orders.process.publish"
+
+
+async def test_a_move_stands_on_the_timeline_with_who_wanted_it_from_what_to_what_and_why(shop: Shop) -> None:
+    orders = await at_steps(shop)
+    to = await publish(shop, without_thinking)
+    move = await start(shop, await preview(shop, to, select={"steps": ["thinking"]}, reason="Gộp bước hỏi lại"))
+    timeline = (await shop.sale.client.get(f"/v1/orders/{orders['thinking']}/timeline")).json()["items"]
+    (entry,) = [entry for entry in timeline if entry["kind"] == "process"]
+    assert {name: entry[name] for name in ("before", "what", "by", "reason", "note")} == {
+        "before": f"{KEY}@3",
+        "what": f"{KEY}@{to}",
+        "by": "AD01",
+        "reason": "Gộp bước hỏi lại",
+        "note": "thinking → ask_again",
+    }
+    await work(shop, move["id"])
+    for name, order in orders.items():
+        again = (await shop.sale.client.get(f"/v1/orders/{order}/timeline")).json()["items"]
+        assert sum(entry["kind"] == "process" for entry in again) == (name == "thinking")
+
+
+async def test_old_moves_forget_their_orders_and_keep_their_counts_and_the_timeline(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clearing, "MOST", 3)
+    orders = await at_steps(shop)
+    old = await start(shop, await preview(shop, await publish(shop, quicker)))
+    left = await preview(shop, 3)
+    shop.clock.forward(days=60)
+    young = await preview(shop, 3)
+    shop.clock.forward(days=31)
+    kept = timedelta(days=90)
+    await purge(shop.service.db, move_details=kept, now=shop.clock.now)
+    await purge(shop.service.db, move_details=kept, now=shop.clock.now)
+    after = (await shop.admin.client.get(f"{URL}/{old['id']}")).json()
+    assert (after["counts"], after["total"]) == (old["counts"], 4)
+    assert after["cleared_at"] is not None
+    assert await cares(shop, old) == []
+    listed = {each["id"]: each for each in (await shop.admin.client.get(URL)).json()["items"]}
+    assert listed[old["id"]]["counts"] == old["counts"]
+    refused = await shop.admin.client.post(f"{URL}/{left['id']}/start")
+    assert (refused.status_code, refused.json()["title"]) == (409, "move-cleared")
+    assert len(await cares(shop, young)) == 4, "what is not old enough stays"
+    timeline = (await shop.sale.client.get(f"/v1/orders/{orders['retry']}/timeline")).json()["items"]
+    assert [entry["kind"] for entry in timeline].count("process") == 1
+
+
+async def test_a_move_that_runs_is_never_cleared(shop: Shop) -> None:
+    await at_steps(shop)
+    running = await begin(shop, await publish(shop, quicker))
+    shop.clock.forward(days=400)
+    await purge(shop.service.db, move_details=timedelta(days=90), now=shop.clock.now)
+    done = await work(shop, running.json()["id"])
+    assert (done["state"], done["cleared_at"], done["counts"]["state"]) == ("previewed", None, {"previewed": 4})

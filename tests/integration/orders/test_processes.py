@@ -307,3 +307,14 @@ async def _update(shop: Shop) -> None:
     async with shop.service.db.transaction() as session:
         connection = await session.connection()
         await connection.exec_driver_sql("UPDATE process_versions SET note = 'x'")
+
+
+async def test_a_draft_says_what_holds_where_its_process_says_nothing(shop: Shop) -> None:
+    draft = await Draft.begin(shop)
+    assert (await draft.load())["defaults"] == {"snooze": {"at_most": "30m", "times": 3}}
+    body = (await draft.load())["process"]
+    assert "snooze" not in body["steps"]["callback"]
+    body["steps"]["callback"]["snooze"] = {"times": 1}
+    body["reasons"]["steps.callback.snooze.*"] = {"vi": "Khách đang đợi", "en": "The customer waits"}
+    saved = await draft.save(body)
+    assert (saved["process"]["steps"]["callback"]["snooze"], saved["sound"]) == ({"times": 1}, True)
