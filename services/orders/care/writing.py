@@ -38,6 +38,7 @@ from services.orders.promises import takings
 from services.orders.promises.ending import end_promise, make_good
 from services.orders.promises.live import tasks_changed
 from services.orders.record import Order
+from services.orders.telephone.leaving import left_care
 from shared.contracts.events.orders import REASSIGNMENT_REQUESTED, ReassignmentRequested
 from shared.db import Session
 from shared.outbox import emit
@@ -204,8 +205,10 @@ class _Writer:
                 await customers.refuse_calls(self._session, self.order.customer_id, at=effect.at, reason=effect.cause)
             case Archive():
                 await self._session.execute(_ARCHIVE, {"id": self.order.id, "at": effect.at})
-            case EndCare() | ReopenCare():
-                pass  # the care row is written with the state
+            case EndCare():  # the care row is written with the state
+                await left_care(self._session, self.order.id, now=self._now)
+            case ReopenCare():
+                pass  # written with the state as well
             case _:
                 raise TypeError(f"an effect that nobody writes: {type(effect).__name__}")
 

@@ -23,6 +23,7 @@ from services.orders.care.facts import StepState, dump_state, load_state
 from services.orders.care.processes import Processes
 from services.orders.care.reading import lock_care
 from services.orders.care.service import Advanced
+from services.orders.care.taking_back import taken_back
 from services.orders.interactions import restoring
 from services.orders.levels.moves import take_back
 from services.orders.record import Order
@@ -213,24 +214,7 @@ async def _plan_anew(
     care = await lock_care(session, order.id)
     assert care is not None
     assert care.state is not None
-    state = replace(
-        before,
-        visits=_further_visits(before, care.state),
-        seen=max(before.seen, number),
-        task=keys.get(before.task, before.task) if before.task is not None else None,
-        reopened=max(before.reopened, care.state.reopened),
-        replans=max(before.replans, care.state.replans),
-        owner_asked=care.state.owner_asked,
-        manager_told=care.state.manager_told,
-    )
+    state = taken_back(before, care.state, keys=keys, number=number)
     care = replace(care, state=state, step=state.step, is_open=True, outcome="")
     await care_service.save(session, order.id, care, now=now)
     return (await care_service.advance(session, processes, order, care, now=now)).order
-
-
-def _further_visits(before: StepState, after: StepState) -> dict[str, int]:
-    """Visits are the roots of keys, so they are never counted back: the present one gets a number that none had."""
-    steps = {*before.visits, *after.visits}
-    visits = {step: max(before.visits.get(step, 0), after.visits.get(step, 0)) for step in steps}
-    visits[before.step] = visits.get(before.step, 0) + 1
-    return visits

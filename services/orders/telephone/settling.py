@@ -23,6 +23,7 @@ from services.orders.record import Order
 from services.orders.telephone import linking
 from services.orders.telephone.causes import ASK, NOTHING, meaning
 from services.orders.telephone.events import Call, CallEvent, call_of
+from services.orders.telephone.leaving import LEFT_CARE
 from services.orders.telephone.topics import calls_of
 from shared.contracts.events.orders_calls import CALL_ENDED, CallEnded
 from shared.contracts.levels import CLEAN
@@ -195,6 +196,8 @@ class _Judge:
     async def _going(self, order: Order | None) -> _Verdict:
         """It goes on, or its end was lost."""
         if self._row.state == "waiting":
+            if order is not None and self._call.direction is not None:
+                return await self._ask(order)
             return self._waiting(order)
         ends = max(self._call.started_at, self._call.answered_at or self._call.started_at) + HANGING
         if self._now < ends:
@@ -259,6 +262,7 @@ class _Judge:
             at=min(self._call.started_at, self._now),
             recorded_at=self._now,
             result=result,
+            reason=LEFT_CARE if self._row.state == "waiting" else "",
             seconds=self._call.talk_seconds,
             source="telephone",
         )

@@ -35,14 +35,14 @@ ASSUMPTIONS: Final = {
         "Kết quả mà bước đó không biết chỉ tính là một lần gọi (unplaced).",
         "Việc chia số, thu hồi và lấy từ kho giữ như đã xảy ra.",
         "Hẹn bị trễ vào lúc không ai được giao việc gì thì tính riêng (unasked), không tính là trễ.",
-        "Không ai tắt nhận số. Thao tác của người vận hành giữ như đã làm; đơn có kết quả bị hoàn tác không tính.",
+        "Ca làm, bật/tắt nhận số, nghỉ việc, thao tác của người vận hành và kết quả bị hoàn tác giữ như đã xảy ra.",
     ],
     "en": [
         "People and customers did what they did when they did it; a call stands for what the process waited for then.",
         "A result that the step does not know counts as an attempt without a result (unplaced).",
         "Numbers were distributed, taken back and claimed as they were.",
         "A promise that was missed while nobody was asked for anything is counted apart (unasked), not as broken.",
-        "Nobody was off duty. Operators did what they did; orders with a result that was taken back are not counted.",
+        "Shifts, duty and leaving of people, what operators did, and results that were taken back are as they were.",
     ],
 }
 
@@ -110,7 +110,7 @@ class Run(BaseModel):
     total: int | None = Field(description="orders; null: not counted yet")
     looked: int
     equal: int = Field(description="of which the process makes exactly what was recorded")
-    undone: int = Field(description="with a result that was taken back: shown, but not counted")
+    undone: int = Field(description="with a result that was taken back, after which both lives went on from before it")
     failed: int = Field(description="that this process cannot bring to an end")
     unplaced: int = Field(description="results that no step knew")
     created_at: datetime
@@ -169,7 +169,7 @@ class PersonPage(BaseModel):
 class OrderView(BaseModel):
     order_id: UUID
     code: str
-    verdict: str = Field(description="equal, different, undone, failed")
+    verdict: str = Field(description="equal, different, failed")
     recorded: dict[str, Any]
     tried: dict[str, Any]
     differences: list[str] = Field(description="the first ones, earliest on top")
@@ -352,7 +352,7 @@ async def list_orders(
     _: Editor,
     runtime: RuntimeDep,
     run_id: UUID,
-    verdict: Literal["equal", "different", "undone", "failed"] | None = None,
+    verdict: Literal["equal", "different", "failed"] | None = None,
     limit: Limit = 50,
     after: UUID = _FIRST,
 ) -> OrderPage:

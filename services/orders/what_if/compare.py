@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from services.orders.what_if.life import Life, Recorded, TaskLife
+from services.orders.what_if.recorded import Life, Recorded, TaskLife
 from shared.calendar import Calendar
 
 Side = Literal["recorded", "tried"]
@@ -99,6 +99,8 @@ def tally(
         asked: the life that was recorded: a promise of another life for which nobody was asked then is counted apart.
     """
     for task in life.tasks.values():
+        if task.void:
+            continue
         step = into.steps.setdefault((task.step, task.promise), Step())
         step.tasks += 1
         step.done += task.outcome == "done"
@@ -117,7 +119,9 @@ def tally(
             if not unasked:
                 _mark_busy(into, task.owner_id, clock, task.due_at, task.closed_at or recorded.until)
     for each in recorded.interactions:
-        if each.staff_id is not None and each.made.kind == "call" and not each.made.inbound:
+        if each.staff_id is None or each.undone_at is not None:
+            continue
+        if each.made.kind == "call" and not each.made.inbound:
             _day(into, each.staff_id, clock, each.made.at).calls += 1
 
 
@@ -162,9 +166,10 @@ def _mark_busy(into: Tally, owner_id: UUID, clock: Calendar, since: datetime, un
 
 def shown(life: Life) -> dict[str, Any]:
     """A life in a few figures, for a list of orders."""
-    outcomes = Counter(task.promised for task in life.tasks.values())
+    standing = [task for task in life.tasks.values() if not task.void]
+    outcomes = Counter(task.promised for task in standing)
     return {
-        "tasks": len(life.tasks),
+        "tasks": len(standing),
         "kept": outcomes["kept"],
         "broken": outcomes["broken"],
         "cancelled": outcomes["cancelled"],

@@ -6,16 +6,16 @@ in force makes of the facts exactly what was recorded, and another process shows
 
 What is assumed of another process: people and customers did what they did when they did it. A call stands for whatever
 the process was waiting for at that moment; a result that its step does not know counts as an attempt without a result.
-Leads answered as it answered. Nobody was off duty.
+Leads answered as it answered, and people were on duty, in their shifts and here when they were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import heappop, heappush
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from services.orders.care import effects as effect
@@ -25,129 +25,22 @@ from services.orders.care.facts import Command, Facts, Interaction, Owner, Pause
 from services.orders.care.grounds import ENDS_AFTER, Ground, Known, ground_for
 from services.orders.care.process import CareProcess
 from services.orders.care.reading import latest
+from services.orders.care.taking_back import taken_back
 from services.orders.care.transition import UnknownResult
+from services.orders.what_if.recorded import Assignment, Life, Logged, Recorded, TaskLife
 from shared.contracts.levels import REFUSES_CONTACT
 
 ProcessAt = Callable[[datetime, str], CareProcess]
 """The process in the business time of an instant, for a team."""
 
+UNDO: Final = "undo"
+"""Cause with which tasks and promises end that a result had made, when it is taken back."""
 MOST_MOMENTS: Final = 5_000
 """A care of months has some hundreds; a process that asks without end is stopped."""
 
 
 class Endless(RuntimeError):
     """A process asks to look again and again and never comes to an end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    version: int
-    owner_id: UUID | None
-    owner_code: str
-    team: str
-    at: datetime
-    cause: str
-    known_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logged:
-    """An interaction and when it was recorded."""
-
-    made: Interaction
-    known_at: datetime
-    staff_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LevelSet:
-    """A level that somebody else than care gave the order."""
-
-    level: str
-    at: datetime
-    known_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ordered:
-    """What an operator ordered: a step in the process, or a pause."""
-
-    number: int
-    at: datetime
-    kind: Literal["skip", "repeat", "bring_forward", "pause", "resume"]
-    to: str | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Elsewhere:
-    """A call or message to the number that is about another order."""
-
-    kind: str
-    at: datetime
-    known_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """The facts of one order.
-
-    Args:
-        level, level_since: with which its care began.
-        known, no_messages_since: on which ground the number may be called, and whether it may be written to.
-        decided: when something was decided about it.
-        late: instant at which something was owed → when it was decided, where that was later.
-        do_not_call: since when others forbid calls to the number, and when that was known.
-        until: up to when the real care has been looked at.
-    """
-
-    order_id: UUID
-    level: str
-    level_since: datetime
-    known: Known
-    no_messages_since: datetime | None = None
-    assignments: tuple[Assignment, ...]
-    interactions: tuple[Logged, ...] = ()
-    levels: tuple[LevelSet, ...] = ()
-    commands: tuple[Ordered, ...] = ()
-    arrivals: tuple[tuple[datetime, datetime], ...] = ()
-    elsewhere: tuple[Elsewhere, ...] = ()
-    do_not_call: tuple[datetime, datetime] | None = None
-    decided: tuple[datetime, ...] = ()
-    late: Mapping[datetime, datetime] = field(default_factory=dict)
-    until: datetime
-
-
-@dataclass(slots=True, kw_only=True)
-class TaskLife:
-    """A task with its promise, from its opening to its end."""
-
-    key: str
-    step: str
-    kind: str
-    promise: str
-    owner_id: UUID | None
-    due_at: datetime
-    deadline_at: datetime
-    opened_at: datetime
-    closed_at: datetime | None = None
-    outcome: str = ""
-    cause: str = ""
-    promised: str = ""  # kept, broken, cancelled; '' while it is open
-    promise_cause: str = ""
-    promise_at: datetime | None = None
-    late_seconds: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class Life:
-    """What a process made of an order."""
-
-    tasks: dict[str, TaskLife] = field(default_factory=dict)
-    levels: list[tuple[str, datetime, str]] = field(default_factory=list)
-    level: str = ""
-    outcome: str = ""  # how care ended; '' while it goes on
-    unplaced: int = 0  # results that no step knew
 
 
 def live(process_at: ProcessAt, recorded: Recorded, *, finals: Mapping[str, bool]) -> Life:
@@ -161,6 +54,19 @@ def live(process_at: ProcessAt, recorded: Recorded, *, finals: Mapping[str, bool
         shared.calendar.NeverOpen: a calendar of the process has no time left.
     """
     return _World(process_at, recorded, finals).run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    """How an order stood before an interaction that is going to be taken back."""
+
+    state: StepState
+    open: Mapping[str, Task]
+    made: frozenset[str]  # keys of all tasks so far
+    level: str
+    level_since: datetime
+    own_refusal: datetime | None
+    ended_at: datetime | None
 
 
 class _World:
@@ -179,6 +85,9 @@ class _World:
         self.archived_at: datetime | None = None
         self.lapsed_at: datetime | None = None
         self.levels_taken = 0
+        self.claims_taken = 0
+        self.points: dict[UUID, _Point] = {}
+        self.taken_back: set[UUID] = set()
         self.unplaced: set[UUID] = set()
         self.moments: list[datetime] = []
 
@@ -210,6 +119,8 @@ class _World:
         yield from self.recorded.decided
         yield from (each.known_at for each in self.recorded.assignments)
         yield from (each.known_at for each in self.recorded.interactions)
+        yield from (each.undone_at for each in self.recorded.interactions if each.undone_at is not None)
+        yield from (each.at for each in self.recorded.claims)
         yield from (each.known_at for each in self.recorded.levels)
         yield from (each.at for each in self.recorded.commands)
         yield from (known_at for _, known_at in self.recorded.arrivals)
@@ -232,6 +143,9 @@ class _World:
         if assignment is None:
             return
         process = self.process_at(now, assignment.team)
+        self._take_claims(now)
+        self._take_back(now)
+        self._remember(now)
         self._set_apart_unknown_results(process, now)
         while True:
             try:
@@ -244,9 +158,14 @@ class _World:
         self.state = made.state
         if made.next_due is not None:
             heappush(self.moments, max(self.recorded.late.get(made.next_due, made.next_due), made.next_due))
+        # Promised calls go on sooner when their owner is not there, and care looks when that changes.
+        if assignment.owner_id is not None and any(task.promise == "callback" for task in self.open.values()):
+            switch = self.recorded.presence.next_switch(assignment.owner_id, now)
+            if switch is not None:
+                heappush(self.moments, switch)
 
     def _facts(self, process: CareProcess, assignment: Assignment, now: datetime) -> Facts:
-        logged = [each for each in self.recorded.interactions if self._is_known(each.known_at, now)]
+        logged = [each for each in self._standing(now) if self._is_known(each.known_at, now)]
         placed = tuple(each.made for each in logged if each.made.id not in self.unplaced)
         apart = [each.made.at for each in logged if each.made.id in self.unplaced and _is_outgoing_call(each.made)]
         elsewhere = [each for each in self.recorded.elsewhere if each.known_at <= now]
@@ -261,7 +180,7 @@ class _World:
             order_id=self.recorded.order_id,
             level=self.life.level,
             level_since=self.level_since,
-            owner=Owner(id=assignment.owner_id, code=assignment.owner_code) if assignment.owner_id else None,
+            owner=self._owner(assignment, now),
             assigned_at=assignment.at,
             assignment_version=assignment.version,
             asked_to_be_called=isinstance(calls, Ground) and calls.asked,
@@ -287,6 +206,94 @@ class _World:
             level_final=self.finals.get(self.life.level),
         )
 
+    def _owner(self, assignment: Assignment, now: datetime) -> Owner | None:
+        if assignment.owner_id is None:
+            return None
+        presence = self.recorded.presence
+        return Owner(
+            id=assignment.owner_id,
+            code=assignment.owner_code,
+            shift=presence.shift(assignment.owner_id, now),
+            away=presence.away(assignment.owner_id, now),
+        )
+
+    def _standing(self, now: datetime) -> Iterator[Logged]:
+        """Interactions that nobody has taken back yet."""
+        return (each for each in self.recorded.interactions if each.stands(now))
+
+    def _take_claims(self, now: datetime) -> None:
+        for claim in self.recorded.claims[self.claims_taken :]:
+            if claim.at > now:
+                break
+            self.claims_taken += 1
+            task = self.open.get(claim.task_key)
+            if task is not None and task.owner_id is None:  # open to the team here as well
+                self._change(claim.task_key, owner_id=claim.by_id)
+
+    def _remember(self, now: datetime) -> None:
+        """Keeps how the order stands before a result that is going to be taken back."""
+        for each in self._standing(now):
+            going = each.undone_at is not None and each.made.id not in self.points
+            if going and self.state is not None and self._is_known(each.known_at, now):
+                self.points[each.made.id] = _Point(
+                    state=self.state,
+                    open=dict(self.open),
+                    made=frozenset(self.life.tasks),
+                    level=self.life.level,
+                    level_since=self.level_since,
+                    own_refusal=self.own_refusal,
+                    ended_at=self.ended_at,
+                )
+
+    def _take_back(self, now: datetime) -> None:
+        for each in self.recorded.interactions:
+            if not each.stands(now) and each.made.id not in self.taken_back:
+                self.taken_back.add(each.made.id)
+                if each.made.id in self.points:
+                    self._restore(self.points.pop(each.made.id), each.made.number, now)
+
+    def _restore(self, point: _Point, number: int, now: datetime) -> None:
+        """As the service takes a result back (`interactions.undo`, `interactions.restoring`)."""
+        assert self.state is not None  # there was one when the point was kept
+        unchanged = {key for key, task in point.open.items() if _is_unchanged(task, self.open.get(key))}
+        for key, life in self.life.tasks.items():
+            ended = key in point.open and point.open[key].promise_open
+            life.void = life.void or (key not in unchanged and (key not in point.made or ended))
+        for key in [key for key in self.open if key not in unchanged]:
+            task, life = self.open.pop(key), self.life.tasks[key]
+            life.closed_at, life.outcome, life.cause = now, "cancelled", UNDO
+            if task.promise_open:
+                life.promised, life.promise_cause, life.promise_at = "cancelled", UNDO, now
+        keys = {key: f"{key}~{number}" for key in point.open if key not in unchanged}
+        for key, again in keys.items():
+            self._open_again(point.open[key], again)
+        if self.life.level != point.level:
+            self.life.level, self.level_since = point.level, point.level_since
+        self.own_refusal, self.ended_at = point.own_refusal, point.ended_at
+        self.life.outcome, self.archived_at = "", None
+        self.state = taken_back(point.state, self.state, keys=keys, number=number)
+
+    def _open_again(self, task: Task, key: str) -> None:
+        was = self.life.tasks[task.key]
+        self.open[key] = replace(task, key=key)
+        again = TaskLife(
+            key=key,
+            step=was.step,
+            kind=was.kind,
+            promise=was.promise,
+            owner_id=task.owner_id,
+            due_at=task.due_at,
+            deadline_at=task.deadline_at,
+            opened_at=was.opened_at,
+        )
+        if not task.promise_open:  # one that was broken before goes over to the task that is open again
+            again.promised, again.promise_cause, again.promise_at = was.promised, was.promise_cause, was.promise_at
+            if was.promise_at is not None:
+                again.late_seconds = max(0, int((was.promise_at - task.due_at).total_seconds()))
+            again.void = was.void
+            del self.life.tasks[task.key]
+        self.life.tasks[key] = again
+
     def _known_then(self, now: datetime) -> Known:
         """On which grounds the number could be contacted, as far as that hangs on how the order stood then."""
         claims = (each.at for each in self.recorded.assignments if each.cause == "claim" and each.known_at <= now)
@@ -302,7 +309,7 @@ class _World:
         return known_at <= now if self.state is not None else known_at < now
 
     def _set_apart_unknown_results(self, process: CareProcess, now: datetime) -> None:
-        for each in self.recorded.interactions:
+        for each in self._standing(now):
             result = each.made.result
             if each.known_at <= now and result is not None and result not in process.results:
                 self._set_apart(each)
@@ -312,7 +319,7 @@ class _World:
         seen = self.state.seen if self.state is not None else 0
         fresh = [
             each
-            for each in self.recorded.interactions
+            for each in self._standing(now)
             if self._is_known(each.known_at, now)
             and each.made.number > seen
             and each.made.result
@@ -387,6 +394,15 @@ class _World:
         task.closed_at, task.outcome, task.cause = made.at, made.outcome, made.cause
         if made.outcome == "done" and task.promised == "broken" and made.late_by is not None:
             task.late_seconds = int(made.late_by.total_seconds())  # a broken promise was made good
+
+
+def _is_unchanged(before: Task, now: Task | None) -> bool:
+    """The task is open as it was: nothing has to be brought back."""
+    return now is not None and (now.due_at, now.owner_id, now.promise_open) == (
+        before.due_at,
+        before.owner_id,
+        before.promise_open,
+    )
 
 
 def _is_outgoing_call(made: Interaction) -> bool:

@@ -15,8 +15,11 @@ from services.orders.care.facts import Interaction
 from services.orders.contact import known
 from services.orders.interactions.ledger import CLOSED
 from services.orders.listed import SINCE
-from services.orders.what_if.life import (
+from services.orders.what_if.life import UNDO
+from services.orders.what_if.presence_read import presence_of
+from services.orders.what_if.recorded import (
     Assignment,
+    Claim,
     Elsewhere,
     LevelSet,
     Life,
@@ -45,8 +48,10 @@ _ASSIGNMENTS: Final = text(
 )
 _INTERACTIONS: Final = text(
     """
-SELECT order_id, id, number, at, recorded_at, kind, direction, result, promised_at, reason, staff_id
-FROM standing_interactions WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, number
+SELECT i.order_id, i.id, i.number, i.at, i.recorded_at, i.kind, i.direction, i.result, i.promised_at, i.reason, i.staff_id,
+    u.undone_at
+FROM interactions i LEFT JOIN undo_points u ON u.interaction_id = i.id
+WHERE i.order_id = ANY(CAST(:ids AS uuid[])) ORDER BY i.order_id, i.number
 """
 )
 _TRANSITIONS: Final = text(
@@ -74,27 +79,24 @@ _TASKS: Final = text(
     """
 SELECT t.order_id, t.key, t.step, t.kind, t.promise, t.owner_id, t.due_at, t.deadline_at, t.opened_at, t.closed_at,
     coalesce(t.outcome, '') AS outcome, t.cause, coalesce(p.outcome, '') AS promised, p.cause AS promise_cause,
-    p.ended_at AS promise_at, p.late_seconds
+    p.ended_at AS promise_at, p.late_seconds, p.voided_at IS NOT NULL AS void, t.claimed_by_id, t.claimed_at
 FROM tasks t JOIN promises p ON p.order_id = t.order_id AND p.task_key = t.key
 WHERE t.order_id = ANY(CAST(:ids AS uuid[])) AND t.origin = 'care'
 """
-)
-_UNDONE: Final = text(
-    "SELECT DISTINCT order_id FROM undo_points WHERE order_id = ANY(CAST(:ids AS uuid[])) AND undone_at IS NOT NULL"
 )
 
 
 @dataclass(frozen=True)
 class Case:
-    """An order as it was recorded: what was known of it, and what care made of that.
-
-    Args:
-        undone: a result was taken back, after which the recorded care went on from an earlier state.
-    """
+    """An order as it was recorded: what was known of it, and what care made of that."""
 
     recorded: Recorded
     life: Life
-    undone: bool
+
+    @property
+    def undone(self) -> bool:
+        """Somebody took a result back."""
+        return any(each.undone_at is not None for each in self.recorded.interactions)
 
 
 async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime) -> list[Case]:
@@ -108,7 +110,9 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
     effects = await _by_order(session, _EFFECTS, ids)
     elsewhere = await _by_order(session, _ELSEWHERE, ids)
     tasks = await _by_order(session, _TASKS, ids)
-    undone = set((await session.execute(_UNDONE, {"ids": ids})).scalars())
+    held = [row for rows in assignments.values() for row in rows if row.owner_id is not None]
+    first = min((row.at for row in held), default=now)
+    presence = await presence_of(session, {row.owner_id for row in held}, since=first)
     # As the gate itself reads them, order by order: a few milliseconds each, in a run that nobody waits for.
     standing = await known.of_orders(session, [order.id for order in found], now=now)
     cases = []
@@ -118,7 +122,9 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
         moments = [
             *decided.moments,
             *(each.known_at for each in logged),
+            *(each.undone_at for each in logged if each.undone_at is not None),
             *(row.at for row in commands[order.id]),
+            *(row.claimed_at for row in tasks[order.id] if row.claimed_at is not None),
         ]
         born, levels = _levels(transitions[order.id], begun=min(decided.moments, default=now))
         recorded = Recorded(
@@ -139,6 +145,8 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
                 Elsewhere(kind=row.kind, at=row.at, known_at=row.recorded_at) for row in elsewhere[order.id]
             ),
             do_not_call=_refusal(order, decided),
+            claims=tuple(_claims(tasks[order.id])),
+            presence=presence,
             decided=tuple(sorted(set(decided.moments))),
             late=decided.late,
             until=max([*moments, order.looked_at or datetime.min.replace(tzinfo=now.tzinfo)]) if order.is_open else now,
@@ -149,7 +157,7 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
             level=order.level,
             outcome=order.outcome,
         )
-        cases.append(Case(recorded, life, order.id in undone))
+        cases.append(Case(recorded, life))
     return cases
 
 
@@ -206,12 +214,13 @@ def _logged(row: Any) -> Logged:
         reason=row.reason or None,
         level_set=row.result == CLOSED,
     )
-    return Logged(made=made, known_at=row.recorded_at, staff_id=row.staff_id)
+    return Logged(made=made, known_at=row.recorded_at, staff_id=row.staff_id, undone_at=row.undone_at)
 
 
 def _levels(transitions: Sequence[Any], *, begun: datetime) -> tuple[Any, list[LevelSet]]:
     """The level with which care began, and those that somebody else than care set afterwards."""
-    others = [row for row in transitions if row.cause not in OWN_MOVES]
+    # Who takes a result back brings the level back with it, which the life does by itself.
+    others = [row for row in transitions if row.cause not in (*OWN_MOVES, UNDO)]
     before = [row for row in others if row.recorded_at < begun] or others[:1]
     after = others[len(before) :]
     return before[-1], [LevelSet(level=row.to_level, at=row.at, known_at=row.recorded_at) for row in after]
@@ -227,6 +236,10 @@ def _refusal(order: Any, decided: _Decided) -> tuple[datetime, datetime] | None:
 
 
 def _task(row: Any) -> TaskLife:
-    fields = dict(row._mapping)
-    del fields["order_id"]
-    return TaskLife(**fields)
+    return TaskLife(**{name: row._mapping[name] for name in TaskLife.__slots__})
+
+
+def _claims(tasks: Iterable[Any]) -> list[Claim]:
+    taken = [row for row in tasks if row.claimed_by_id is not None]
+    made = [Claim(task_key=row.key, by_id=row.claimed_by_id, at=row.claimed_at) for row in taken]
+    return sorted(made, key=lambda claim: claim.at)

@@ -18,8 +18,9 @@ from services.orders.care.process import CareProcess
 from services.orders.care.processes import Processes
 from services.orders.clock import Clock
 from services.orders.what_if.compare import MINUTES, Tally, differences, shown, tally
-from services.orders.what_if.life import Endless, Life, ProcessAt, live
+from services.orders.what_if.life import Endless, ProcessAt, live
 from services.orders.what_if.reading import Case, read_cases
+from services.orders.what_if.recorded import Life
 from shared.calendar import NeverOpen
 from shared.contracts.activities import Advance, OperatorView
 from shared.db import Database, ReadSession, Session
@@ -89,6 +90,7 @@ class Turn:
     tried: Tally = field(default_factory=Tally)
     orders: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
+    undone: int = 0
     unplaced: int = 0
 
 
@@ -168,11 +170,10 @@ def _work(cases: Sequence[Case], process_at: ProcessAt, finals: Mapping[str, boo
             _add(turn, case, "failed", Life(), [str(error)])
             continue
         found = differences(life, tried)
-        verdict = "undone" if case.undone else "different" if found else "equal"
-        _add(turn, case, verdict, tried, found)
-        if not case.undone:
-            tally(turn.recorded, life, recorded, clock=clock)
-            tally(turn.tried, tried, recorded, clock=clock, asked=life)
+        _add(turn, case, "different" if found else "equal", tried, found)
+        tally(turn.recorded, life, recorded, clock=clock)
+        tally(turn.tried, tried, recorded, clock=clock, asked=life)
+        turn.undone += case.undone
         turn.unplaced += tried.unplaced
     return turn
 
@@ -226,7 +227,8 @@ async def _write(session: Session, run_id: UUID, turn: Turn, *, next: UUID, done
         {
             "id": run_id,
             "looked": len(turn.orders),
-            **{verdict: turn.verdicts.count(verdict) for verdict in ("equal", "undone", "failed")},
+            **{verdict: turn.verdicts.count(verdict) for verdict in ("equal", "failed")},
+            "undone": turn.undone,
             "unplaced": turn.unplaced,
             "next": next,
             "done": done,

@@ -204,6 +204,40 @@ async def test_a_result_that_a_leaver_never_logged_is_owed_by_the_next_holder(ex
     assert [call["owes_code"] for call in await exchange.waiting(by=shop.colleague)] == ["NV02"]
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["ended", "end-lost"])
+async def test_a_missing_result_is_owed_no_more_once_the_order_has_left_care(exchange: Exchange, lost: bool) -> None:
+    """Also that of a call whose end was never told. It stands on the timeline as a call without a result, and says why."""
+    shop = exchange.shop
+    order_id = await shop.number(phone=PHONE)
+    events = exchange.stringee.outgoing("nv01", "84912345678", at=MORNING, talks=95)
+    await exchange.tell(events[:-1] if lost else events)
+    shop.clock.forward(hours=5)
+    await exchange.work()
+    assert len(await exchange.waiting()) == 1
+    not_buying = {"to": "L1.5", "reason": "đã mua nơi khác"}
+    answer = await shop.admin.client.post(f"/v1/orders/{order_id}/level", json=not_buying)
+    assert answer.status_code == 200, answer.text
+    await exchange.work()
+    await exchange.work()
+    assert await exchange.waiting() == []
+    assert await exchange.interactions(order_id) == [("call", "out", "", "telephone", "NV01")]
+    timeline = (await shop.admin.client.get(f"/v1/orders/{order_id}/timeline")).json()["items"]
+    (entry,) = [entry for entry in timeline if entry["kind"] == "interaction"]
+    assert (entry["reason"], entry["by"]) == ("left_care", "NV01")
+    open_ones = await shop.service.rows("SELECT 1 FROM promises WHERE order_id = :id AND ended_at IS NULL", id=order_id)
+    assert open_ones == []
+
+
+async def test_the_results_of_an_order_that_goes_on_are_still_owed(exchange: Exchange) -> None:
+    shop = exchange.shop
+    order_id = await shop.number(phone=PHONE)
+    await exchange.tell(exchange.stringee.outgoing("nv01", "84912345678", at=MORNING, talks=95))
+    shop.clock.forward(hours=5)
+    assert (await shop.admin.client.post(f"/v1/orders/{order_id}/level", json={"to": "L1.2"})).status_code == 200
+    await exchange.work()
+    assert len(await exchange.waiting()) == 1
+
+
 async def test_a_call_whose_end_was_lost_waits_for_its_result(exchange: Exchange) -> None:
     shop = exchange.shop
     await shop.number(phone=PHONE)

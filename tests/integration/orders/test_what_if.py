@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -14,14 +16,76 @@ import pytest
 from services.orders.care.processes import PROCESSES
 from services.orders.what_if import turn
 from services.orders.what_if.turn import Turns
-from tests.integration.orders.support import MORNING, Shop
+from shared.contracts.events.staff import (
+    DUTY_CHANGED,
+    SHIFTS_CHANGED,
+    DutyChanged,
+    ShiftsChanged,
+    ShiftTimes,
+)
+from tests.integration.orders.support import MORNING, Person, Shop
 
 RESULTS = ["no_answer", "no_answer", "busy", "switched_off", "call_later", "thinking", "send_info", "buy_later"]
 FINAL = ["not_buying", "refuses_contact", "wrong_number"]
 
 
-async def some_days(shop: Shop, *, orders: int, seed: int, days: int = 6) -> list[UUID]:
-    """Numbers arrive, people work on them or do not, workers look late, customers come again."""
+@dataclass
+class People:
+    """The two salespeople, who are not always there and change their minds."""
+
+    shop: Shop
+    versions: Counter[UUID] = field(default_factory=Counter)
+    undone: int = 0
+    claimed: int = 0
+
+    async def do_something(self, order_id: UUID, random: Random) -> None:
+        """Right after something was logged: whoever logged it may take it back; a colleague may take what is open."""
+        if random.random() < 0.4:
+            (last,) = await self.shop.service.rows(
+                "SELECT id, staff_id FROM interactions WHERE order_id = :id UNION ALL SELECT NULL, NULL "
+                "ORDER BY id DESC NULLS LAST LIMIT 1",
+                id=order_id,
+            )
+            author = next((each for each in self._both() if each.id == last.staff_id), self.shop.admin)
+            self.shop.clock.forward(seconds=random.randrange(20, 300))
+            if last.id is not None:
+                answer = await author.client.post(f"/v1/orders/{order_id}/interactions/{last.id}/undo")
+                self.undone += answer.status_code == 200
+            self.shop.clock.forward(seconds=2)
+        for person in self._both():
+            found = (await person.client.get("/v1/tasks", params={"to_take": True})).json()["items"]
+            for task in found[:1]:
+                self.claimed += (await person.client.post(f"/v1/tasks/{task['id']}/claim")).status_code == 200
+                self.shop.clock.forward(seconds=2)
+
+    async def come_or_go(self, random: Random) -> None:
+        person = random.choice(self._both())
+        self.shop.clock.forward(seconds=2)
+        self.versions[person.id] += 1
+        version, at = self.versions[person.id], self.shop.clock.now
+        if random.random() < 0.7:
+            duty = DutyChanged(account_id=person.id, version=version, on_duty=random.random() < 0.4, at=at)
+            await self.shop.service.receive(DUTY_CHANGED, duty, subject=person.id)
+            return
+        hours = random.choice([("08:00-12:00",), ("13:30-17:30",), ("10:00-15:00", "18:00-20:00"), ()])
+        times = [
+            ShiftTimes(
+                shift_id=UUID(int=1), name="Ca", zone="Asia/Ho_Chi_Minh", weekdays=(1, 2, 3, 4, 5, 6, 7), periods=hours
+            )
+        ]
+        shifts = ShiftsChanged(account_id=person.id, version=version, shifts=tuple(times if hours else ()), at=at)
+        await self.shop.service.receive(SHIFTS_CHANGED, shifts, subject=person.id)
+
+    def _both(self) -> list[Person]:
+        return [self.shop.sale, self.shop.colleague]
+
+
+async def some_days(shop: Shop, *, orders: int, seed: int, days: float = 6, people: People | None = None) -> list[UUID]:
+    """Numbers arrive, people work on them or do not, workers look late, customers come again.
+
+    Args:
+        people: who goes off duty, changes shift, takes results back and takes calls of others.
+    """
     random, end = Random(seed), MORNING + timedelta(days=days)
     await shop.stocked(units=1000)
     made: list[UUID] = []
@@ -36,8 +100,14 @@ async def some_days(shop: Shop, *, orders: int, seed: int, days: int = 6) -> lis
         for order_id in random.sample(made, k=min(3, len(made))):
             await _something(shop, order_id, random)
             shop.clock.forward(seconds=2)
+            if people is not None:
+                await people.do_something(order_id, random)
             looks[order_id] = await shop.look(order_id)
             shop.clock.forward(seconds=2)
+        if people is not None and random.random() < 0.3:
+            await people.come_or_go(random)
+            for order_id in made:  # whose owner it was; the others find nothing to do
+                looks[order_id] = await shop.look(order_id)
         shop.clock.forward(minutes=random.choice([7, 20, 50, 200, 600]), seconds=random.randrange(60))
         for order_id, due in looks.items():
             if due is not None and due <= shop.clock.now:
@@ -136,6 +206,47 @@ async def test_the_process_in_force_makes_exactly_what_was_recorded(shop: Shop) 
         "SELECT count(*) AS made FROM interactions WHERE kind = 'call' AND direction = 'out'"
     )
     assert sum(each["calls"] for each in people if each["side"] == "recorded") == calls[0].made
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_shifts_duty_and_results_taken_back_are_lived_through_as_they_were(shop: Shop, seed: int) -> None:
+    people = People(shop)
+    await some_days(shop, orders=8, seed=seed, days=2.5, people=people)
+    version, _ = await current(shop)
+    found = await run(shop, version=version)
+    differing = await listed(shop, found, "orders", verdict="different")
+    assert [(each["order_id"], each["differences"]) for each in differing] == []
+    assert (found["equal"], found["failed"]) == (8, 0)
+    assert 0 < found["undone"] <= people.undone, "orders, of which each counts once"
+    assert found["recorded"] == found["tried"]
+    standing = await shop.service.rows(
+        "SELECT count(*) AS promises FROM promises WHERE voided_at IS NULL AND kind <> 'answer'"
+    )
+    assert found["recorded"]["tasks"] == standing[0].promises, "what was taken back counts nowhere"
+
+
+async def test_a_promised_call_of_somebody_off_duty_goes_to_the_team_in_the_other_life_as_well(shop: Shop) -> None:
+    order_id = await shop.number()
+    at = shop.clock.now + timedelta(minutes=90)
+    await shop.call(order_id, "call_later", promised_at=at.isoformat())
+    shop.clock.forward(minutes=1)
+    off = DutyChanged(account_id=shop.sale.id, version=1, on_duty=False, at=shop.clock.now)
+    await shop.service.receive(DUTY_CHANGED, off, subject=shop.sale.id)
+    shop.clock.now = at + timedelta(minutes=16)
+    await shop.look(order_id)
+    taken = (await shop.colleague.client.get("/v1/tasks", params={"to_take": True})).json()["items"]
+    shop.clock.forward(minutes=2)
+    assert (await shop.colleague.client.post(f"/v1/tasks/{taken[0]['id']}/claim")).status_code == 200
+    version, body = await current(shop)
+    assert (await run(shop, version=version))["equal"] == 1
+    body["escalations"][body["steps"]["callback"]["escalate"]]["rungs"] = [
+        rung
+        for rung in body["escalations"][body["steps"]["callback"]["escalate"]]["rungs"]
+        if rung["do"] != "open_to_team"
+    ]
+    found = await run(shop, body=body)
+    [different] = await listed(shop, found, "orders")
+    assert "callback:1: owner_id" in different["differences"][0], "it would have stayed with its owner"
 
 
 async def test_another_process_shows_what_would_have_been_different(shop: Shop) -> None:
