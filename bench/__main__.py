@@ -24,6 +24,7 @@ SIZES = {
     "applied": 20_000,
     "events": 2000,
     "care": 450,
+    "due_at_once": 450,
     "distribution": 10_000,
     "due_list": 100_000,
     "imports": 100_000,

@@ -49,7 +49,7 @@ Round = Callable[[int], Awaitable[float]]
 async def run(machine: Machine, size: int) -> Result:
     """`size` orders and as many bare workflows, in turns."""
     async with AsyncExitStack() as stack:
-        limit = await _bare(machine, stack)
+        limit = await bare_workflows(machine, stack)
         orders, ours, latency = await _ours(machine, stack)
         await limit(WARM_UP)
         await ours(WARM_UP)
@@ -71,7 +71,8 @@ async def run(machine: Machine, size: int) -> Result:
         )
 
 
-async def _bare(machine: Machine, stack: AsyncExitStack) -> Round:
+async def bare_workflows(machine: Machine, stack: AsyncExitStack) -> Round:
+    """Bursts of bare workflows with a worker in this process."""
     client = await Client.connect(machine.temporal.url)
     counter = Counter()
     numbers = count(1)

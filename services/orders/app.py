@@ -19,6 +19,7 @@ from services.orders.addresses.included import load_included
 from services.orders.calendars.api import router as calendars
 from services.orders.calendars.holidays_api import router as holidays
 from services.orders.care.processes import PROCESSES, Processes
+from services.orders.care.sweep import Sweep
 from services.orders.clock import CLOCK, Clock, utc_now
 from services.orders.closing.api import router as closing
 from services.orders.consumers import handlers
@@ -91,6 +92,12 @@ def _promises(runtime: Runtime[Any]) -> Part:
     return lambda: keep_running("promises", waiting.run)
 
 
+def _care(runtime: Runtime[Any]) -> Part:
+    processes = cast(Processes, runtime.state[PROCESSES])
+    sweep = Sweep(runtime.db, processes, now=lambda: cast(Clock, runtime.state[CLOCK])())
+    return lambda: keep_running("care", sweep.run)
+
+
 def _telephone(runtime: Runtime[Any]) -> Part:
     return lambda: keep_running("telephone", CallProcessor(runtime).run)
 
@@ -130,7 +137,7 @@ SERVICE = Service(
     ),
     uploads=(UPLOAD,),
     background={
-        "relay": {"promises": _promises, "proof": _proof},
+        "relay": {"promises": _promises, "care": _care, "proof": _proof},
         "consumer": {"telephone": _telephone, "housekeeping": housekeeping},
     },
     handlers=handlers,

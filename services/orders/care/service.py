@@ -105,8 +105,22 @@ async def advance(
     Raises:
         UnknownResult: an interaction has a result that its step does not know.
     """
-    process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
     facts = await read_facts(session, order, care, now=now)
+    return await advance_upon(session, processes, order, care, facts, now=now, cause=cause)
+
+
+async def advance_upon(
+    session: Session,
+    processes: Processes,
+    order: Order,
+    care: Care,
+    facts: Facts,
+    *,
+    now: datetime,
+    cause: Cause | None = None,
+) -> Advanced:
+    """`advance` for whoever has read the facts of many orders at once."""
+    process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
     decision = decide(process, facts, now)
     before = order
     order = await write_effects(session, order, decision, now=now, cause=cause)

@@ -10,8 +10,8 @@ from shared.shifts import roster_of_plan
 
 PLAN_OF_OWNER: Final = """
 (SELECT CAST(p.plan AS text) FROM staff_shifts s LEFT JOIN shift_plans p ON p.id = s.plan_id
-    WHERE s.account_id = :owner_id ORDER BY s.version DESC LIMIT 1)"""
-"""The plan that counts now of the account `:owner_id`, as text; null without shifts."""
+    WHERE s.account_id = o.owner_id ORDER BY s.version DESC LIMIT 1)"""
+"""The plan that counts now of the owner of the order `o`, as text; null without shifts."""
 
 
 @lru_cache(maxsize=512)

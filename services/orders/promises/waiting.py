@@ -38,10 +38,6 @@ WHERE p.ended_at IS NULL AND p.deadline_at < :now AND t.origin <> 'care'
 LIMIT :limit
 """
 )
-# Whoever works on an order just now holds nobody else's promise up: it is looked at again in a second.
-_HOLD: Final = text(
-    f"SELECT {record.COLUMNS} FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE SKIP LOCKED"
-)
 _TASKS: Final = text(
     """
 SELECT t.order_id, t.key, t.owner_id, t.due_at, t.deadline_at, t.reminded_at, p.ended_at IS NULL AS promise_open,
@@ -95,8 +91,7 @@ class Waiting:
         if not due:
             return 0
         async with self._db.transaction() as session:
-            held = (await session.execute(_HOLD, {"ids": due})).all()
-            orders = {row.id: record.read(row) for row in held}
+            orders = await record.lock_free(session, due)  # the others in a second
             tasks = (await session.execute(_TASKS, {"ids": list(orders), "now": now})).all()
             await _remind(session, [task for task in tasks if task.reminded_at is None])
             for task in tasks:
