@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -14,6 +14,7 @@ from sqlalchemy import text
 from services.orders.care.decide import decide
 from services.orders.care.effects import Decision, EndCare
 from services.orders.care.facts import Facts, dump_state
+from services.orders.care.process import CareProcess
 from services.orders.care.processes import Processes
 from services.orders.care.reading import Care, read_facts
 from services.orders.care.writing import Cause, write_effects
@@ -52,9 +53,14 @@ WHERE order_id = :id RETURNING order_id, round, (SELECT code FROM orders WHERE i
 )
 _SAVE: Final = text(
     """
-UPDATE care SET state = CAST(:state AS jsonb), step = :step, is_open = :is_open, outcome = :outcome,
-    sentence_vi = :vi, sentence_en = :en, next_due = :next_due, version = :version, changed_at = :now
-WHERE order_id = :id
+UPDATE care SET state = CAST(t.state AS jsonb), step = t.step, is_open = t.is_open, outcome = t.outcome, sentence_vi = t.vi,
+    sentence_en = t.en, next_due = t.next_due, version = t.version, changed_at = :now,
+    seen_version = CASE WHEN care.seen_version = t.seen_from THEN t.version ELSE care.seen_version END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:steps AS text[]), CAST(:open AS boolean[]),
+    CAST(:outcomes AS text[]), CAST(:vi AS text[]), CAST(:en AS text[]), CAST(:next_due AS timestamptz[]),
+    CAST(:versions AS integer[]), CAST(:seen_from AS integer[])
+) AS t (id, state, step, is_open, outcome, vi, en, next_due, version, seen_from)
+WHERE order_id = t.id
 """
 )
 
@@ -105,13 +111,17 @@ async def advance(
     Raises:
         UnknownResult: an interaction has a result that its step does not know.
     """
+    process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
     facts = await read_facts(session, order, care, now=now)
-    return await advance_upon(session, processes, order, care, facts, now=now, cause=cause)
+    advanced = await advance_upon(session, process, order, care, facts, now=now, cause=cause)
+    if advanced.care != care:
+        await save(session, order.id, advanced.care, now=now)
+    return advanced
 
 
 async def advance_upon(
     session: Session,
-    processes: Processes,
+    process: CareProcess,
     order: Order,
     care: Care,
     facts: Facts,
@@ -119,8 +129,7 @@ async def advance_upon(
     now: datetime,
     cause: Cause | None = None,
 ) -> Advanced:
-    """`advance` for whoever has read the facts of many orders at once."""
-    process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
+    """`advance` for whoever has read the facts of many orders at once, and saves what their care is then."""
     decision = decide(process, facts, now)
     before = order
     order = await write_effects(session, order, decision, now=now, cause=cause)
@@ -137,8 +146,6 @@ async def advance_upon(
         next_due=decision.next_due,
         version=care.version + (1 if changed else 0),
     )
-    if after != care:
-        await save(session, order.id, after, now=now)
     return Advanced(order, after, decision, facts)
 
 
@@ -160,19 +167,32 @@ def _outcome(care: Care, decision: Decision) -> str:
 
 async def save(session: Session, order_id: UUID, care: Care, *, now: datetime) -> None:
     """Writes where a care stands; its order is locked."""
-    assert care.state is not None
+    await save_many(session, {order_id: care}, now=now)
+
+
+async def save_many(
+    session: Session, cares: Mapping[UUID, Care], *, now: datetime, seen_from: Mapping[UUID, int] | None = None
+) -> None:
+    """Writes where the cares of locked orders stand.
+
+    Args:
+        seen_from: order → the version that its workflow needs have seen not to be told of this one.
+    """
+    assert all(care.state is not None for care in cares.values())
+    known = seen_from or {}
     await session.execute(
         _SAVE,
         {
-            "id": order_id,
-            "state": orjson.dumps(dump_state(care.state)).decode(),
-            "step": care.step,
-            "is_open": care.is_open,
-            "outcome": care.outcome,
-            "vi": care.sentence_vi,
-            "en": care.sentence_en,
-            "next_due": care.next_due,
-            "version": care.version,
+            "ids": list(cares),
+            "states": [orjson.dumps(dump_state(care.state)).decode() for care in cares.values() if care.state],
+            "steps": [care.step for care in cares.values()],
+            "open": [care.is_open for care in cares.values()],
+            "outcomes": [care.outcome for care in cares.values()],
+            "vi": [care.sentence_vi for care in cares.values()],
+            "en": [care.sentence_en for care in cares.values()],
+            "next_due": [care.next_due for care in cares.values()],
+            "versions": [care.version for care in cares.values()],
+            "seen_from": [known.get(order_id) for order_id in cares],
             "now": now,
         },
     )

@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 
 from services.orders import record
+from services.orders.calendars import store
 from services.orders.care import service as care_service
 from services.orders.care.processes import Processes
-from services.orders.care.reading import lock_due_cares, read_facts_of
+from services.orders.care.reading import Care, lock_due_cares, read_facts_of
 from services.orders.clock import Clock
 from shared.db import Database, is_unavailable
 from shared.telemetry import logger
@@ -40,14 +41,6 @@ _DUE: Final = text(
     """
 SELECT next_due, order_id FROM care WHERE is_open AND next_due <= :now AND (next_due, order_id) > (:since, :after)
 ORDER BY next_due, order_id LIMIT :limit
-"""
-)
-# Its workflow is not told: it wakes by itself, and what it has not seen until then is nothing for reconcile to tell.
-_SEEN: Final = text(
-    """
-UPDATE care SET seen_version = t.version
-FROM unnest(CAST(:ids AS uuid[]), CAST(:before AS bigint[]), CAST(:versions AS bigint[])) AS t (id, before, version)
-WHERE order_id = t.id AND seen_version = t.before
 """
 )
 
@@ -112,14 +105,22 @@ class Sweep:
             if not cares:
                 return 0
             facts = await read_facts_of(session, [(orders[id], care) for id, care in cares.items()], now=now)
-            after = {
-                id: await care_service.advance_upon(session, self._processes, orders[id], care, facts[id], now=now)
-                for id, care in cares.items()
-            }
-            values: dict[str, list[Any]] = {
-                "ids": list(cares),
-                "before": [care.version for care in cares.values()],
-                "versions": [after[id].care.version for id in cares],
-            }
-            await session.execute(_SEEN, values)
+            revision = await store.revision(session)
+            after: dict[UUID, Care] = {}
+            for id, care in cares.items():
+                process = await self._processes.under(
+                    session,
+                    care.process,
+                    care.process_version,
+                    revision=revision,
+                    year=now.year,
+                    team=orders[id].team,
+                )
+                advanced = await care_service.advance_upon(session, process, orders[id], care, facts[id], now=now)
+                if advanced.care != care:
+                    after[id] = advanced.care
+            # Their workflows are not told: they wake by themselves, and until then reconcile has nothing to tell them.
+            seen_from = {id: care.version for id, care in cares.items()}
+            if after:
+                await care_service.save_many(session, after, now=now, seen_from=seen_from)
         return len(cares)

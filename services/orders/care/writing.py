@@ -95,7 +95,15 @@ UPDATE tasks SET closed_at = :at, outcome = :outcome, cause = :cause, interactio
 WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL RETURNING owner_id
 """
 )
-_REMIND: Final = text("UPDATE tasks SET reminded_at = :at WHERE order_id = :order_id AND key = :task_key")
+_REMIND: Final = text(
+    """
+WITH notice AS (
+    INSERT INTO notices (id, order_id, key, account_id, kind, task_key, at)
+    VALUES (:id, :order_id, :key, :account_id, 'due', :task_key, :at)
+)
+UPDATE tasks SET reminded_at = :at WHERE order_id = :order_id AND key = :task_key
+"""
+)
 _NOTICE: Final = text(
     """
 INSERT INTO notices (id, order_id, key, account_id, kind, task_key, at)
@@ -188,8 +196,15 @@ class _Writer:
             case SetLevel():
                 await self._set_level(effect)
             case RemindOwner():
-                await self._run(_REMIND, task_key=effect.task_key, at=effect.at)
-                await self._notice(effect, effect.owner_id, "due", effect.task_key)
+                self._tell(effect.owner_id)
+                await self._run(
+                    _REMIND,
+                    id=uuid7(),
+                    key=effect.key,
+                    account_id=effect.owner_id,
+                    task_key=effect.task_key,
+                    at=effect.at,
+                )
             case TellManager():
                 kind = "no_owner" if effect.task_key is None else "overdue"
                 await self._notice(effect, effect.manager_id, kind, effect.task_key)

@@ -77,10 +77,10 @@ SELECT (SELECT count(*) FROM promises WHERE ended_at IS NULL) AS open_promises,
 _WITHOUT_TIMER: Final = text(
     """
 SELECT p.order_id, p.id AS promise_id, p.deadline_at AS since
-FROM promises p LEFT JOIN tasks t ON t.order_id = p.order_id AND t.key = p.task_key
+FROM promises p LEFT JOIN tasks t ON t.order_id = p.order_id AND t.key = p.task_key AND t.closed_at IS NULL
 LEFT JOIN care c ON c.order_id = p.order_id
 WHERE p.ended_at IS NULL AND (
-    t.id IS NULL OR t.closed_at IS NOT NULL
+    t.id IS NULL
     OR (t.origin <> 'care' AND p.deadline_at < :late)
     OR (t.origin = 'care' AND (c.is_open IS NOT TRUE OR c.next_due IS NULL OR (
         p.deadline_at < :late AND c.next_due < :late AND coalesce(c.looked_at, c.changed_at) < :late))))
