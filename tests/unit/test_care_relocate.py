@@ -16,7 +16,7 @@ from services.orders.care.process import CareProcess, Promised
 from services.orders.care.relocate import Relocation, relocate
 from services.orders.care.seed import blank, cod_standard
 from tests.unit.care_world import STANDARD, World, hanoi, shown, world
-from tests.unit.test_care_life import PROCESS, Life
+from tests.unit.test_care_life import HOURS, PROCESS, Life
 from tests.unit.test_care_process import edited
 
 QUICKER = edited(STANDARD, {"steps/no_answer_2/due": {"after": "30m"}, "steps/callback/grace": "30m"})
@@ -245,6 +245,19 @@ def test_a_care_may_go_there_and_back_again() -> None:
     assert (order.step, order.task.key, order.due) == ("no_answer_2", "no_answer_2:1", "Mon 10:03")
 
 
+def test_an_escalation_that_was_made_is_remembered_by_a_version_that_does_not_know_it() -> None:
+    told, reassigned = {"do": "tell_manager", "after": "2h"}, {"do": "request_reassignment", "after": "8h"}
+    without = edited(STANDARD, {"escalations/standard/rungs": [told]})
+    elsewhere = edited(STANDARD, {"escalations/standard/rungs": [reassigned, told]})
+    order = world()
+    order.call("2025-06-02 09:03", "no_answer")
+    asked = order.advance("2025-06-03 08:30")
+    assert "RequestReassignment" in [type(each).__name__ for each in asked]
+    for version in (without, without, elsewhere):
+        assert kinds(move(order, version, "2025-06-03 08:40")) == []
+    assert order.advance("2025-06-03 11:00") == []
+
+
 def test_a_paused_care_stays_paused_and_goes_on_in_the_other_version() -> None:
     from services.orders.care.facts import Pause
 
@@ -286,7 +299,8 @@ class MovedLife(Life):
         main = made.state.task if made.state is not None else None
         if self.pool_is_coming(made):
             return
-        done = move(made, self.random.choice(self.versions), self.now)
+        version = self.random.choice(self.versions).closed_on(made.process.holidays)
+        done = move(made, version, self.now)
         self.moves += 1
         assert done.moved
         if agreed and main in before and main in made.tasks:
@@ -299,6 +313,10 @@ class MovedLife(Life):
         assert made.state is not None
         step = made.process.steps[made.state.step]
         assert made.ended or made.state.paused or step.task == "wait" or made.state.task in made.tasks
+
+    def other_hours(self) -> None:
+        """The days off are the company's: they change under whatever version the care is in."""
+        self.world.process = self.world.process.closed_on(self.random.choice(HOURS).holidays)
 
     def pool_is_coming(self, made: World) -> bool:
         """Care has asked for the pool or another owner, and leads has not answered yet."""

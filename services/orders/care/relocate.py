@@ -24,6 +24,9 @@ Change = Literal["same", "renamed", "retimed", "replaced", "opened", "waits", "e
 """What becomes of the next thing that is owed: nothing, another name, another time, another task, a task where there was
 none, none where there was one (the pool), the end of care; or care had ended already before it could be moved."""
 
+_ELSEWHERE = "elsewhere:"
+"""Before the name of an escalation that was made in a version which knew it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
@@ -202,10 +205,12 @@ class _Relocating(Deciding):
         return steps.index(target) + 1 if target in steps else min(self.state.ladder, len(steps))
 
     def _made(self, old: CareProcess, state: StepState, target: str) -> tuple[str, ...]:
-        """The escalations of the new version that were made in the old one: first those in the same place."""
+        """The escalations of the new version that were made in the old one: first those in the same place. What the new
+        version does not know is remembered, lest a version that does asks for it once more."""
         before, after = old.rungs_of(state.step), self.process.rungs_of(target)
         made = [int(each) for each in state.done if each.isdigit()]
-        left = Counter(before[number].do for number in made)
+        left: Counter[str] = Counter(before[number].do for number in made)
+        left.update(each.removeprefix(_ELSEWHERE) for each in state.done if each.startswith(_ELSEWHERE))
         same = [n for n in made if n < len(after) and after[n].do == before[n].do]
         left.subtract(after[number].do for number in same)
         done = set(same)
@@ -213,7 +218,9 @@ class _Relocating(Deciding):
             if number not in done and left[rung.do] > 0:
                 left[rung.do] -= 1
                 done.add(number)
-        return (*(each for each in state.done if not each.isdigit()), *map(str, sorted(done)))
+        kept = [each for each in state.done if not each.isdigit() and not each.startswith(_ELSEWHERE)]
+        elsewhere = [f"{_ELSEWHERE}{do}" for do in sorted(left.elements())]
+        return (*kept, *elsewhere, *map(str, sorted(done)))
 
 
 def _owed(care: Deciding) -> Owed:
