@@ -124,7 +124,9 @@ async def walk(
         printed = ""
         async with asyncio.timeout(A_COMMAND):
             while "\n=== " not in printed or not printed.endswith("\n"):
-                printed += (await shell.stdout.read(65536)).decode(errors="replace")
+                read = await shell.stdout.read(65536)
+                assert read, f"{page}: the shell ended with {command}\n{printed}"
+                printed += read.decode(errors="replace")
         answers = re.findall(r"^(\d{3}) (http\S+)$", printed, flags=re.MULTILINE)
         if "curl " in command:
             assert answers, f"{page}: {command}\n{printed}"
