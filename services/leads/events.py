@@ -9,9 +9,9 @@ from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import orjson
-from uuid_utils.compat import uuid7
 
 from services.leads.consent.do_not_call import Listed
+from services.leads.identity import new_id
 from services.leads.intake.items import Candidate, Item, Origin
 from services.leads.intake.windows import Judgement
 from shared.contracts.events.base import EventType
@@ -174,7 +174,7 @@ def _row(event_type: EventType, data: dict[str, Any], *, subject: UUID) -> Row:
     """An event of which there are many at once, from the fields of its model in their order: making the model first takes
     five times as long. A test holds the two together."""
     return (
-        uuid7(),
+        new_id(),
         "event",
         event_type.name,
         str(subject),

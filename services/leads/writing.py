@@ -40,7 +40,7 @@ def _texts(values: Sequence[Any]) -> list[str]:
 
 
 def _uuids(values: Sequence[Any]) -> list[str]:
-    return [_NULL if value is None else f"{value.int:032x}" for value in values]
+    return [_NULL if value is None else value.hex for value in values]
 
 
 def _times(values: Sequence[Any]) -> list[str]:
@@ -78,6 +78,14 @@ _WRITERS: Final[dict[str, Callable[[Sequence[Any]], list[str]]]] = {
 }
 
 
+def _written(kind: str, values: Sequence[Any]) -> list[str]:
+    """A column as COPY reads it. Half of the columns of a long list are the same in all its rows."""
+    first = values[0]
+    if first == values[-1] and values.count(first) == len(values):
+        return _WRITERS[kind]([first]) * len(values)
+    return _WRITERS[kind](values)
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns of a table that are written, by their types. Arrays and JSON are given as PostgreSQL's texts of them."""
@@ -104,7 +112,7 @@ class Table:
             await self._copy(connection, columns)
 
     async def _copy(self, connection: Connection, columns: Sequence[Sequence[Any]]) -> None:
-        written = [_WRITERS[kind](values) for kind, values in zip(self.columns.values(), columns, strict=True)]
+        written = [_written(kind, values) for kind, values in zip(self.columns.values(), columns, strict=True)]
         lines = "\n".join(map("\t".join, zip(*written, strict=True)))
 
         async def source() -> AsyncIterator[bytes]:

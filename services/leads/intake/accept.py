@@ -161,7 +161,7 @@ def _again(item: Item, settled: Mapping[keys.Scope, keys.Stored]) -> Outcome:
     return replace(first.answer, replayed=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Read:
     """An item with a customer in it, and what it was judged to be."""
 

@@ -36,7 +36,7 @@ class Policy:
         return group == other or not group or not other
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Window:
     """The duplicate window that a lead opened for one of its numbers."""
 
@@ -55,7 +55,7 @@ class Window:
         return not self.ended and at < self.closes_at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Number:
     """What is known of a number."""
 
@@ -71,7 +71,7 @@ class Number:
         return replace(self, windows=(*kept, window))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
     """A lead's id, its numbers (the first identifies the customer), when it reached us, and for what."""
 
@@ -81,7 +81,7 @@ class Arrival:
     product: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judgement:
     """Duplicate of `anchor_id`, or a clean lead, whose number was last held by the owner of `previous_id`."""
 
