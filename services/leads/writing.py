@@ -60,6 +60,16 @@ def _booleans(values: Sequence[Any]) -> list[str]:
 
 
 def _bytes(values: Sequence[Any]) -> list[str]:
+    """Bodies that are plain text go as they are, which is half as long as hexadecimal and is not decoded."""
+    try:
+        texts: list[str] = [value.decode() for value in values]
+    except (AttributeError, UnicodeDecodeError):
+        return _hexadecimal(values)
+    together = "".join(texts)
+    return _hexadecimal(values) if "\0" in together or any(sign in together for sign in _SPECIAL) else texts
+
+
+def _hexadecimal(values: Sequence[Any]) -> list[str]:
     return [_NULL if value is None else "\\\\x" + value.hex() for value in values]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
@@ -85,6 +86,8 @@ class Claimed:
 
     known: Known
     opened: dict[tuple[str, str], Window]
+    windows: dict[UUID, Window]
+    """Of the arrivals, if the setting by which they were made still holds."""
 
 
 async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default: timedelta) -> Claimed:
@@ -96,14 +99,15 @@ async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default:
     """
     setting = (await policy.present(connection, default=default)).policy
     firsts: dict[str, Window] = {}
+    windows: dict[UUID, Window] = {}
     for arrival in arrivals:
-        window = window_of(arrival, policy=setting)
+        window = windows[arrival.id] = window_of(arrival, policy=setting)
         for phone in arrival.phones:
             firsts.setdefault(phone, window)
     wanted = sorted(firsts)
     if setting.by_product:
         # Their windows lie beside the numbers' own rows.
-        return Claimed(await lock(connection, wanted, default=default), {})
+        return Claimed(await lock(connection, wanted, default=default), {}, {})
     ordered = [firsts[phone] for phone in wanted]
     instants = [*{at for window in ordered for at in (window.opened_at, window.closes_at)}]
     places = {at: str(place) for place, at in enumerate(instants, 1)}
@@ -119,13 +123,13 @@ async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default:
     )
     known = await _known(connection, wanted, rows, default=default)
     opened = {(phone, ""): window for phone, window in firsts.items() if phone not in known.numbers}
-    return Claimed(known, opened)
+    return Claimed(known, opened, windows if known.policy == setting else {})
 
 
 async def settle(connection: Connection, claimed: Claimed, judged: Judged) -> None:
     """Writes what claimed numbers opened, where it is not written yet."""
     there = claimed.opened
-    await open_windows(connection, {key: one for key, one in judged.opened.items() if there.get(key) != one})
+    await open_windows(connection, {key: one for key, one in judged.opened.items() if there.get(key) is not one})
     await forget_windows(connection, [key for key in there if key not in judged.opened])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -102,11 +103,18 @@ class Judged:
     """The windows that clean leads opened, by number and key group."""
 
 
-def judge(arrivals: Iterable[Arrival], numbers: Mapping[str, Number], *, policy: Policy) -> Judged:
+def judge(
+    arrivals: Iterable[Arrival],
+    numbers: Mapping[str, Number],
+    *,
+    policy: Policy,
+    windows: Mapping[UUID, Window] = MappingProxyType({}),
+) -> Judged:
     """Judges arrivals in their order, so that of two with one number the first is the lead.
 
     Args:
         numbers: what is known of every number among the arrivals; an unknown number may be left out.
+        windows: those that `window_of` has made of arrivals before, by the same policy.
     """
     known = dict(numbers)
     judgements: dict[UUID, Judgement] = {}
@@ -115,7 +123,7 @@ def judge(arrivals: Iterable[Arrival], numbers: Mapping[str, Number], *, policy:
         if known.keys().isdisjoint(arrival.phones):
             # Most arrivals of a long list: nothing is known of any of their numbers.
             judgements[arrival.id] = _NEW
-            window = window_of(arrival, policy=policy)
+            window = windows.get(arrival.id) or window_of(arrival, policy=policy)
             for phone in arrival.phones:
                 known[phone] = Number(phone, (window,))
                 opened[phone, window.product_group] = window
