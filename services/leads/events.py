@@ -35,7 +35,7 @@ from shared.outbox import Row, event_row
 from shared.telemetry import causation_id, correlation_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Assigned:
     """Somebody holds a lead from now on."""
 

@@ -65,7 +65,7 @@ class Release:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Placed:
     """A decision, with what it takes to write it down."""
 
