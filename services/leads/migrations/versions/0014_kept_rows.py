@@ -8,8 +8,8 @@ an import only, which holds their numbers and their rows as everybody must who w
 
 from shared.migrations import execute_script
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 
 def upgrade() -> None:
