@@ -15,7 +15,7 @@ from services.leads.api.dependencies import Distributor, LanguageDep, Reader, ta
 from services.leads.consent import requests
 from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
-from services.leads.errors import StaffUnknown
+from services.leads.errors import LeadIsDuplicate, StaffUnknown
 from services.leads.level_catalogue import name_of
 from services.leads.replay import recorded_round, waiting_of
 from services.leads.repository import leads, pools
@@ -177,7 +177,9 @@ async def assign_lead(
     """Gives a lead to somebody by hand, whoever holds it now. Whoever holds it already keeps it, and nothing happens."""
 
     async def effect(session: Session) -> LeadOut:
-        await visible(session, who, lead_id)
+        lead = await visible(session, who, lead_id)
+        if lead.verdict == "duplicate":
+            raise LeadIsDuplicate(anchor_id=str(lead.anchor_id))
         owner = await member(session, body.owner_id)
         if owner is None or not owner.active:
             raise StaffUnknown

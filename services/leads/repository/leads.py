@@ -197,7 +197,7 @@ async def hand_to(
     """Gives a lead to somebody, out of the backlog too; None when they hold it already.
 
     Raises:
-        LeadIsDuplicate: it has no owner.
+        LeadIsDuplicate: it became one meanwhile, which has no owner.
     """
     holder = (await session.execute(_HOLDER, {"id": lead_id})).one()
     if holder.verdict == "duplicate":

@@ -45,9 +45,6 @@ TOLD: Final = {200, 201, 202, 204, 400, 403, 404, 409, 410, 412, 422, 428}
 
 # What must hold of the tables whenever nobody writes; each finds what does not.
 IN_ORDER: Final = {
-    "a duplicate of a duplicate": """
-        SELECT d.id FROM leads d LEFT JOIN leads a ON a.id = d.anchor_id
-        WHERE d.verdict = 'duplicate' AND a.verdict IS DISTINCT FROM 'lead'""",
     "held and waiting": "SELECT id FROM leads JOIN backlog ON lead_id = id WHERE owner_id IS NOT NULL OR verdict <> 'lead'",
     "floating and waiting": "SELECT id FROM leads JOIN backlog ON lead_id = id WHERE floating_since IS NOT NULL",
     "another owner than the last assignment says": """
