@@ -89,6 +89,11 @@ def _response(status: int, body: str, *, replayed: bool) -> Response:
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
+def completed(answer: Response, whole: BaseModel) -> Response:
+    """An answer of `Once.run` with what is not kept for repetitions of the request, such as a secret."""
+    return _response(answer.status_code, whole.model_dump_json(), replayed="Idempotent-Replayed" in answer.headers)
+
+
 async def once(
     request: Request,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,

@@ -111,7 +111,6 @@ class Relay:
     ) -> None:
         self._service = service
         self._url = direct_url
-        self._nats = nats
         self._js = nats.jetstream(timeout=PUBLISH_TIMEOUT, publish_async_max_pending=EVENT_WINDOW * 2)
         self._temporal = temporal
         self._replicas = replicas

@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from services.leads.intake.items import MAX_PRODUCT, Candidate, Origin, Rejection, read_candidate
+from services.leads.form_fields import joined, read_content
+from services.leads.intake.items import Candidate, Origin, Rejection
 from services.leads.sources import KnownSource, UtmRule
 from services.leads.text import cell, plain
 
@@ -41,6 +42,7 @@ ALIASES: Final[dict[Field, str]] = {
 }
 """Names of fields, without accents; case, spaces and signs do not matter."""
 _BY_ALIAS: Final = {plain(alias): field for field, aliases in ALIASES.items() for alias in aliases.split(", ")}
+_JOINTS: Final = {"phone": " / ", "other_phone": " / ", "note": "\n"}
 
 UNREADABLE: Final = Rejection(
     "body_unreadable",
@@ -81,18 +83,7 @@ def read_submission(body: bytes, *, content_type: str, page: KnownSource) -> Sub
         marketer=rule.marketer if (rule := fitting_rule(page.utm_rules, utm)) else page.marketer,
         consent_page=cell(link, MAX_LINK),
     )
-    if "phone" not in values and "other_phone" not in values:
-        known = {name: text for name, text in values.items() if name in ("name", "product", "note", "address")}
-        return Submission(origin, replace(NO_PHONE_FIELD, fields=known))
-    content = read_candidate(
-        phone=values.get("phone", ""),
-        other_phone=values.get("other_phone", ""),
-        name=values.get("name", ""),
-        product=cell(values.get("product", ""), MAX_PRODUCT) or page.product,
-        note=values.get("note", ""),
-        address=values.get("address", ""),
-    )
-    return Submission(origin, content)
+    return Submission(origin, read_content(values, product=page.product, no_phone=NO_PHONE_FIELD))
 
 
 def read_fields(body: bytes, *, content_type: str) -> dict[str, str] | None:
@@ -163,16 +154,8 @@ def trace(fields: Mapping[str, str], field_map: Mapping[str, str]) -> list[Trace
 
 
 def _map(fields: Mapping[str, str], field_map: Mapping[str, str]) -> dict[str, str]:
-    """Field of a lead → text. Several fields for one meaning are joined, so that nothing a customer wrote is lost."""
-    found: dict[str, list[str]] = {}
-    for one in trace(fields, field_map):
-        if one.meaning is None or one.meaning == "ignore":
-            continue
-        texts = found.setdefault(one.meaning, [])
-        if one.text.strip() and one.text not in texts:
-            texts.append(one.text)
-    joints = {"phone": " / ", "other_phone": " / ", "note": "\n"}
-    return {meaning: joints.get(meaning, ", ").join(texts) for meaning, texts in found.items()}
+    """Field of a lead → text."""
+    return joined(((one.meaning, one.text) for one in trace(fields, field_map)), joints=_JOINTS)
 
 
 def _query_of(link: str) -> dict[str, str]:

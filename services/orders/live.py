@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, cast
+from typing import Any, Final, cast
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from shared.service import Runtime
 from shared.streams import Streams, Topic
@@ -20,9 +20,6 @@ def streams_of(runtime: Runtime[Any]) -> Streams:
 def streams(request: Request) -> Streams:
     """The streams of a request's service; `streams.hints.tell(topic)` after the commit says that a topic has changed."""
     return streams_of(cast("Runtime[Any]", request.app.state.runtime))
-
-
-StreamsDep = Annotated[Streams, Depends(streams)]
 
 
 def by_name(*topics: Topic) -> dict[str, Topic]:

@@ -22,7 +22,7 @@ from services.orders.closing.close import close
 from services.orders.closing.domain import Closing
 from services.orders.closing.edit import OrderEdit, edit
 from services.orders.closing.post import post
-from services.orders.http import ClockDep, ExpectedVersion, ProcessesDep, RuntimeDep, tag
+from services.orders.http import ClockDep, ProcessesDep, RuntimeDep
 from services.orders.interactions import service as interactions
 from services.orders.interactions import undo
 from services.orders.interactions.service import NewInteraction
@@ -37,6 +37,7 @@ from shared.contracts.levels import CLEAN, REFUSES_CONTACT
 from shared.contracts.permissions import ORDERS_CANCEL, ORDERS_CARE, ORDERS_POST, ORDERS_READ
 from shared.db import Session
 from shared.errors import Forbidden
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/orders", tags=["working on orders"])

@@ -67,12 +67,3 @@ def what_if_id(run_id: UUID, *, round: int = 1) -> str:
 def process_move_id(move_id: UUID, *, round: int = 1) -> str:
     """The preview is the first; each start of the move itself is another: 'process-move/…/2'."""
     return _round(f"{PROCESS_MOVE}/{move_id}", round)
-
-
-def subject_of(workflow_id: str) -> UUID:
-    """The business object of a workflow id: 'care/0190…' → UUID('0190…').
-
-    Raises:
-        ValueError: the id is not one of ours.
-    """
-    return UUID(workflow_id.split("/")[1]) if "/" in workflow_id else UUID(workflow_id)

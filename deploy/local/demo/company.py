@@ -41,7 +41,6 @@ class Company:
     marketer: Person
     cod_desk: Person
     sales: list[Person] = field(default_factory=list)
-    landing_key: str = ""
     connection: dict[str, Any] = field(default_factory=dict)
 
 

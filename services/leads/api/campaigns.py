@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from services.leads.api.dependencies import ExpectedVersion, Limit, Reader, SourceManager, tag
+from services.leads.api.dependencies import Limit, Reader, SourceManager
 from services.leads.api.source_figures import FiguresOut, RangeDep, figures_out
 from services.leads.errors import CampaignCodeTaken
 from services.leads.repository import source_figures as figures
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/campaigns", tags=["sources"])

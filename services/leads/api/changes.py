@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.leads.api.dependencies import Corrector, Editor, ExpectedVersion, LanguageDep, tag
+from services.leads.api.dependencies import Corrector, Editor, LanguageDep
 from services.leads.api.leads import LeadOut, lead_out, visible
 from services.leads.changes import correct, merge, release, spam
 from services.leads.changes.errors import NothingToChange, PastCare
@@ -26,6 +26,7 @@ from services.leads.text import cell
 from shared.auth import Principal
 from shared.db import Session, wake_after_commit
 from shared.errors import Language
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/leads", tags=["corrections"])

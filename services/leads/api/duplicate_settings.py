@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from services.leads.api.dependencies import Distributor, ExpectedVersion, Limit, Reader, tag
+from services.leads.api.dependencies import Distributor, Limit, Reader
 from services.leads.driver import connection_of
 from services.leads.intake import policy
 from services.leads.intake.items import MAX_PRODUCT
@@ -16,6 +16,7 @@ from services.leads.intake.policy import Setting
 from services.leads.state import LeadsRuntime, RuntimeDep
 from shared.db import ReadSession
 from shared.errors import PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 
 router = APIRouter(prefix="/v1/settings/duplicates", tags=["settings"])
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from uuid_utils.compat import uuid7
 
-from services.leads.api.dependencies import ExpectedVersion, Limit, SourceManager, tag
+from services.leads.api.dependencies import Limit, SourceManager
 from services.leads.facebook.context import Facebook, facebook_of
 from services.leads.facebook.graph import Access, Away, GraphError, RateLimited
 from services.leads.facebook.hooks import callback_secret, verify_token
@@ -28,7 +28,8 @@ from services.leads.state import RuntimeDep, parts_of
 from shared.contracts.workflows import nudge_facebook
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
-from shared.idempotency import OnceDep
+from shared.etag import ExpectedVersion, tag
+from shared.idempotency import OnceDep, completed
 from shared.outbox import send
 from shared.vault import CredentialsUnreadable, Vault, secret_hash
 
@@ -180,13 +181,9 @@ async def connect_page(body: NewPage, who: SourceManager, once: OnceDep, runtime
     parts_of(runtime).hooks.forget()
     kept = PageOut.model_validate_json(bytes(answer.body))
     created = CreatedPage(**kept.model_dump(), **_address(facebook, vault, kept.id, number=1).model_dump())
-    replayed = {key: answer.headers[key] for key in ("Idempotent-Replayed",) if key in answer.headers}
-    return Response(
-        created.model_dump_json(),
-        status_code=201,
-        media_type="application/json",
-        headers={"ETag": f'"{kept.version}"', **replayed},
-    )
+    response = completed(answer, created)
+    tag(response, kept.version)
+    return response
 
 
 @router.get("")

@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.leads.api.dependencies import ExpectedVersion, Limit, SourceManager, tag
+from services.leads.api.dependencies import Limit, SourceManager
 from services.leads.facebook.context import facebook_of
 from services.leads.facebook.form import Field as LeadField
 from services.leads.facebook.problems import SourceOfOtherChannel
@@ -19,6 +19,7 @@ from services.leads.state import RuntimeDep
 from shared.contracts.permissions import PHONES_REVEAL
 from shared.db import ReadSession
 from shared.errors import NotFound, PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 
 router = APIRouter(prefix="/v1/facebook", tags=["facebook"])
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads import events, why
-from services.leads.api.dependencies import Distributor, LanguageDep, Reader, tag
+from services.leads.api.dependencies import Distributor, LanguageDep, Reader
 from services.leads.consent import requests
 from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
@@ -27,6 +27,7 @@ from shared.auth import Principal
 from shared.db import ReadSession, Session
 from shared.directory import member
 from shared.errors import Language, NotFound
+from shared.etag import tag
 from shared.idempotency import OnceDep
 from shared.outbox import write
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.leads.api.dependencies import Distributor, ExpectedVersion, tag
+from services.leads.api.dependencies import Distributor
 from services.leads.distribution import Obstacle, Topic, Waiting, distribute
 from services.leads.driver import connection_of
 from services.leads.errors import PoolOrderIncomplete
@@ -20,6 +20,7 @@ from services.leads.rounds import people_now, utc_now
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession
 from shared.errors import NotFound, PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 
 router = APIRouter(prefix="/v1", tags=["distribution"])
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 from uuid_utils.compat import uuid7
 
-from services.leads.api.dependencies import Distributor, ExpectedVersion, Limit, tag
+from services.leads.api.dependencies import Distributor, Limit
 from services.leads.distribution import Member, Obstacle, Skills, Waiting
 from services.leads.distributor import match_waiting, serve
 from services.leads.driver import connection_of, mark_outbox_written
@@ -24,6 +24,7 @@ from services.leads.rounds.people import Use
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["distribution"])
@@ -333,7 +334,6 @@ async def _pool(session: ReadSession, pool_id: UUID) -> PoolOut:
     members = [
         _member(seat, now[seat.account_id], people.uses[seat.account_id])
         for seat in await pools.seats(session, pool_id)
-        if seat.account_id in now  # somebody may edit the pool between the two looks
     ]
     return PoolOut(**row._mapping, members=members)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from uuid_utils.compat import uuid7
 
 from services.leads import landing
-from services.leads.api.dependencies import ExpectedVersion, Limit, Reader, SourceManager, tag
+from services.leads.api.dependencies import Limit, Reader, SourceManager
 from services.leads.errors import SourceHasNoKey, SourceNameTaken
 from services.leads.intake.items import Channel
 from services.leads.repository import sources
@@ -19,6 +19,7 @@ from services.leads.sources import hash_of, new_key
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["sources"])

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from uuid_utils.compat import uuid7
 
-from services.leads.api.dependencies import Corrector, Editor, ExpectedVersion, LanguageDep, Reader, tag
+from services.leads.api.dependencies import Corrector, Editor, LanguageDep, Reader
 from services.leads.api.leads import LeadOut, lead_out, visible
 from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import (
@@ -29,6 +29,7 @@ from services.leads.tags.tagging import tag_leads
 from services.leads.text import cell
 from shared.db import Session
 from shared.errors import NotFound, PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["tags"])

@@ -7,12 +7,13 @@ questions and the question's text, made a name, for the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 from services.leads.facebook.documents import loads
-from services.leads.intake.items import MAX_NOTE, MAX_PRODUCT, Candidate, Origin, Rejection, read_candidate
+from services.leads.form_fields import joined, read_content
+from services.leads.intake.items import Candidate, Origin, Rejection
 from services.leads.sources import KnownSource
 from services.leads.text import cell, plain
 
@@ -43,6 +44,7 @@ _ALIASES: Final[dict[str, Field]] = {
     **{plain(name): "address" for name in ("địa chỉ", "địa chỉ nhận hàng", "địa chỉ của bạn")},
     **{plain(name): "product" for name in ("sản phẩm", "mã sản phẩm")},
 }
+_JOINTS: Final = {"phone": " / ", "other_phone": " / ", "note": "\n", "name": " "}
 _LABELS: Final = {"email": "Email", "work_email": "Email", "company_name": "Công ty", "job_title": "Chức vụ"}
 
 UNREADABLE: Final = Rejection(
@@ -131,19 +133,8 @@ def read_time(value: Any) -> datetime | None:
 
 
 def _content(values: Mapping[str, str], rules: FormRules) -> Candidate | Rejection:
-    if "phone" not in values and "other_phone" not in values:
-        kept = ("name", "product", "note", "address")
-        known = {name: cell(text, MAX_NOTE) for name, text in values.items() if name in kept}
-        return replace(NO_PHONE_FIELD, fields=known)
     product = rules.product or (rules.source.product if rules.source else "")
-    return read_candidate(
-        phone=values.get("phone", ""),
-        other_phone=values.get("other_phone", ""),
-        name=values.get("name", ""),
-        product=cell(values.get("product", ""), MAX_PRODUCT) or product,
-        note=values.get("note", ""),
-        address=values.get("address", ""),
-    )
+    return read_content(values, product=product, no_phone=NO_PHONE_FIELD)
 
 
 def _origin(document: Mapping[str, Any], ids: Mapping[str, str], rules: FormRules, *, form_id: str) -> Origin:
@@ -187,22 +178,17 @@ def _questions(data: Any) -> list[tuple[str, str]] | None:
 
 
 def _map(questions: Iterable[tuple[str, str]] | None, field_map: Mapping[str, str]) -> dict[str, str]:
-    """Field of a lead → text. The form's own map comes first; a question that means nothing here goes to the note, so
-    that nothing a customer wrote is lost."""
-    found: dict[str, list[str]] = {}
-    for name, text in questions or ():
-        meaning = field_map.get(name) or _STANDARD.get(name) or _ALIASES.get(plain(name)) or "note"
-        if meaning == "ignore":
-            continue
-        texts = found.setdefault(meaning, [])
-        if not text.strip():
-            continue
-        if meaning == "note":
-            text = f"{_LABELS.get(name) or cell(name, MAX_QUESTION).replace('_', ' ')}: {text}"
-        if text not in texts:
-            texts.append(text)
-    joints = {"phone": " / ", "other_phone": " / ", "note": "\n", "name": " "}
-    return {meaning: joints.get(meaning, ", ").join(texts) for meaning, texts in found.items()}
+    """Field of a lead → text."""
+    return joined((_meant(name, text, field_map) for name, text in questions or ()), joints=_JOINTS)
+
+
+def _meant(name: str, text: str, field_map: Mapping[str, str]) -> tuple[str, str]:
+    """The form's own map comes first; a question that means nothing here goes to the note, so that nothing a customer
+    wrote is lost."""
+    meaning = field_map.get(name) or _STANDARD.get(name) or _ALIASES.get(plain(name)) or "note"
+    if meaning == "note" and text.strip():
+        text = f"{_LABELS.get(name) or cell(name, MAX_QUESTION).replace('_', ' ')}: {text}"
+    return meaning, text
 
 
 def _id(value: Any) -> str:

@@ -39,7 +39,7 @@ class Origin:
     created_by: UUID | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A customer who can be called. `phones` are E.164, the first identifies the customer."""
 
@@ -64,7 +64,7 @@ class Rejection:
     fields: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of an item. Its id is the lead's, the order's and the raw item's."""
 
@@ -113,7 +113,7 @@ class External:
     id: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One arrival, with its body as it came.
 

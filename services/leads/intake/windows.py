@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -37,7 +36,7 @@ class Policy:
         return group == other or not group or not other
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """The duplicate window that a lead opened for one of its numbers."""
 
@@ -56,7 +55,7 @@ class Window:
         return not self.ended and at < self.closes_at
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Number:
     """What is known of a number."""
 
@@ -72,7 +71,7 @@ class Number:
         return replace(self, windows=(*kept, window))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """A lead's id, its numbers (the first identifies the customer), when it reached us, and for what."""
 
@@ -82,7 +81,7 @@ class Arrival:
     product: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """Duplicate of `anchor_id`, or a clean lead, whose number was last held by the owner of `previous_id`."""
 
@@ -103,18 +102,11 @@ class Judged:
     """The windows that clean leads opened, by number and key group."""
 
 
-def judge(
-    arrivals: Iterable[Arrival],
-    numbers: Mapping[str, Number],
-    *,
-    policy: Policy,
-    windows: Mapping[UUID, Window] = MappingProxyType({}),
-) -> Judged:
+def judge(arrivals: Iterable[Arrival], numbers: Mapping[str, Number], *, policy: Policy) -> Judged:
     """Judges arrivals in their order, so that of two with one number the first is the lead.
 
     Args:
         numbers: what is known of every number among the arrivals; an unknown number may be left out.
-        windows: those that `window_of` has made of arrivals before, by the same policy.
     """
     known = dict(numbers)
     judgements: dict[UUID, Judgement] = {}
@@ -123,7 +115,7 @@ def judge(
         if known.keys().isdisjoint(arrival.phones):
             # Most arrivals of a long list: nothing is known of any of their numbers.
             judgements[arrival.id] = _NEW
-            window = windows.get(arrival.id) or window_of(arrival, policy=policy)
+            window = window_of(arrival, policy=policy)
             for phone in arrival.phones:
                 known[phone] = Number(phone, (window,))
                 opened[phone, window.product_group] = window

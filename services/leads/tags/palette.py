@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 Colour = Literal["red", "pink", "purple", "violet", "indigo", "blue", "cyan", "teal", "green", "olive", "brown", "grey"]
 
@@ -20,4 +20,3 @@ HEX: Final[dict[Colour, str]] = {
     "brown": "#a0460b",
     "grey": "#495057",
 }
-COLOURS: Final[tuple[Colour, ...]] = get_args(Colour)

@@ -26,8 +26,9 @@ from services.orders.calendars.preview import (
 )
 from services.orders.calendars.store import Version
 from services.orders.care.process import parse_duration
-from services.orders.http import ClockDep, ExpectedVersion, Limit, RuntimeDep, tag
+from services.orders.http import ClockDep, Limit, RuntimeDep
 from shared.db import ReadSession, Session
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/calendars", tags=["business time"])

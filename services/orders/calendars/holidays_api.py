@@ -16,8 +16,9 @@ from services.orders.calendars import change, store
 from services.orders.calendars.body import Line
 from services.orders.calendars.errors import DateTooFar, HolidayNotListed
 from services.orders.calendars.store import Holiday
-from services.orders.http import ClockDep, ExpectedVersion, RuntimeDep, tag
+from services.orders.http import ClockDep, RuntimeDep
 from shared.db import ReadSession
+from shared.etag import ExpectedVersion, tag
 from shared.public_holidays import vietnam_named
 
 router = APIRouter(prefix="/v1/holidays", tags=["business time"])

@@ -20,9 +20,10 @@ from services.orders.customers.lists import CustomerPage, Filters
 from services.orders.customers.one import CustomerView
 from services.orders.customers.profile import CustomerEdit
 from services.orders.customers.timeline import CustomerTimeline
-from services.orders.http import ClockDep, ExpectedVersion, Limit, RuntimeDep, tag
+from services.orders.http import ClockDep, Limit, RuntimeDep
 from shared.db import Session
 from shared.errors import Problem
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])

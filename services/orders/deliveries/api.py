@@ -22,7 +22,7 @@ from services.orders.settings import OrdersSettings
 from services.orders.telephone.api import VaultDep
 from shared.db import Session
 from shared.errors import NotFound, Problem
-from shared.idempotency import OnceDep
+from shared.idempotency import OnceDep, completed
 from shared.service import Runtime
 from shared.vault import Vault, secret_hash
 
@@ -134,7 +134,7 @@ async def connect_message_system(
     secrets_of(runtime).forget()
     kept = MessageSystem.model_validate_json(bytes(answer.body))
     made = MessageSystemMade(**dict(kept), hook_url=_hook_url(runtime, vault, kept.id, 1))
-    return Response(made.model_dump_json(), status_code=201, media_type="application/json")
+    return completed(answer, made)
 
 
 @router.post("/message-systems/{system_id}/hook-address")

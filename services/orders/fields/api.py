@@ -16,9 +16,10 @@ from services.orders.customers import history
 from services.orders.fields import definitions
 from services.orders.fields.definitions import FieldEdit, FieldView, NewField
 from services.orders.fields.values import Subject, changed
-from services.orders.http import ClockDep, ExpectedVersion, RuntimeDep, tag
+from services.orders.http import ClockDep, RuntimeDep
 from shared.db import Session
 from shared.errors import PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["custom fields"])

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.orders.access import Reader
-from services.orders.http import RuntimeDep, tag
+from services.orders.http import RuntimeDep
 from services.orders.levels import store
 from services.orders.levels.catalogue import NEEDED_BY_CODE, CustomField, Level, Rule
+from shared.etag import tag
 
 router = APIRouter(prefix="/v1/levels", tags=["levels"])
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import text
 
 from services.orders.access import Administrator, Reader
 from services.orders.actors import staff
-from services.orders.http import ClockDep, ExpectedVersion, Limit, RuntimeDep, tag
+from services.orders.http import ClockDep, Limit, RuntimeDep
 from services.orders.levels import changes
 from services.orders.levels.api import LevelView, MoveView, level_view, move_view
-from services.orders.levels.catalogue import PERMISSIONS, CustomField, Requirement
+from services.orders.levels.catalogue import PERMISSIONS, Catalogue, CustomField, Requirement
 from services.orders.levels.changes import By, ByHand, Edit, NewLevel
-from shared.auth import Principal
 from shared.contracts.permissions import ORDERS_CARE
 from shared.db import Session
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/levels", tags=["levels"])
@@ -164,129 +166,99 @@ class CatalogueHistory(BaseModel):
     next: int | None = Field(description="`after` of the next page; null on the last")
 
 
-def _by(who: Principal, version: int, clock: Any, reason: str) -> By:
-    return By(actor=staff(who), version=version, now=clock(), reason=reason)
+class Editing:
+    """An administrator's change of the catalogue, on the version of it that they saw."""
+
+    def __init__(
+        self, who: Administrator, runtime: RuntimeDep, clock: ClockDep, version: ExpectedVersion, response: Response
+    ) -> None:
+        self._who = who
+        self._runtime = runtime
+        self._clock = clock
+        self._version = version
+        self._response = response
+
+    def by(self, reason: str) -> By:
+        return By(actor=staff(self._who), version=self._version, now=self._clock(), reason=reason)
+
+    @asynccontextmanager
+    async def because(self, reason: str) -> AsyncIterator[tuple[Session, By]]:
+        async with self._runtime.db.transaction() as session:
+            yield session, self.by(reason)
+
+    def done(self, catalogue: Catalogue) -> int:
+        """The version that the change made; also the answer's ETag."""
+        tag(self._response, catalogue.version)
+        return catalogue.version
+
+
+EditingDep = Annotated[Editing, Depends()]
 
 
 @router.post("", status_code=201, response_model=LevelChanged)
 async def add_level(
-    who: Administrator, runtime: RuntimeDep, once: OnceDep, clock: ClockDep, version: ExpectedVersion, new: LevelIn
+    who: Administrator, runtime: RuntimeDep, once: OnceDep, editing: EditingDep, new: LevelIn
 ) -> Response:
     """Adds a child level with the moves of its kind: to and from its siblings, to L5, and to C3.1 for a late duplicate."""
 
     async def effect(session: Session) -> LevelChanged:
         wanted = NewLevel(**new.model_dump(exclude={"reason"}))
-        catalogue, level = await changes.add(session, wanted, _by(who, version, clock, new.reason))
+        catalogue, level = await changes.add(session, wanted, editing.by(new.reason))
         return LevelChanged(version=catalogue.version, level=level_view(level))
 
     return await once.run(runtime.db, str(who.account_id), effect)
 
 
 @router.patch("/{code}")
-async def edit_level(
-    who: Administrator,
-    runtime: RuntimeDep,
-    clock: ClockDep,
-    version: ExpectedVersion,
-    code: Code,
-    wanted: LevelEdit,
-    response: Response,
-) -> LevelChanged:
+async def edit_level(editing: EditingDep, code: Code, wanted: LevelEdit) -> LevelChanged:
     """Other names or another colour of a child level. Open or final it stays: reports have counted it so."""
-    async with runtime.db.transaction() as session:
+    async with editing.because(wanted.reason) as (session, by):
         edit = Edit(**wanted.model_dump(exclude={"reason"}))
-        catalogue, level = await changes.edit(session, code, edit, _by(who, version, clock, wanted.reason))
-    tag(response, catalogue.version)
-    return LevelChanged(version=catalogue.version, level=level_view(level))
+        catalogue, level = await changes.edit(session, code, edit, by)
+    return LevelChanged(version=editing.done(catalogue), level=level_view(level))
 
 
 @router.put("/{code}/children")
-async def order_children(
-    who: Administrator,
-    runtime: RuntimeDep,
-    clock: ClockDep,
-    version: ExpectedVersion,
-    code: Code,
-    wanted: ChildOrder,
-    response: Response,
-) -> Changed:
+async def order_children(editing: EditingDep, code: Code, wanted: ChildOrder) -> Changed:
     """The children of a main level in another order."""
-    async with runtime.db.transaction() as session:
-        catalogue = await changes.order(session, code, wanted.codes, _by(who, version, clock, wanted.reason))
-    tag(response, catalogue.version)
-    return Changed(version=catalogue.version)
+    async with editing.because(wanted.reason) as (session, by):
+        catalogue = await changes.order(session, code, wanted.codes, by)
+    return Changed(version=editing.done(catalogue))
 
 
 @router.post("/{code}/retire")
-async def retire_level(
-    who: Administrator,
-    runtime: RuntimeDep,
-    clock: ClockDep,
-    version: ExpectedVersion,
-    code: Code,
-    why: Why,
-    response: Response,
-) -> LevelChanged:
+async def retire_level(editing: EditingDep, code: Code, why: Why) -> LevelChanged:
     """Takes a child level out of use. One at which orders stand, or to which a current or running care process brings
     them, stays: the answer names what uses it and how many."""
-    async with runtime.db.transaction() as session:
-        catalogue, level = await changes.retire(session, code, _by(who, version, clock, why.reason))
-    tag(response, catalogue.version)
-    return LevelChanged(version=catalogue.version, level=level_view(level))
+    async with editing.because(why.reason) as (session, by):
+        catalogue, level = await changes.retire(session, code, by)
+    return LevelChanged(version=editing.done(catalogue), level=level_view(level))
 
 
 @router.post("/{code}/restore")
-async def restore_level(
-    who: Administrator,
-    runtime: RuntimeDep,
-    clock: ClockDep,
-    version: ExpectedVersion,
-    code: Code,
-    why: Why,
-    response: Response,
-) -> LevelChanged:
+async def restore_level(editing: EditingDep, code: Code, why: Why) -> LevelChanged:
     """Takes a retired level into use again."""
-    async with runtime.db.transaction() as session:
-        catalogue, level = await changes.restore(session, code, _by(who, version, clock, why.reason))
-    tag(response, catalogue.version)
-    return LevelChanged(version=catalogue.version, level=level_view(level))
+    async with editing.because(why.reason) as (session, by):
+        catalogue, level = await changes.restore(session, code, by)
+    return LevelChanged(version=editing.done(catalogue), level=level_view(level))
 
 
 @router.put("/transitions/{from_level}/{to_level}")
-async def set_move(
-    who: Administrator,
-    runtime: RuntimeDep,
-    clock: ClockDep,
-    version: ExpectedVersion,
-    from_level: Code,
-    to_level: Code,
-    wanted: MoveIn,
-    response: Response,
-) -> MoveChanged:
+async def set_move(editing: EditingDep, from_level: Code, to_level: Code, wanted: MoveIn) -> MoveChanged:
     """Allows a move or changes it. What carriers do, and what leads and the care process need, cannot be taken away."""
-    async with runtime.db.transaction() as session:
-        by = _by(who, version, clock, wanted.reason)
+    async with editing.because(wanted.reason) as (session, by):
         catalogue, rule = await changes.set_move(session, from_level, to_level, wanted.by_hand(), by)
-    tag(response, catalogue.version)
-    return MoveChanged(version=catalogue.version, move=move_view(rule))
+    return MoveChanged(version=editing.done(catalogue), move=move_view(rule))
 
 
 @router.delete("/transitions/{from_level}/{to_level}")
 async def remove_move(
-    who: Administrator,
-    runtime: RuntimeDep,
-    clock: ClockDep,
-    version: ExpectedVersion,
-    from_level: Code,
-    to_level: Code,
-    response: Response,
-    reason: Annotated[Reason, Query()] = "",
+    editing: EditingDep, from_level: Code, to_level: Code, reason: Annotated[Reason, Query()] = ""
 ) -> Changed:
     """Neither people nor care make this move any more."""
-    async with runtime.db.transaction() as session:
-        catalogue = await changes.remove_move(session, from_level, to_level, _by(who, version, clock, reason))
-    tag(response, catalogue.version)
-    return Changed(version=catalogue.version)
+    async with editing.because(reason) as (session, by):
+        catalogue = await changes.remove_move(session, from_level, to_level, by)
+    return Changed(version=editing.done(catalogue))
 
 
 _HISTORY = text(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from services.orders.access import Reader
 from services.orders.actors import staff
 from services.orders.care.process import SnoozeLimits, Text
-from services.orders.http import ClockDep, ExpectedVersion, Limit, RuntimeDep, tag
+from services.orders.http import ClockDep, Limit, RuntimeDep
 from services.orders.processes import drafts, versions
 from services.orders.processes.access import Editor, Publisher
 from services.orders.processes.body import EditedProcess, StepEdit
@@ -31,6 +31,7 @@ from services.orders.processes.views import (
 )
 from services.orders.settings import OrdersSettings
 from shared.db import Session
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 from shared.service import Runtime
 

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Response
 
 from services.orders.access import Reader, ensure_visible
 from services.orders.actors import staff
-from services.orders.http import ClockDep, ExpectedVersion, RuntimeDep, tag
+from services.orders.http import ClockDep, RuntimeDep
 from services.orders.processes import choice
 from services.orders.processes.access import Publisher
 from services.orders.processes.choice import Choice, ChoiceBody, Chosen
+from shared.etag import ExpectedVersion, tag
 
 router = APIRouter(prefix="/v1/care-processes/choice", tags=["care processes"])
 

@@ -20,24 +20,24 @@ from shared.outbox import emit
 
 Outcome = Literal["kept", "broken", "cancelled"]
 
-_WHO: Final = """
+# Who kept it is the author of the interaction that did, unless it was kept without one.
+_MET: Final = """
+    kept_by_id = coalesce(CAST(:by_id AS uuid), i.staff_id), kept_by = coalesce(nullif(:by, ''), i.staff_code, '')
+FROM (SELECT 1) AS one LEFT JOIN interactions i ON i.id = CAST(:interaction_id AS uuid)
+WHERE promises.order_id = :order_id AND task_key = :task_key"""
+_TOLD: Final = """
+RETURNING promises.id, promises.kind, due_at, deadline_at, owner_id, kept_by_id, kept_by,
     (SELECT code FROM staff_members m WHERE m.account_id = promises.owner_id AND m.version > 0) AS owner_code"""
 _END: Final = text(
     f"""
-UPDATE promises SET ended_at = :at, outcome = :outcome, cause = :cause, late_seconds = :late_seconds,
-    kept_by_id = coalesce(CAST(:by_id AS uuid), i.staff_id), kept_by = coalesce(nullif(:by, ''), i.staff_code, '')
-FROM (SELECT 1) AS one LEFT JOIN interactions i ON i.id = CAST(:interaction_id AS uuid)
-WHERE promises.order_id = :order_id AND task_key = :task_key AND ended_at IS NULL
-RETURNING promises.id, promises.kind, due_at, deadline_at, owner_id, kept_by_id, kept_by, {_WHO}
+UPDATE promises SET ended_at = :at, outcome = :outcome, cause = :cause, late_seconds = :late_seconds, {_MET}
+    AND ended_at IS NULL {_TOLD}
 """
 )
 _MAKE_GOOD: Final = text(
     f"""
-UPDATE promises SET made_good_at = :at, late_seconds = :late_seconds,
-    kept_by_id = coalesce(CAST(:by_id AS uuid), i.staff_id), kept_by = coalesce(nullif(:by, ''), i.staff_code, '')
-FROM (SELECT 1) AS one LEFT JOIN interactions i ON i.id = CAST(:interaction_id AS uuid)
-WHERE promises.order_id = :order_id AND task_key = :task_key AND outcome = 'broken' AND made_good_at IS NULL
-RETURNING promises.id, promises.kind, due_at, deadline_at, owner_id, kept_by_id, kept_by, {_WHO}
+UPDATE promises SET made_good_at = :at, late_seconds = :late_seconds, {_MET}
+    AND outcome = 'broken' AND made_good_at IS NULL {_TOLD}
 """
 )
 
@@ -62,21 +62,8 @@ async def end_promise(
         interaction_id: what kept it; its author is who kept the promise.
         by: who kept it, where no interaction did.
     """
-    ended = await session.execute(
-        _END,
-        {
-            "order_id": order.id,
-            "task_key": task_key,
-            "at": at,
-            "outcome": outcome,
-            "cause": cause,
-            "late_seconds": late_seconds,
-            "interaction_id": interaction_id,
-            "by_id": by.account_id if by is not None else None,
-            "by": by.code if by is not None else "",
-        },
-    )
-    promise = ended.one_or_none()
+    met = _met(order, task_key, at=at, late_seconds=late_seconds, interaction_id=interaction_id, by=by)
+    promise = (await session.execute(_END, {**met, "outcome": outcome, "cause": cause})).one_or_none()
     if promise is None:
         return False
     await emit(
@@ -113,19 +100,8 @@ async def make_good(
     by: Actor | None = None,
 ) -> bool:
     """A broken promise was met after all; false if it was not broken, or has been made good. Arguments as above."""
-    made = await session.execute(
-        _MAKE_GOOD,
-        {
-            "order_id": order.id,
-            "task_key": task_key,
-            "at": at,
-            "late_seconds": late_seconds,
-            "interaction_id": interaction_id,
-            "by_id": by.account_id if by is not None else None,
-            "by": by.code if by is not None else "",
-        },
-    )
-    promise = made.one_or_none()
+    met = _met(order, task_key, at=at, late_seconds=late_seconds, interaction_id=interaction_id, by=by)
+    promise = (await session.execute(_MAKE_GOOD, met)).one_or_none()
     if promise is None:
         return False
     await emit(
@@ -147,6 +123,20 @@ async def make_good(
         subject=order.id,
     )
     return True
+
+
+def _met(
+    order: Order, task_key: str, *, at: datetime, late_seconds: int, interaction_id: UUID | None, by: Actor | None
+) -> dict[str, Any]:
+    return {
+        "order_id": order.id,
+        "task_key": task_key,
+        "at": at,
+        "late_seconds": late_seconds,
+        "interaction_id": interaction_id,
+        "by_id": by.account_id if by is not None else None,
+        "by": by.code if by is not None else "",
+    }
 
 
 def _owner_code(order: Order, promise: Any) -> str:

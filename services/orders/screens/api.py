@@ -9,10 +9,11 @@ from fastapi import APIRouter, Path, Response
 
 from services.orders.access import Administrator, Reader
 from services.orders.actors import staff
-from services.orders.http import ClockDep, ExpectedVersion, ProcessesDep, RuntimeDep, tag
+from services.orders.http import ClockDep, ProcessesDep, RuntimeDep
 from services.orders.screens import layouts
 from services.orders.screens.layouts import Layout, LayoutIn
 from services.orders.screens.screen import Screen, read_screen
+from shared.etag import ExpectedVersion, tag
 
 router = APIRouter(prefix="/v1", tags=["care screen"])
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from services.orders.access import Administrator
-from services.orders.http import ExpectedVersion, Limit, RuntimeDep, tag
+from services.orders.http import Limit, RuntimeDep
 from services.orders.settings import OrdersSettings
 from services.orders.telephone import systems
 from services.orders.telephone.hook import secrets_of
@@ -22,7 +22,8 @@ from services.orders.telephone.processing import wake
 from services.orders.telephone.systems import PURPOSE, NoKey, SystemFields, SystemNameTaken, SystemView
 from shared.db import Session
 from shared.errors import PreconditionFailed
-from shared.idempotency import OnceDep
+from shared.etag import ExpectedVersion, tag
+from shared.idempotency import OnceDep, completed
 from shared.service import Runtime
 from shared.vault import Vault, decode_key, secret_hash
 
@@ -165,13 +166,9 @@ async def connect_system(
     kept = SystemView.model_validate_json(bytes(answer.body))
     # The secret is made from a key outside the database, so that it is not in the answer that is kept for repetitions.
     made = SystemMade(**dict(kept), hook_url=_hook_url(runtime, vault, kept.id, 1))
-    replayed = {name: answer.headers[name] for name in ("Idempotent-Replayed",) if name in answer.headers}
-    return Response(
-        made.model_dump_json(),
-        status_code=201,
-        media_type="application/json",
-        headers={"ETag": f'"{kept.version}"', **replayed},
-    )
+    response = completed(answer, made)
+    tag(response, kept.version)
+    return response
 
 
 @router.put("/{system_id}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -30,8 +30,9 @@ from services.shipping.problems import (
 )
 from shared.contracts.workflows import nudge_polling
 from shared.db import ReadSession, Session
-from shared.errors import NotFound, PreconditionFailed, PreconditionRequired
-from shared.idempotency import OnceDep
+from shared.errors import NotFound, PreconditionFailed
+from shared.etag import ExpectedVersion, tag
+from shared.idempotency import OnceDep, completed
 from shared.outbox import send
 from shared.vault import secret_hash
 
@@ -144,7 +145,7 @@ async def list_connections(context: ContextDep, _: Reader) -> ConnectionList:
 async def get_connection(connection_id: UUID, context: ContextDep, _: Reader, response: Response) -> ConnectionView:
     async with context.db.read() as session:
         view = await _view(session, connection_id)
-    response.headers["ETag"] = f'"{view.version}"'
+    tag(response, view.version)
     return view
 
 
@@ -184,13 +185,9 @@ async def create_connection(body: NewConnection, context: ContextDep, who: Admin
     context.secrets.forget()
     kept = ConnectionView.model_validate_json(bytes(answer.body))
     created = CreatedConnection(**kept.model_dump(), callback_url=_callback_url(context, kept.id, number=1))
-    replayed = {name: answer.headers[name] for name in ("Idempotent-Replayed",) if name in answer.headers}
-    return Response(
-        created.model_dump_json(),
-        status_code=201,
-        media_type="application/json",
-        headers={"ETag": f'"{kept.version}"', **replayed},
-    )
+    response = completed(answer, created)
+    tag(response, kept.version)
+    return response
 
 
 @router.patch("/{connection_id}", summary="Change, enable or disable a connection")
@@ -199,8 +196,8 @@ async def change_connection(
     body: ConnectionChange,
     context: ContextDep,
     _: Administrator,
+    version: ExpectedVersion,
     response: Response,
-    if_match: Annotated[str | None, Header()] = None,
 ) -> ConnectionView:
     """New credentials or another address are tried at the carrier before they are saved."""
     async with context.db.read() as session:
@@ -214,7 +211,8 @@ async def change_connection(
         row = (await session.execute(_GET_LOCKED, {"id": connection_id})).mappings().one_or_none()
         if row is None:
             raise NotFound(what="kết nối / connection")
-        _check_version(if_match, row["version"])
+        if row["version"] != version:
+            raise PreconditionFailed
         try:
             changed = await session.execute(
                 _CHANGE,
@@ -237,7 +235,7 @@ async def change_connection(
         after = changed.mappings().one()
         await send(session, nudge_polling(connection_id, round=after["round"]))
         view = ConnectionView.model_validate(dict(after))
-    response.headers["ETag"] = f'"{view.version}"'
+    tag(response, view.version)
     return view
 
 
@@ -273,13 +271,6 @@ async def _view(session: ReadSession, connection_id: UUID) -> ConnectionView:
     if row is None:
         raise NotFound(what="kết nối / connection")
     return ConnectionView.model_validate(dict(row))
-
-
-def _check_version(if_match: str | None, version: int) -> None:
-    if if_match is None:
-        raise PreconditionRequired
-    if if_match.strip().removeprefix("W/").strip('"') != str(version):
-        raise PreconditionFailed
 
 
 def _plain(credentials: dict[str, SecretStr]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from services.staff import staffing
-from services.staff.api.dependencies import Administrator, DatabaseDep, DeskDep, Reader, VersionDep, tag
+from services.staff.api.dependencies import Administrator, DatabaseDep, DeskDep, Reader
 from services.staff.api.schemas import (
     AccountCreation,
     AccountPage,
@@ -34,6 +34,7 @@ from shared.auth import Principal
 from shared.contracts.permissions import STAFF_ADMIN
 from shared.db import ReadSession, Session
 from shared.errors import PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
@@ -94,7 +95,7 @@ async def edit_account(
     who: Administrator,
     db: DatabaseDep,
     account_id: UUID,
-    version: VersionDep,
+    version: ExpectedVersion,
     patch: AccountPatch,
     response: Response,
 ) -> AccountView:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Final, cast
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Request
 
 from services.staff import domain
 from services.staff.passwords import Passwords
@@ -16,13 +15,10 @@ from services.staff.tokens import TokenSigner
 from shared.auth import Principal, require
 from shared.contracts.permissions import STAFF_ADMIN, STAFF_READ
 from shared.db import Database
-from shared.errors import PreconditionFailed, PreconditionRequired
 from shared.service import Runtime
 
 DESK: Final = "desk"
 """Name under which the runtime holds the `Desk`."""
-
-_VERSION: Final = re.compile(r'"(\d{1,9})"')
 
 
 @dataclass(frozen=True)
@@ -50,29 +46,8 @@ def _network(request: Request) -> str:
     return domain.network(request.client.host if request.client else "")
 
 
-def _expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
-    """The version that an edit starts from, as the ETag of the record named it.
-
-    Raises:
-        PreconditionRequired: no If-Match header.
-        PreconditionFailed: it is none of our ETags.
-    """
-    if if_match is None:
-        raise PreconditionRequired
-    match = _VERSION.fullmatch(if_match.strip().removeprefix("W/"))
-    if match is None:
-        raise PreconditionFailed
-    return int(match[1])
-
-
-def tag(response: Response, version: int) -> None:
-    """Sets the ETag that the next edit must name."""
-    response.headers["ETag"] = f'"{version}"'
-
-
 DatabaseDep = Annotated[Database, Depends(_database)]
 DeskDep = Annotated[Desk, Depends(_desk)]
 NetworkDep = Annotated[str, Depends(_network)]
-VersionDep = Annotated[int, Depends(_expected_version)]
 Reader = Annotated[Principal, Depends(require(STAFF_READ))]
 Administrator = Annotated[Principal, Depends(require(STAFF_ADMIN))]

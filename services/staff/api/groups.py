@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Response
 
 from services.staff import staffing
-from services.staff.api.dependencies import Administrator, DatabaseDep, Reader, VersionDep, tag
+from services.staff.api.dependencies import Administrator, DatabaseDep, Reader
 from services.staff.api.schemas import (
     DepartmentView,
     GroupCreation,
@@ -26,6 +26,7 @@ from services.staff.repository import accounts, groups
 from shared.auth import PrincipalDep
 from shared.db import ReadSession, Session
 from shared.errors import PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["groups"])
@@ -86,7 +87,7 @@ async def get_group(_: Reader, db: DatabaseDep, name: str, response: Response) -
 
 @router.patch("/groups/{name}")
 async def edit_group(
-    who: Administrator, db: DatabaseDep, name: str, version: VersionDep, patch: GroupPatch, response: Response
+    who: Administrator, db: DatabaseDep, name: str, version: ExpectedVersion, patch: GroupPatch, response: Response
 ) -> GroupView:
     """Edits a group. Other permissions end the access tokens of all its members; their next renewal brings the new
     permissions."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from services.staff import staffing
-from services.staff.api.dependencies import DatabaseDep, DeskDep, NetworkDep, VersionDep, tag
+from services.staff.api.dependencies import DatabaseDep, DeskDep, NetworkDep
 from services.staff.api.schemas import (
     DutyChange,
     DutyView,
@@ -26,6 +26,7 @@ from services.staff.problems import PasswordMustChange
 from services.staff.repository import accounts
 from shared.auth import PrincipalDep
 from shared.errors import PreconditionFailed, Unauthenticated
+from shared.etag import ExpectedVersion, tag
 
 router = APIRouter(prefix="/v1/me", tags=["me"])
 
@@ -58,7 +59,7 @@ async def get_me(account: Own, response: Response) -> Profile:
 
 @router.patch("")
 async def edit_me(
-    own: Settled, db: DatabaseDep, version: VersionDep, patch: ProfilePatch, response: Response
+    own: Settled, db: DatabaseDep, version: ExpectedVersion, patch: ProfilePatch, response: Response
 ) -> Profile:
     """Edits one's own name and phone number."""
     async with db.transaction() as session:

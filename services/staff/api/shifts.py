@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from uuid_utils.compat import uuid7
 
 from services.staff import shifts as changes
-from services.staff.api.dependencies import Administrator, DatabaseDep, Reader, VersionDep, tag
+from services.staff.api.dependencies import Administrator, DatabaseDep, Reader
 from services.staff.api.schemas import Line, Name, Typed
 from services.staff.problems import AccountNotFound, ShiftNotFound, SpecialDayNotFound
 from services.staff.repository import accounts, shifts
@@ -21,6 +21,7 @@ from shared.calendar import VIETNAM
 from shared.contracts.events.staff import ShiftTimes, SpecialDay
 from shared.db import ReadSession, Session
 from shared.errors import PreconditionFailed
+from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 from shared.shifts import roster_of
 
@@ -176,7 +177,7 @@ async def get_shift(_: Reader, db: DatabaseDep, shift_id: UUID, response: Respon
 
 @router.put("/shifts/{shift_id}")
 async def change_shift(
-    who: Administrator, db: DatabaseDep, shift_id: UUID, version: VersionDep, body: ShiftIn, response: Response
+    who: Administrator, db: DatabaseDep, shift_id: UUID, version: ExpectedVersion, body: ShiftIn, response: Response
 ) -> ShiftView:
     """Changes a shift; from the moment others hear of it, its people get numbers by the new times."""
     at = datetime.now(UTC)
