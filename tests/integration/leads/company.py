@@ -87,3 +87,9 @@ async def owner_of(client: httpx.AsyncClient, lead: dict[str, Any]) -> str | Non
     """Staff code of a lead's owner."""
     answer = (await client.get(f"/v1/leads/{lead['id']}")).json()
     return answer["owner"]["code"] if answer["owner"] else None
+
+
+async def put_on_list(client: httpx.AsyncClient, *phones: str, **fields: Any) -> None:
+    body = {"phones": list(phones), "reason": "khiếu nại 21/11", **fields}
+    answer = await client.post("/v1/do-not-call", json=body)
+    assert answer.status_code == 201, answer.text

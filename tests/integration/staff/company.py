@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.local.engines import Nats
 from services.staff.app import SERVICE
+from shared.contracts.events.staff import AccountChanged
 from tests.harness import Databases, Running, running
 
 ADMIN_PASSWORD = "chot-quan-tri-27"
@@ -139,3 +140,9 @@ def title(answer: httpx.Response) -> str:
     """The kind of problem an answer tells of."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return str(answer.json()["title"])
+
+
+async def told(company: Company, account_id: str) -> list[AccountChanged]:
+    """What was told of an account, oldest first."""
+    rows = await company.staff.outbox("staff.account.changed.v1")
+    return [AccountChanged.model_validate(row["payload"]) for row in rows if row["subject"] == account_id]
