@@ -190,6 +190,15 @@ class Database:
         await self.engine.dispose()
 
 
+def is_contended(error: BaseException) -> bool:
+    """Whether a transaction was ended because two waited for one another: nothing is wrong with it, and nothing of it was
+    kept. Locks are taken in one order, so that this is rare; a batch of events of many kinds cannot always."""
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return cause is not None and is_contended(cause)
+    return isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
+
+
 def is_unavailable(error: BaseException) -> bool:
     """Whether an error says that the database is away (to be tried again later) rather than that a statement is wrong."""
     if isinstance(error, DBAPIError):

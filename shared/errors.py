@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from shared.db import is_unavailable
+from shared.db import is_contended, is_unavailable
 from shared.telemetry import correlation_id, logger
 
 log = logger(__name__)
@@ -276,6 +276,9 @@ def install(app: FastAPI) -> None:
     async def on_any(request: Request, error: Exception) -> JSONResponse:
         if is_unavailable(error):
             log.warning("engine away", error=type(error).__name__)
+            return response(Unavailable(), language_of(request))
+        if is_contended(error):
+            log.warning("two transactions waited for one another", error=type(error).__name__)
             return response(Unavailable(), language_of(request))
         log.error("request failed", exc_info=error)
         return response(Problem(), language_of(request))

@@ -51,10 +51,16 @@ _WAITED_FOR: Final = "SELECT id FROM pools WHERE active AND EXISTS (SELECT 1 FRO
 _ZONE: Final = "SELECT zone FROM company"
 _KEEP_ZONE: Final = "UPDATE company SET zone = $1 WHERE zone <> $1"
 _REQUESTS: Final = """
+SELECT lead_id, assignment, target, reason FROM reassignment_requests ORDER BY lead_id, assignment LIMIT $1
+"""
+# Behind the leads, as whoever links or merges leads does it; what somebody else takes away just now is theirs to take.
+_DONE: Final = """
 DELETE FROM reassignment_requests r USING (
-    SELECT lead_id, assignment FROM reassignment_requests ORDER BY lead_id LIMIT $1 FOR UPDATE SKIP LOCKED
-) due
-WHERE (r.lead_id, r.assignment) = (due.lead_id, due.assignment) RETURNING r.lead_id, r.assignment, r.target, r.reason
+    SELECT lead_id, assignment FROM reassignment_requests
+    WHERE (lead_id, assignment) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+    ORDER BY lead_id, assignment FOR UPDATE SKIP LOCKED
+) done
+WHERE (r.lead_id, r.assignment) = (done.lead_id, done.assignment)
 """
 _ASKED: Final = """
 SELECT id, channel, product, landing_page FROM leads WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL
@@ -87,9 +93,10 @@ async def take_away(connection: Connection) -> int:
     A request whose assignment is not the present one any more is ignored: the number has moved on. Whoever held the
     number cannot get it back; when nobody else can take it, it waits in the backlog without an owner.
     """
-    requests = {row["lead_id"]: row for row in await connection.fetch(_REQUESTS, REQUESTS)}
-    if not requests:
+    due = await connection.fetch(_REQUESTS, REQUESTS)
+    if not due:
         return 0
+    requests = {row["lead_id"]: row for row in due}
     asked = await connection.fetch(_ASKED, list(requests))
     pools = await _pools(connection, [row for row in asked if requests[row["id"]]["target"] == "another"])
     await rounds.lock(connection, (pool_id for pool_id in pools.values() if pool_id))
@@ -122,7 +129,8 @@ async def take_away(connection: Connection) -> int:
     released = await rounds.release(connection, releases, at=datetime.now(UTC))
     rows = [events.assigned(fact) for fact in owned] + [events.released(fact) for fact in released]
     await write_outbox(connection, rows)
-    return len(requests)
+    await connection.execute(_DONE, [row["lead_id"] for row in due], [row["assignment"] for row in due])
+    return len(due)
 
 
 async def _pools(connection: Connection, leads: Sequence[asyncpg.Record]) -> dict[UUID, UUID | None]:

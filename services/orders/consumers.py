@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from services.orders import delivery, intake, listed, messages
+from services.orders import delivery, intake, listed, messages, record
 from services.orders.care import service as care
 from services.orders.causes import Causes
 from services.orders.contact import consents
@@ -128,13 +128,13 @@ async def on_spam_marked(session: Session, event: Event[SpamMarked]) -> None:
 @handlers.batch(DO_NOT_CALL_CHANGED)
 async def on_do_not_call_changed(session: Session, events: Sequence[Event[DoNotCallChanged]]) -> None:
     """Leads keeps the list; care looks at the open orders of these numbers again (rule D38)."""
-    await care.touch(session, await listed.list_changed(session, [event.data for event in events]))
+    await _look_again(session, await listed.list_changed(session, [event.data for event in events]))
 
 
 @handlers.batch(CONSENT_RECORDED)
 async def on_consents_recorded(session: Session, events: Sequence[Event[ConsentRecorded]]) -> None:
     """Leads keeps consent; care looks at the open orders of these numbers again (rule D38)."""
-    await care.touch(session, await consents.recorded(session, [event.data for event in events]))
+    await _look_again(session, await consents.recorded(session, [event.data for event in events]))
 
 
 @handlers.batch(TAG_CHANGED)
@@ -177,6 +177,11 @@ async def _follow_owners(session: Session, ids: Sequence[UUID], causes: Causes) 
     await care.touch(session, [order.id for order in changed if not order.owner_id], causes=causes)
 
 
+async def _look_again(session: Session, ids: Sequence[UUID]) -> None:
+    """Care of these orders looks at what changed about their customers or people. Orders first, by id, as everybody."""
+    await care.touch(session, list(await record.lock_many(session, list(ids))))
+
+
 def _assignment(lead: LeadAssigned) -> Assignment:
     return Assignment(
         order_id=lead.lead_id,
@@ -213,7 +218,7 @@ async def on_duties_changed(session: Session, events: Sequence[Event[DutyChanged
     the events before."""
     await presence.keep_duties(session, [event.data for event in events])
     await takings.keep_stretches(session, [event.data for event in events])
-    await care.touch(session, await handed_on.promised_by(session, [event.data.account_id for event in events]))
+    await _look_again(session, await handed_on.promised_by(session, [event.data.account_id for event in events]))
 
 
 @handlers.batch(ACCOUNT_CHANGED)
@@ -221,7 +226,7 @@ async def on_accounts_changed(session: Session, events: Sequence[Event[AccountCh
     """Whoever has left gives promised calls on as soon as they are due."""
     await presence.keep_accounts(session, [event.data for event in events])
     left = [event.data.account_id for event in events if not event.data.active]
-    await care.touch(session, await handed_on.promised_by(session, left))
+    await _look_again(session, await handed_on.promised_by(session, left))
 
 
 @handlers.batch(SHIFTS_CHANGED)

@@ -91,6 +91,15 @@ RETURNING from_id, to_id
 )
 
 
+# Reading what telephone systems sent takes calls in this order, of whatever orders.
+_LOCK_CALLS: Final = text(
+    """
+SELECT id FROM telephone_calls WHERE order_id = ANY(CAST(:orders AS uuid[])) AND state = 'waiting'
+ORDER BY system_id, call_id FOR NO KEY UPDATE
+"""
+)
+
+
 async def take_over(session: Session, changes: Sequence[Change]) -> None:
     """The next holders of locked orders take over what those who left owe about them.
 
@@ -99,6 +108,7 @@ async def take_over(session: Session, changes: Sequence[Change]) -> None:
     held = [change for change in changes if change.to_id is not None and change.to_id != change.order.owner_id]
     if not held:
         return
+    await session.execute(_LOCK_CALLS, {"orders": [change.order.id for change in held]})
     rows = await session.execute(
         _TAKE_OVER,
         {

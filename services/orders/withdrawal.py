@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.orders import record
+from services.orders.customers import numbers
 from services.orders.record import Order
 from shared import outbox
 from shared.contracts.levels import CLEAN
@@ -77,6 +78,7 @@ async def withdraw(session: Session, *, leads: Sequence[UUID], duplicates: Seque
         the customer left the number again.
     """
     await session.execute(_ONE_BY_ONE, {"ids": [*leads, *duplicates]})
+    await numbers.lock_phones_of(session, *leads)
     orders = await record.lock_many(session, list(leads))
     found = await session.execute(_TALKED_ABOUT, {"ids": list(orders), "going": list(duplicates)})
     talked_about = set(found.scalars())

@@ -334,6 +334,7 @@ async def _pool(session: ReadSession, pool_id: UUID) -> PoolOut:
     members = [
         _member(seat, now[seat.account_id], people.uses[seat.account_id])
         for seat in await pools.seats(session, pool_id)
+        if seat.account_id in now  # somebody may edit the pool between the two looks
     ]
     return PoolOut(**row._mapping, members=members)
 

@@ -5,11 +5,13 @@ here (rule D9). They become leads by themselves, however late the fact came.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from services.leads.changes import held, release
+from services.leads.changes.errors import IsSpam, NotDuplicate
 from services.leads.changes.held import By
 from services.leads.changes.later import Later
 from services.leads.driver import Connection
@@ -59,4 +61,6 @@ class OvertakenReleaser(Later):
         known = await numbers.lock(connection, lead.phones, default=self.window)
         of_lead = known.of(lead.phones)
         if anchor_of(of_lead, at=lead.received_at, product=lead.product, policy=known.policy) is None:
-            await release.release(connection, lead_id, by=By(datetime.now(UTC), REASON), window=self.window)
+            # Somebody may have marked it as spam, or released it, since it was read: then that holds.
+            with suppress(IsSpam, NotDuplicate):
+                await release.release(connection, lead_id, by=By(datetime.now(UTC), REASON), window=self.window)

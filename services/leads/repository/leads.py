@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from services.leads.errors import LeadIsDuplicate
 from shared.auth import Principal
 from shared.contracts.permissions import LEADS_DISTRIBUTE
 from shared.db import ReadSession, Session
@@ -160,7 +161,7 @@ UPDATE leads SET owner_id = :owner, assignment = assignment + 1, floating_since 
 WHERE id = :id RETURNING assignment
 """
 )
-_HOLDER: Final = text("SELECT owner_id, assignment FROM leads WHERE id = :id FOR NO KEY UPDATE")
+_HOLDER: Final = text("SELECT owner_id, assignment, verdict, anchor_id FROM leads WHERE id = :id FOR NO KEY UPDATE")
 _UNQUEUE: Final = text("DELETE FROM backlog WHERE lead_id = :id")
 _RECORD: Final = text(
     """
@@ -193,8 +194,14 @@ class Handed:
 async def hand_to(
     session: Session, lead_id: UUID, owner_id: UUID, *, at: datetime, by: str, reason: str
 ) -> Handed | None:
-    """Gives a lead to somebody, out of the backlog too; None when they hold it already."""
+    """Gives a lead to somebody, out of the backlog too; None when they hold it already.
+
+    Raises:
+        LeadIsDuplicate: it became one meanwhile, which has no owner.
+    """
     holder = (await session.execute(_HOLDER, {"id": lead_id})).one()
+    if holder.verdict == "duplicate":
+        raise LeadIsDuplicate(anchor_id=str(holder.anchor_id))
     await session.execute(_UNQUEUE, {"id": lead_id})
     if holder.owner_id == owner_id:
         return None

@@ -3,7 +3,7 @@ choose, or into the floating pool."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
@@ -63,20 +63,33 @@ async def move(
     return {lead_id: results.get(lead_id, Outcome("not-found")) for lead_id in dict.fromkeys(leads)}
 
 
+def _still(held: Mapping[UUID, Held], *, closed_too: bool = False) -> tuple[list[Held], dict[UUID, Outcome]]:
+    """Those of the leads that may be moved now that they are locked, and what became of the others: while this transaction
+    waited for them, somebody may have found them to be duplicates or ended them."""
+    left: dict[UUID, Outcome] = {}
+    for lead in held.values():
+        if lead.verdict != "lead":
+            left[lead.id] = Outcome("duplicate")
+        elif not (lead.in_care or closed_too):
+            left[lead.id] = Outcome("ended")
+    return [lead for lead in held.values() if lead.id not in left], left
+
+
 async def _to_person(connection: Connection, ids: list[UUID], owner_id: UUID, who: Principal, reason: str) -> _Moved:
     person = (await plan.receivers(connection, [Share(owner_id)]))[owner_id]
-    held = await moves.hold(connection, ids)
-    gifts = [(lead, person) for lead in held.values() if lead.owner_id != owner_id]
+    held, left = _still(await moves.hold(connection, ids), closed_too=True)
+    gifts = [(lead, person) for lead in held if lead.owner_id != owner_id]
     given = await moves.give(connection, gifts, cause="reassignment", at=datetime.now(UTC), by=who.code, reason=reason)
     moved = {fact.lead_id for fact in given}
-    results = {lead_id: Outcome("given" if lead_id in moved else "kept", owner_id) for lead_id in held}
-    return results, [events.assigned(fact) for fact in given]
+    results = {lead.id: Outcome("given" if lead.id in moved else "kept", owner_id) for lead in held}
+    return results | left, [events.assigned(fact) for fact in given]
 
 
 async def _to_pools(connection: Connection, ids: list[UUID], who: Principal, reason: str) -> _Moved:
     pools = await fitting_pools(connection, ids)
-    held = await moves.hold(connection, ids, deciding_in=[pool_id for pool_id in pools.values() if pool_id])
-    leads: list[Held] = [lead for lead in held.values() if not lead.waits]
+    deciding_in = [pool_id for pool_id in pools.values() if pool_id]
+    held, left = _still(await moves.hold(connection, ids, deciding_in=deciding_in))
+    leads = [lead for lead in held if not lead.waits]
     owners, facts = await by_rules(connection, leads, pools, cause="reassignment", by=who.code, reason=reason)
     results = {
         lead.id: Outcome("kept")
@@ -84,17 +97,17 @@ async def _to_pools(connection: Connection, ids: list[UUID], who: Principal, rea
         else Outcome("given", owners[lead.id])
         if lead.id in owners
         else Outcome("waiting")
-        for lead in held.values()
+        for lead in held
     }
-    return results, facts
+    return results | left, facts
 
 
 async def _to_floating_pool(connection: Connection, ids: list[UUID], who: Principal, reason: str) -> _Moved:
-    held = await moves.hold(connection, ids)
-    leads = [lead for lead in held.values() if lead.floating_since is None or lead.archived_at is not None]
+    held, left = _still(await moves.hold(connection, ids))
+    leads = [lead for lead in held if lead.floating_since is None or lead.archived_at is not None]
     released = await moves.release(
         connection, leads, cause="floating_pool", at=datetime.now(UTC), by=who.code, reason=reason
     )
     moved = {fact.lead_id for fact in released}
-    results = {lead_id: Outcome("released" if lead_id in moved else "kept") for lead_id in held}
-    return results, [events.released(fact) for fact in released]
+    results = {lead.id: Outcome("released" if lead.id in moved else "kept") for lead in held}
+    return results | left, [events.released(fact) for fact in released]

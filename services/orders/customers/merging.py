@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from services.orders.actors import SYSTEM, Actor
 from services.orders.customers import history, numbers
+from services.orders.customers.access import CustomerNotFound
 from services.orders.customers.joining import COLUMNS, Profile, differences, joined, parted, restored
 from shared.contracts.events.customers import CUSTOMERS_MERGED, CUSTOMERS_UNMERGED, CustomersMerged, CustomersUnmerged
 from shared.db import Session
@@ -134,6 +135,7 @@ async def merge(
 
     Raises:
         AlreadyMerged: one of them went into another meanwhile.
+        CustomerNotFound: the import that brought one of them was taken back meanwhile.
     """
     if customer_id == into:
         return None
@@ -183,7 +185,10 @@ async def merge_by_hand(
 
 async def _profiles(session: Session, *ids: UUID) -> Mapping[UUID, Profile]:
     found = {}
-    for row in await session.execute(_READ, {"ids": list(ids)}):
+    rows = (await session.execute(_READ, {"ids": list(ids)})).all()
+    if len(rows) < len(ids):
+        raise CustomerNotFound
+    for row in rows:
         if row.merged_into is not None:
             raise AlreadyMerged(customer=str(row.id), into=str(row.merged_into))
         found[row.id] = _profile(dict(row._mapping))

@@ -145,12 +145,18 @@ async def lock_phones(session: Session, *customers: UUID) -> None:
     await session.execute(_LOCK_PHONES, {"customers": list(customers)})
 
 
+async def lock_phones_of(session: Session, *orders: UUID) -> None:
+    """Locks the numbers of the customers of orders, before anything else of theirs."""
+    await session.execute(_LOCK_PHONES_OF, {"orders": list(orders)})
+
+
 async def lock_rows(session: Session, *customers: UUID) -> None:
     """Locks the rows of customers, whose numbers and orders are locked already where they matter."""
     await session.execute(_LOCK_CUSTOMERS, {"customers": list(customers)})
 
 
 async def lock_both(session: Session, *orders: UUID) -> None:
-    """Locks everything of the customers of two orders: numbers first, then all their orders."""
-    await session.execute(_LOCK_PHONES_OF, {"orders": list(orders)})
+    """Locks everything of the customers of two orders, for a merge: numbers first, then all their orders."""
+    await session.execute(_ONE_MERGE)
+    await lock_phones_of(session, *orders)
     await session.execute(_LOCK_ORDERS_OF, {"orders": list(orders)})

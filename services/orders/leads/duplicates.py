@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from services.orders import customers, intake, record
+from services.orders import customers, intake, record, withdrawal
 from services.orders.care import service as care
 from services.orders.causes import REQUEST
 from services.orders.intake import Assignment, Birth
@@ -88,6 +88,8 @@ async def found(session: Session, lead: DuplicateFound) -> None:
     Raises:
         NotYet: one of the two orders has not arrived here.
     """
+    # As whoever is told of its owner: the lead, then numbers, then orders.
+    await withdrawal.one_at_a_time(session, lead.lead_id)
     if lead.cause == "merged":
         await customers.lock_both(session, lead.lead_id, lead.anchor_id)
     orders = await record.lock_many(session, [lead.lead_id, lead.anchor_id])

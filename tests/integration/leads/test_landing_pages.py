@@ -48,6 +48,21 @@ async def test_a_form_becomes_a_lead_credited_to_the_pages_marketer(leads: Runni
     assert (second["phone"], second["source"]["marketer"]) == ("+84382345678", "MKT00")
 
 
+async def test_fields_that_mean_nothing_to_us_are_kept_in_the_raw_item(leads: Running) -> None:
+    admin = await leads.client()
+    _, hook = await landing_page(admin)
+    visitor = await leads.anonymous()
+
+    form = await visitor.post(hook, data={"sdt": "0912345678", "cung_hoàng_đạo": "Bọ Cạp"})
+    typed = await admin.post("/v1/leads", json={"phone": "0987654321", "chieu_cao": "1m60"})
+
+    assert [form.status_code, typed.status_code] == [200, 201]
+    items = (await admin.get("/v1/raw-items")).json()["items"]
+    bodies = [(await admin.get(f"/v1/raw-items/{item['id']}")).json()["body"] for item in items]
+    assert sum("1m60" in body for body in bodies) == 1
+    assert sum("B%E1%BB%8D+C%E1%BA%A1p" in body or "Bọ Cạp" in body for body in bodies) == 1
+
+
 async def test_a_form_that_is_no_lead_is_kept_with_its_reason(leads: Running) -> None:
     admin = await leads.client()
     _, hook = await landing_page(admin)
