@@ -165,7 +165,7 @@ class Member:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
     """A lead that waits for an owner.
 
@@ -183,7 +183,7 @@ class Waiting:
     only_sticky: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     waiting: Waiting
     owner_id: UUID

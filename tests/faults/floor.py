@@ -67,6 +67,8 @@ class Floor:
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
     _shown: dict[str, bool] = field(default_factory=dict)
     _looked: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _here: set[str] = field(default_factory=set)
+    """Who is on duty or on their way; the screen shows the latter as away still."""
     _everybody_away: bool = False
     _over: bool = False
 
@@ -74,6 +76,7 @@ class Floor:
         """All leads come in while everybody toggles and processes are killed; in the end everybody is on duty and all
         leads have somebody."""
         numbers = iter(range(self.leads))
+        self._here.update(self.people)
         async with asyncio.TaskGroup() as around:
             looking = around.create_task(self._look())
             async with asyncio.TaskGroup() as group:
@@ -130,11 +133,13 @@ class Floor:
             await self._switch(person, on_duty=False)
             if not await self._shows(person, on_duty=False):
                 break
+            self._here.discard(person)
             since = datetime.now(UTC)
             await self.reach(len(self.answered) + chance.randrange(1, pace))
             if len(self.answered) >= self._noon:
                 await self.reach(int(self.leads * LUNCH[2]))
             self.absences.append(Absence(person, since, datetime.now(UTC)))
+            self._here.add(person)
             await self._switch(person, on_duty=True)
             # Seen before the next switch, or the screen's last word could be that of the switch before.
             await self._shows(person, on_duty=True)
@@ -148,11 +153,11 @@ class Floor:
         return int(self.leads * LUNCH[0])
 
     async def _lunch(self) -> None:
-        """Holds senders up until nobody is shown on duty."""
+        """Holds senders up until nobody is on duty, or about to be: whoever came back a moment later would have them all."""
         if self._everybody_away or len(self.answered) < self.leads * LUNCH[1]:
             return
         async with self._looked:
-            await self._looked.wait_for(lambda: not any(self._shown.values()))
+            await self._looked.wait_for(lambda: not self._here and not any(self._shown.values()))
         self._everybody_away = True
 
     async def _switch(self, person: str, *, on_duty: bool) -> None:

@@ -10,8 +10,8 @@ from typing import Final
 from uuid import UUID
 
 import orjson
-from uuid_utils.compat import uuid7
 
+from services.leads.identity import new_id
 from services.leads.intake.items import Candidate, Item, Origin, Rejection, read_candidate
 from services.leads.sources import KnownSource
 from services.leads.text import cell, plain
@@ -45,7 +45,7 @@ class Import:
         return next((label for label, meaning in self.columns if meaning == field), "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """A row as it is staged: Excel's number, and its cells as a JSON list."""
 
@@ -62,7 +62,7 @@ def item_of(row: Row, of: Import) -> Item:
     """The item of a row. Its body is the row's texts in the order of the sheet's columns."""
     values = row.values(of.columns)
     return Item(
-        id=uuid7(),
+        id=new_id(),
         received_at=of.received_at,
         origin=_origin(values, of),
         content_type="application/json",

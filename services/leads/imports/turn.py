@@ -30,10 +30,12 @@ from shared.telemetry import correlated, logger
 
 log = logger(__name__)
 
-CHUNK_ROWS: Final = 1_000
-"""Rows of a transaction: it holds their numbers against other arrivals for some tens of milliseconds."""
-TURN_ROWS: Final = 20_000
-"""Rows of an activity: its start costs little against them, and the screen of Temporal moves every second or so."""
+CHUNK_ROWS: Final = 2_000
+"""Rows of a transaction: it holds their numbers against other arrivals for about a tenth of a second."""
+UNDER_WAY: Final = 3
+"""Chunks at a time: while one waits for the disk, the next is written and the numbers of a third are locked and judged."""
+TURN_ROWS: Final = 40_000
+"""Rows of an activity: its start costs little against them, and the screen of Temporal moves every second or two."""
 
 _PEOPLE: Final = "SELECT code, account_id FROM staff_members WHERE version > 0 AND active"
 
@@ -60,9 +62,9 @@ class _GoneOn(Exception):
 class _Taking:
     """A chunk that is being taken in, and the one before it.
 
-    Two transactions run at a time: while PostgreSQL writes one chunk, the numbers of the next are locked and judged. The
-    second begins when the first has all its locks, so it waits for the first where they share a number or a pool, never
-    the other way round; and it is committed behind the first.
+    Some transactions run at a time: while PostgreSQL writes one chunk, the numbers of the next are locked and judged. Each
+    begins when the one before has all its locks, so it waits for that one where they share a number or a pool, never the
+    other way round; and it is committed behind it.
     """
 
     def __init__(
@@ -142,7 +144,7 @@ class Turns:
                 # While PostgreSQL works on one chunk, the numbers of the next one are read here.
                 chunk = await self._prepare(of, after=chunk.last)
                 await under_way[-1].locked.wait()
-                if before is not None and not await self._settled(under_way.popleft(), beat):
+                if len(under_way) == UNDER_WAY and not await self._settled(under_way.popleft(), beat):
                     return
             while under_way:
                 if not await self._settled(under_way.popleft(), beat):

@@ -161,17 +161,14 @@ def _again(item: Item, settled: Mapping[keys.Scope, keys.Stored]) -> Outcome:
     return replace(first.answer, replayed=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Read:
     """An item with a customer in it, and what it was judged to be."""
 
     item: Item
     candidate: Candidate
     judgement: Judgement
-
-    @property
-    def is_clean(self) -> bool:
-        return self.judgement.anchor_id is None
+    is_clean: bool
 
 
 async def _take_in_once(
@@ -203,7 +200,10 @@ async def _take_in(
     judged = await _judge(connection, candidates, window=window)
     # After the numbers were locked: whoever lists a number takes the same lock, so one of the two learns of the other.
     listed = await do_not_call.entries_of(connection, {phone for _, one in candidates for phone in one.phones})
-    read = [_Read(item, candidate, judged.judgements[item.id]) for item, candidate in candidates]
+    read = [
+        _Read(item, candidate, judgement := judged.judgements[item.id], judgement.anchor_id is None)
+        for item, candidate in candidates
+    ]
     clean = [one for one in read if one.is_clean]
     decided = await _decide(connection, [one for one in clean if one.item.owner_id is None])
     locked()
@@ -222,7 +222,7 @@ async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candid
         Arrival(item.id, candidate.phones, item.received_at, candidate.product) for item, candidate in candidates
     ]
     claimed = await numbers.claim(connection, arrivals, default=window)
-    judged = judge(arrivals, claimed.known.numbers, policy=claimed.known.policy)
+    judged = judge(arrivals, claimed.known.numbers, policy=claimed.known.policy, windows=claimed.windows)
     await replaced.keep(connection, (item for item, _ in candidates), claimed.known.numbers, judged)
     await numbers.settle(connection, claimed, judged)
     return judged

@@ -39,7 +39,7 @@ class Origin:
     created_by: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidate:
     """A customer who can be called. `phones` are E.164, the first identifies the customer."""
 
@@ -64,7 +64,7 @@ class Rejection:
     fields: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
     """What became of an item. Its id is the lead's, the order's and the raw item's."""
 
@@ -113,7 +113,7 @@ class External:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """One arrival, with its body as it came.
 

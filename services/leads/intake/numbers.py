@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
@@ -28,8 +29,9 @@ RETURNING phone, anchor_id, opened_at, closes_at, product, ended, product_group,
 _CLAIM: Final = """
 WITH claimed AS (
     INSERT INTO duplicate_windows (phone, anchor_id, opened_at, closes_at, product)
-    SELECT * FROM unnest(string_to_array($1, ' '), string_to_array($2, ' ')::uuid[], string_to_array($3, ' ')::timestamptz[],
-        string_to_array($4, ' ')::timestamptz[], $5::text[])
+    SELECT phone, anchor_id, ($6::timestamptz[])[opened], ($6::timestamptz[])[closes], product
+    FROM unnest(string_to_array($1, ' '), string_to_array($2, ' ')::uuid[], string_to_array($3, ' ')::integer[],
+        string_to_array($4, ' ')::integer[], $5::text[]) AS w (phone, anchor_id, opened, closes, product)
     ON CONFLICT (phone, product_group) DO UPDATE SET phone = excluded.phone
     RETURNING old.phone IS NOT NULL AS known, new.*
 )
@@ -84,6 +86,8 @@ class Claimed:
 
     known: Known
     opened: dict[tuple[str, str], Window]
+    windows: dict[UUID, Window]
+    """Of the arrivals, if the setting by which they were made still holds."""
 
 
 async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default: timedelta) -> Claimed:
@@ -95,38 +99,37 @@ async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default:
     """
     setting = (await policy.present(connection, default=default)).policy
     firsts: dict[str, Window] = {}
+    windows: dict[UUID, Window] = {}
     for arrival in arrivals:
-        window = window_of(arrival, policy=setting)
+        window = windows[arrival.id] = window_of(arrival, policy=setting)
         for phone in arrival.phones:
             firsts.setdefault(phone, window)
     wanted = sorted(firsts)
     if setting.by_product:
         # Their windows lie beside the numbers' own rows.
-        return Claimed(await lock(connection, wanted, default=default), {})
+        return Claimed(await lock(connection, wanted, default=default), {}, {})
     ordered = [firsts[phone] for phone in wanted]
-    written: dict[datetime, str] = {}
-    for window in ordered:
-        for at in (window.opened_at, window.closes_at):
-            if at not in written:
-                written[at] = at.isoformat()
+    instants = [*{at for window in ordered for at in (window.opened_at, window.closes_at)}]
+    places = {at: str(place) for place, at in enumerate(instants, 1)}
     # As texts, not as arrays: the driver takes three microseconds for each item of an array.
     rows = await connection.fetch(
         _CLAIM,
         " ".join(wanted),
         " ".join([window.anchor_id.hex for window in ordered]),
-        " ".join([written[window.opened_at] for window in ordered]),
-        " ".join([written[window.closes_at] for window in ordered]),
+        " ".join([places[window.opened_at] for window in ordered]),
+        " ".join([places[window.closes_at] for window in ordered]),
         [window.product for window in ordered],
+        instants,
     )
     known = await _known(connection, wanted, rows, default=default)
     opened = {(phone, ""): window for phone, window in firsts.items() if phone not in known.numbers}
-    return Claimed(known, opened)
+    return Claimed(known, opened, windows if known.policy == setting else {})
 
 
 async def settle(connection: Connection, claimed: Claimed, judged: Judged) -> None:
     """Writes what claimed numbers opened, where it is not written yet."""
     there = claimed.opened
-    await open_windows(connection, {key: one for key, one in judged.opened.items() if there.get(key) != one})
+    await open_windows(connection, {key: one for key, one in judged.opened.items() if there.get(key) is not one})
     await forget_windows(connection, [key for key in there if key not in judged.opened])
 
 

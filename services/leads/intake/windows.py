@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -36,7 +37,7 @@ class Policy:
         return group == other or not group or not other
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Window:
     """The duplicate window that a lead opened for one of its numbers."""
 
@@ -55,7 +56,7 @@ class Window:
         return not self.ended and at < self.closes_at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Number:
     """What is known of a number."""
 
@@ -71,7 +72,7 @@ class Number:
         return replace(self, windows=(*kept, window))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
     """A lead's id, its numbers (the first identifies the customer), when it reached us, and for what."""
 
@@ -81,7 +82,7 @@ class Arrival:
     product: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judgement:
     """Duplicate of `anchor_id`, or a clean lead, whose number was last held by the owner of `previous_id`."""
 
@@ -102,11 +103,18 @@ class Judged:
     """The windows that clean leads opened, by number and key group."""
 
 
-def judge(arrivals: Iterable[Arrival], numbers: Mapping[str, Number], *, policy: Policy) -> Judged:
+def judge(
+    arrivals: Iterable[Arrival],
+    numbers: Mapping[str, Number],
+    *,
+    policy: Policy,
+    windows: Mapping[UUID, Window] = MappingProxyType({}),
+) -> Judged:
     """Judges arrivals in their order, so that of two with one number the first is the lead.
 
     Args:
         numbers: what is known of every number among the arrivals; an unknown number may be left out.
+        windows: those that `window_of` has made of arrivals before, by the same policy.
     """
     known = dict(numbers)
     judgements: dict[UUID, Judgement] = {}
@@ -115,7 +123,7 @@ def judge(arrivals: Iterable[Arrival], numbers: Mapping[str, Number], *, policy:
         if known.keys().isdisjoint(arrival.phones):
             # Most arrivals of a long list: nothing is known of any of their numbers.
             judgements[arrival.id] = _NEW
-            window = window_of(arrival, policy=policy)
+            window = windows.get(arrival.id) or window_of(arrival, policy=policy)
             for phone in arrival.phones:
                 known[phone] = Number(phone, (window,))
                 opened[phone, window.product_group] = window

@@ -67,7 +67,7 @@ class PhoneProblem:
     en: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Phone:
     """One number. `typed` is the part of the text it was read from, unchanged."""
 
@@ -85,7 +85,7 @@ class Unread:
     problem: PhoneProblem
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PhoneReading:
     """The numbers in a text, in order of appearance and each once; `phones` is empty exactly when `problem` is set.
 

@@ -19,7 +19,7 @@ _SKILL_SET: Final = 10
 """Place of the skill set in an entry of a snapshot."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fresh:
     """A lead that asks for an owner in this transaction and is not in the backlog.
 
@@ -65,7 +65,7 @@ class Release:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Placed:
     """A decision, with what it takes to write it down."""
 

@@ -173,6 +173,7 @@ async def test_an_import_that_failed_goes_on_when_its_file_is_sent_again(
             raise ValueError("a mistake of ours")
 
     with monkeypatch.context() as broken, capture_logs() as logged:
+        broken.setattr(turn, "CHUNK_ROWS", 1_000)
         broken.setattr(store, "advance", break_down)
         await work(leads, made["id"])
     failed = (await client.get(f"/v1/imports/{made['id']}")).json()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 import pytest
 from sqlalchemy import text
@@ -137,3 +138,23 @@ async def test_a_lead_that_is_corrected_before_it_has_its_words_is_found_by_the_
         lead["id"]
     ]
     assert (await client.get("/v1/leads", params={"q": "khach 77"})).json()["items"] == []
+
+
+@pytest.mark.parametrize("table", ["raw_items", "imports", "sources", "pools", "distribution_rounds"])
+async def test_what_leads_name_is_never_deleted(leads: Running, table: str) -> None:
+    pool = await leads.db.driver()
+    with pytest.raises(asyncpg.ForeignKeyViolationError, match=f"rows of {table} are never deleted"):
+        await pool.execute(f"DELETE FROM {table}")
+
+
+@pytest.mark.parametrize("left", ["backlog", "duplicate_windows"])
+async def test_a_lead_is_not_deleted_while_something_of_it_is_left(leads: Running, left: str) -> None:
+    item = arrivals(seed=1)[0]
+    await take_in(leads, [item], together=1)
+    other = {"backlog": "duplicate_windows", "duplicate_windows": "backlog"}[left]
+    pool = await leads.db.driver()
+
+    with pytest.raises(asyncpg.ForeignKeyViolationError, match=f"lead {item.id} is still in the backlog or holds"):
+        await pool.execute(f"DELETE FROM {other}; DELETE FROM leads WHERE id = '{item.id}'")
+
+    assert len(await leads.rows("SELECT 1 FROM leads")) == 1
