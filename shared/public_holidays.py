@@ -1,13 +1,19 @@
 """Public holidays as closed dates for a calendar.
 
-Apart from `shared.calendar`, and with the library imported only when asked: it costs a seventh of a second and 18 MB,
-which a process that merely computes with finished calendars should not pay.
+They come from the table beside this file. What computes them, the `holidays` package, loads two hundred countries for
+Vietnam's: a second of a busy machine's time and 18 MiB that a process never gives back, and nearly every process asks.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date
+from pathlib import Path
+from typing import Final
+
+TABLE: Final = Path(__file__).with_name("vietnam_holidays.json")
+"""Written by `python -m tests.holiday_table`; a test fails when an update of the package knows other dates."""
 
 
 def vietnam(years: Iterable[int]) -> frozenset[date]:
@@ -15,17 +21,23 @@ def vietnam(years: Iterable[int]) -> frozenset[date]:
 
     Source: the `holidays` package (Labour Code 2019 article 112 and the yearly announcements). The days around a Tết
     that has not been announced yet are its estimate; a company edits the dates it works differently.
-    """
-    from holidays import country_holidays
 
-    return frozenset(country_holidays("VN", years=set(years)))
+    Raises:
+        KeyError: a year before 2000 or after 2100.
+    """
+    return frozenset(vietnam_named(years))
 
 
 def vietnam_named(years: Iterable[int]) -> Mapping[date, tuple[str, str]]:
-    """The same days with their names in Vietnamese and English."""
-    from holidays import country_holidays
+    """The same days with their names in Vietnamese and English.
 
-    wanted = set(years)
-    vi = country_holidays("VN", years=wanted, language="vi")
-    en = country_holidays("VN", years=wanted, language="en_US")
-    return {on: (name, en[on]) for on, name in vi.items()}
+    Raises:
+        KeyError: a year before 2000 or after 2100.
+    """
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    names = [(vi, en) for vi, en in table["names"]]
+    return {
+        date.fromisoformat(f"{year}-{day}"): names[name]
+        for year in sorted(set(years))
+        for day, name in table["years"][str(year)].items()
+    }

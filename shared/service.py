@@ -73,7 +73,7 @@ class Service:
         title: Vietnamese first, for the API pages.
         settings: the settings class.
         migrations: folder of its Alembic migrations.
-        routers: its HTTP routes.
+        routers: imports and returns its HTTP routes, which only the role api needs.
         handlers: its event handlers; the staff directory's are added.
         activities: makes its activities from the runtime.
         resources: opens what the service needs besides (carrier clients, batchers), puts it in `runtime.state`.
@@ -88,7 +88,7 @@ class Service:
     title: str
     settings: type[Settings]
     migrations: Path
-    routers: Sequence[APIRouter] = ()
+    routers: Callable[[], Sequence[APIRouter]] = tuple
     handlers: Handlers = field(default_factory=Handlers)
     activities: Callable[[Runtime[Any]], Sequence[Callable[..., Any]]] = lambda _: ()
     resources: Resources = no_resources
@@ -122,7 +122,7 @@ class Service:
         app.state.runtime = runtime
         epochs = Epochs(runtime.db, fresh=self.epochs_fresh)
         app.state.tokens = TokenVerifier(runtime.settings, epochs, runtime.http)
-        for router in self.routers:
+        for router in self.routers():
             http.add_routes(app, router)
         http.add_routes(app, messaging_router(self.name, runtime.db, self.all_handlers()))
         if self.reconcile is not None:
@@ -145,7 +145,8 @@ class Service:
     async def runtime(self, settings: Settings) -> AsyncIterator[Runtime[Any]]:
         """Opens what a process needs and closes it again."""
         db = Database(settings.database_url, pool_size=settings.database_pool_size)
-        async with httpx.AsyncClient(timeout=5) as client:
+        # Only where there is something to verify: reading all authorities' certificates is 3 MiB.
+        async with httpx.AsyncClient(timeout=5, verify=settings.jwks_url.startswith("https:")) as client:
             runtime = Runtime(settings=settings, db=db, temporal=await temporal.connect(), http=client)
             try:
                 async with self.resources(runtime):

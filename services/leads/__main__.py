@@ -1,4 +1,6 @@
-from services.leads.app import SERVICE
-from shared.service import main
+"""`python -m services.leads [api|relay|consumer|activities|migrate]`; without a role, all of them."""
 
-main(SERVICE)
+from shared.start import start
+
+if __name__ == "__main__":
+    start("leads")

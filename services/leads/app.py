@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fastapi import APIRouter
+
 from services.leads.activities import activities
-from services.leads.api import (
-    batch,
-    bulk,
-    campaigns,
-    changes,
-    consents,
-    create,
-    distributions,
-    do_not_call,
-    do_not_call_lists,
-    duplicate_settings,
-    exports,
-    facebook,
-    facebook_forms,
-    facebook_hook,
-    floating_pool,
-    hand_overs,
-    history,
-    hooks,
-    import_columns,
-    import_rows,
-    imports,
-    leads,
-    listing,
-    lookup,
-    notes,
-    phones,
-    pool_tools,
-    pools,
-    raw_items,
-    raw_replays,
-    reassign,
-    reveal,
-    source_figures,
-    source_trial,
-    sources,
-    tags,
-    views,
-    waiting,
-)
+from services.leads.api import facebook_hook
 from services.leads.changes.merged_orders import Absorber
 from services.leads.changes.overtaken import OvertakenReleaser
 from services.leads.consent.list_work import ListWorker
@@ -58,12 +22,11 @@ from services.leads.inbox.replays import Replayer
 from services.leads.listing.words import WordKeeper
 from services.leads.reconcile import reconcile
 from services.leads.settings import LeadsSettings
-from services.leads.state import parts_of, resources, streams_of
+from services.leads.state import parts_of, resources
 from services.leads.transfers.work import Transfers
 from services.leads.upkeep import Upkeep
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
-from shared.streams import streams_router
 
 
 def _distributor(runtime: Runtime[Any]) -> Part:
@@ -122,53 +85,18 @@ def _pushes(runtime: Runtime[Any]) -> Part:
     return lambda: keep_running("pushes", applier.run)
 
 
+def _routers() -> Sequence[APIRouter]:
+    from services.leads.routes import ROUTERS  # here: a process that answers no requests does not need them
+
+    return ROUTERS
+
+
 SERVICE = Service(
     name="leads",
     title="Chốt – Nguồn số và chia số (leads)",
     settings=LeadsSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(
-        create.router,
-        batch.router,
-        duplicate_settings.router,
-        floating_pool.router,
-        waiting.router,  # before the leads: their path takes any word for an id
-        reveal.router,
-        bulk.router,
-        exports.router,
-        lookup.router,
-        listing.router,
-        reassign.router,
-        distributions.router,
-        hand_overs.router,
-        notes.router,
-        history.router,
-        leads.router,
-        changes.router,
-        hooks.router,
-        facebook_hook.router,
-        facebook.router,
-        facebook_forms.router,
-        source_figures.router,
-        source_trial.router,
-        sources.router,
-        campaigns.router,
-        phones.router,
-        pools.router,
-        pool_tools.router,
-        raw_replays.router,
-        raw_items.router,
-        # Before the routes of one import, whose id would swallow their paths.
-        import_columns.router,
-        imports.router,
-        tags.router,
-        views.router,
-        import_rows.router,
-        consents.router,
-        do_not_call_lists.router,
-        do_not_call.router,
-        streams_router(streams_of),
-    ),
+    routers=_routers,
     handlers=handlers,
     resources=resources,
     activities=activities,

@@ -1,7 +1,6 @@
 """`python -m services.orders [api|relay|consumer|activities|migrate]`; without a role, all of them."""
 
-from services.orders.app import SERVICE
-from shared.service import main
+from shared.start import start
 
 if __name__ == "__main__":
-    main(SERVICE)
+    start("orders")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -11,53 +11,31 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import httpx
+from fastapi import APIRouter
 
 from services.orders.activities import activities
 from services.orders.addresses.api import UPLOAD
-from services.orders.addresses.api import router as addresses
 from services.orders.addresses.included import load_included
-from services.orders.calendars.api import router as calendars
-from services.orders.calendars.holidays_api import router as holidays
 from services.orders.care.processes import PROCESSES, Processes
 from services.orders.care.sweep import Sweep
 from services.orders.clock import CLOCK, Clock, utc_now
-from services.orders.closing.api import router as closing
 from services.orders.consumers import handlers
-from services.orders.contact.api import router as contact
-from services.orders.customers.api import router as customers
-from services.orders.customers.one_person import router as one_person
 from services.orders.deliveries import secrets as message_secrets
-from services.orders.deliveries.api import router as deliveries
-from services.orders.fields.api import router as fields
-from services.orders.goods.api import router as goods
 from services.orders.housekeeping import housekeeping
-from services.orders.levels.api import router as levels
-from services.orders.levels.history import router as transitions
-from services.orders.levels.management import router as level_management
-from services.orders.live import STREAMS, by_name, streams
+from services.orders.live import STREAMS, by_name
 from services.orders.notes import reading as notes_reading
-from services.orders.notes.api import router as notes
-from services.orders.operators.api import router as operators
-from services.orders.processes.routes import router as processes
-from services.orders.promises.api import router as due_lists
-from services.orders.promises.books_api import router as promises
 from services.orders.promises.live import TOPICS
 from services.orders.promises.proof import Prover
 from services.orders.promises.waiting import Waiting
-from services.orders.reading.api import router as reading
 from services.orders.reconcile import reconcile
-from services.orders.screens.api import router as screens
 from services.orders.settings import OrdersSettings
-from services.orders.telephone import api as telephone_api
 from services.orders.telephone import calls as telephone_calls
 from services.orders.telephone import hook as telephone_hook
 from services.orders.telephone import working as telephone_working
 from services.orders.telephone.processing import WAKE, CallProcessor
-from services.orders.what_if.api import router as what_if
-from services.orders.working import router as working
 from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
-from shared.streams import Hints, Streams, streams_router
+from shared.streams import Hints, Streams
 
 
 @asynccontextmanager
@@ -102,39 +80,18 @@ def _telephone(runtime: Runtime[Any]) -> Part:
     return lambda: keep_running("telephone", CallProcessor(runtime).run)
 
 
+def _routers() -> Sequence[APIRouter]:
+    from services.orders.routes import ROUTERS  # here: a process that answers no requests does not need them
+
+    return ROUTERS
+
+
 SERVICE = Service(
     name="orders",
     title="Chốt · Đơn hàng (orders)",
     settings=OrdersSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(
-        reading,
-        working,
-        closing,
-        level_management,
-        levels,
-        transitions,
-        contact,
-        goods,
-        processes,
-        calendars,
-        holidays,
-        what_if,
-        due_lists,
-        promises,
-        customers,
-        one_person,
-        fields,
-        addresses,
-        notes,
-        deliveries,
-        telephone_api.router,
-        telephone_working.router,
-        telephone_hook.router,
-        operators,
-        screens,
-        streams_router(streams),
-    ),
+    routers=_routers,
     uploads=(UPLOAD,),
     background={
         "relay": {"promises": _promises, "care": _care, "proof": _proof},

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from services.reporting.api import router
+from fastapi import APIRouter
+
 from services.reporting.calls import CallProjector
-from services.reporting.calls import router as calls
 from services.reporting.consumers import Projector
-from services.reporting.page import page_router
 from services.reporting.projection import COMPANY_ZONE
 from services.reporting.promises import PromiseProjector
-from services.reporting.promises import router as promises
 from services.reporting.settings import ReportingSettings
 from shared.consumer import Handlers
 from shared.service import Service
@@ -24,11 +23,17 @@ def _handlers() -> Handlers:
     return handlers
 
 
+def _routers() -> Sequence[APIRouter]:
+    from services.reporting.routes import ROUTERS  # here: a process that answers no requests does not need them
+
+    return ROUTERS
+
+
 SERVICE = Service(
     name="reporting",
     title="Chốt – Báo cáo (reporting)",
     settings=ReportingSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(router, promises, calls, page_router),
+    routers=_routers,
     handlers=_handlers(),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from fastapi import APIRouter
+
 from services.shipping.activities import activities
-from services.shipping.api import routers
 from services.shipping.callbacks.intake import CallbackIntake
 from services.shipping.callbacks.processing import CallbackProcessor
 from services.shipping.callbacks.secrets import callback_secrets
@@ -66,12 +67,18 @@ def _callbacks(runtime: Runtime[Any]) -> Part:
     return run
 
 
+def _routers() -> Sequence[APIRouter]:
+    from services.shipping.api import routers  # here: a process that answers no requests does not need them
+
+    return routers
+
+
 SERVICE = Service(
     name="shipping",
     title="Chốt · Giao hàng (shipping)",
     settings=ShippingSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=routers,
+    routers=_routers,
     handlers=handlers,
     activities=activities,
     resources=resources,

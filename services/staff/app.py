@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.staff.api import accounts, groups, keys, me, shifts, sign_in
+from fastapi import APIRouter
+
 from services.staff.api.dependencies import DESK, Desk
 from services.staff.consumers import handlers
 from services.staff.first_account import ensure_first_account
@@ -37,12 +38,18 @@ async def resources(runtime: Runtime[StaffSettings]) -> AsyncIterator[None]:
     yield
 
 
+def _routers() -> Sequence[APIRouter]:
+    from services.staff.routes import ROUTERS  # here: a process that answers no requests does not need them
+
+    return ROUTERS
+
+
 SERVICE = Service(
     name="staff",
     title="Chốt – Nhân sự (staff)",
     settings=StaffSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(sign_in.router, keys.router, me.router, accounts.router, groups.router, shifts.router),
+    routers=_routers,
     handlers=handlers,
     resources=resources,
     background={"consumer": {"housekeeping": housekeeping}},

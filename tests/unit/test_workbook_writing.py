@@ -9,9 +9,10 @@ import pytest
 from openpyxl import load_workbook
 
 from services.leads.workbook import errors
+from services.leads.workbook.outcome import Outcome
 from services.leads.workbook.reading import SheetRow, open_sheet
 from services.leads.workbook.template import CHOICES_SHEET, EXAMPLE_SHEET, SHEET, template
-from services.leads.workbook.writing import MAX_CELL, Outcome, VerdictWorkbook
+from services.leads.workbook.writing import MAX_CELL, VerdictWorkbook
 
 
 async def read(path: Path) -> list[SheetRow]:

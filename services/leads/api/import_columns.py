@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -17,7 +18,6 @@ from services.leads.imports.errors import ColumnsWrong
 from services.leads.state import PartsDep, RuntimeDep
 from services.leads.workbook.columns import FIELDS
 from services.leads.workbook.columns import Field as Meaning
-from services.leads.workbook.template import template
 from shared.contracts.permissions import LEADS_DISTRIBUTE
 from shared.errors import NotFound
 
@@ -63,7 +63,7 @@ async def download_template(who: Importer, runtime: RuntimeDep, parts: PartsDep)
         async with runtime.db.read() as session:
             people = [(row.code, row.name) for row in await session.execute(_PEOPLE)]
     content = await asyncio.to_thread(
-        template,
+        _template,
         products=sorted({source.product for source in known} - {""}),
         sources=sorted(source.name for source in known),
         people=people,
@@ -71,6 +71,12 @@ async def download_template(who: Importer, runtime: RuntimeDep, parts: PartsDep)
     return Response(
         content, media_type=XLSX, headers={"Content-Disposition": 'attachment; filename="mau-nhap-so.xlsx"'}
     )
+
+
+def _template(*, products: Sequence[str], sources: Sequence[str], people: Sequence[tuple[str, str]]) -> bytes:
+    from services.leads.workbook.template import template  # here: openpyxl is 12 MiB, and takes a moment to load
+
+    return template(products=products, sources=sources, people=people)
 
 
 @router.get("/mappings")

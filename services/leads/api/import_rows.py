@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,10 +20,13 @@ from services.leads.api.dependencies import Importer, Limit
 from services.leads.api.imports import visible
 from services.leads.imports import listing
 from services.leads.state import LeadsRuntime, RuntimeDep
-from services.leads.workbook.writing import Outcome, VerdictWorkbook
+from services.leads.workbook.outcome import Outcome
 from shared.auth import Principal
 from shared.contracts.permissions import PHONES_REVEAL
 from shared.errors import Forbidden, Language, language_of
+
+if TYPE_CHECKING:
+    from services.leads.workbook.writing import VerdictWorkbook
 
 router = APIRouter(prefix="/v1/imports/{import_id}", tags=["imports"])
 
@@ -123,9 +126,15 @@ async def download_verdicts(
     )
 
 
+def _workbook(path: Path, columns: list[str], language: Language) -> VerdictWorkbook:
+    from services.leads.workbook import writing  # here: openpyxl is 12 MiB, and takes a moment to load
+
+    return writing.VerdictWorkbook(path, columns=columns, language=language)
+
+
 async def _write_verdicts(path: Path, runtime: LeadsRuntime, made: Any, language: Language, *, only: str) -> None:
     zone = ZoneInfo(runtime.settings.timezone)
-    verdicts = VerdictWorkbook(path, columns=[label for label, _ in made.columns], language=language)
+    verdicts = await asyncio.to_thread(_workbook, path, [label for label, _ in made.columns], language)
 
     def add(rows: list[RowOut]) -> None:
         for row in rows:

@@ -6,8 +6,6 @@ cell of the format Text, so nothing starts a formula and '0912…' and '+84…' 
 
 from __future__ import annotations
 
-import json
-import struct
 import sys
 from typing import Any, BinaryIO, Final
 
@@ -17,26 +15,11 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
-LENGTH: Final = struct.Struct(">I")
+from services.leads.exports.frames import frames
+
 MAX_CELL: Final = 32_767
 """Characters that Excel allows in a cell."""
 _FORMATS: Final = {"text": "@", "number": "0", "time": "dd/mm/yyyy hh:mm"}
-
-
-def frames(pipe: BinaryIO) -> Any:
-    """What the parent sends: JSON, each after its length, until the end of the input.
-
-    Raises:
-        EOFError: the input ended inside a frame: the parent is gone.
-    """
-    while head := pipe.read(LENGTH.size):
-        if len(head) < LENGTH.size:
-            raise EOFError
-        (length,) = LENGTH.unpack(head)
-        content = pipe.read(length)
-        if len(content) < length:
-            raise EOFError
-        yield json.loads(content)
 
 
 def write(path: str, pipe: BinaryIO) -> None:

@@ -21,8 +21,8 @@ from sqlalchemy import literal_column
 
 from services.leads.driver import Connection, write_outbox
 from services.leads.exports import store
-from services.leads.exports.child import LENGTH
 from services.leads.exports.columns import COLUMNS, Reader, cells, headings
+from services.leads.exports.frames import LENGTH
 from services.leads.exports.live import topic_of
 from services.leads.jobs import JobWorker
 from services.leads.listing import query, words

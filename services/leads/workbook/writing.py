@@ -7,7 +7,6 @@ edits the cell) and '0912…' and '+84…' stay as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,6 +18,7 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
+from services.leads.workbook.outcome import Outcome
 from shared.errors import Language
 
 TEXT_FORMAT: Final = "@"
@@ -27,18 +27,6 @@ MAX_CELL: Final = 32_767
 _WIDTH: Final = 22
 _WIDE: Final = 60
 """Column widths, in characters."""
-
-
-class Outcome(StrEnum):
-    """What became of a row."""
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"
-    REPEATED = "repeated"
-    WAITING = "waiting"
-    UNDONE = "undone"
-    KEPT = "kept"
 
 
 _OUTCOMES: Final[dict[Language, dict[Outcome, str]]] = {

@@ -53,7 +53,7 @@ async def company(databases: Databases, nats: Nats) -> AsyncIterator[Company]:
 @pytest.fixture
 async def orders(databases: Databases, nats: Nats, company: Company) -> AsyncIterator[Running]:
     """Another service, which listens to staff and trusts its keys."""
-    service = Service(name="orders", title="probe", settings=Settings, migrations=PROBE, routers=(router,))
+    service = Service(name="orders", title="probe", settings=Settings, migrations=PROBE, routers=lambda: (router,))
     async with running(service, databases, nats=nats) as probe:
         await company.trusted_by(probe)
         probe.start("consumer")

@@ -1,0 +1,12 @@
+"""The routes of reporting, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.reporting.api import router as reports
+from services.reporting.calls import router as calls
+from services.reporting.page import page_router
+from services.reporting.promises import router as promises
+
+ROUTERS: Final = (reports, promises, calls, page_router)
