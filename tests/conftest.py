@@ -1,11 +1,12 @@
 """Engines for all tests. Each pytest-xdist worker is a session of its own and has its own engines."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from deploy.local.engines import Nats, Postgres, Temporal
+from shared import directory
 from tests.harness import Databases
 from tests.stuck import Stuck, watch
 
@@ -20,6 +21,14 @@ async def loop_is_known(pytestconfig: pytest.Config) -> None:
     stuck = pytestconfig.pluginmanager.get_plugin("stuck")
     if isinstance(stuck, Stuck):
         stuck.loop = asyncio.get_running_loop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> Iterator[None]:
+    """A machine that runs the suite may stand still for seconds, and an engine with it: no reason to refuse a request."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(directory, "EPOCHS_WITHIN", 60.0)
+        yield
 
 
 @pytest.fixture(scope="session")
