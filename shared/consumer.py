@@ -25,6 +25,7 @@ from shared.contracts.base import Contract
 from shared.contracts.events import REGISTRY, STREAM_OF
 from shared.contracts.events.base import EventType
 from shared.db import Database, Session, is_unavailable
+from shared.lifecycle import together
 from shared.retention import INBOX_AGE
 from shared.telemetry import correlated, logger
 
@@ -204,10 +205,9 @@ class Consumer:
         if not self._handlers.streams:
             return
         await bus.ensure_streams(self._js, replicas=self._replicas)
-        async with asyncio.TaskGroup() as group:
-            for stream, subjects in self._handlers.streams.items():
-                group.create_task(self._consume(stream, subjects))
-            group.create_task(self._purge())
+        await together(
+            *(self._consume(stream, subjects) for stream, subjects in self._handlers.streams.items()), self._purge()
+        )
 
     async def _consume(self, stream: str, subjects: list[str]) -> None:
         await bus.ensure_consumer(self._js, stream, self._service, subjects)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from shared.telemetry import logger
@@ -52,19 +52,41 @@ async def until_set(event: asyncio.Event, *, at_most: float) -> None:
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels tasks, again and again if need be, and returns when all have ended.
+    """Cancels tasks, again and again if need be, and returns when all have ended, however often it is cancelled itself.
 
     One cancellation may get lost in a library: before Python 3.12 `asyncio.wait_for` forgets one that comes in the same
-    turn as what it waits for, and a NATS client that tries to connect then goes on trying for ever.
+    turn as what it waits for, and a NATS client that tries to connect, or to fetch, then goes on for ever.
     """
     left = set(tasks)
+    cancelled: asyncio.CancelledError | None = None
     while left:
         for task in left:
             task.cancel()
-        ended, left = await asyncio.wait(left, timeout=CANCEL_AGAIN)
+        try:
+            ended, left = await asyncio.wait(left, timeout=CANCEL_AGAIN)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            continue
         for task in ended:
             if not task.cancelled():
                 task.exception()  # its own affair: whoever ends it has no use for it
+    if cancelled is not None:
+        raise cancelled
+
+
+async def together(*parts: Coroutine[Any, Any, None]) -> None:
+    """Runs side by side what ends together: when one fails, or this is cancelled, the others are ended.
+
+    `asyncio.TaskGroup` would not do for what runs until it is cancelled: it cancels its tasks once, and one of them may
+    forget that (see `end`).
+    """
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in ended:
+            task.result()
+    finally:
+        await end(*tasks)
 
 
 async def keep_running(name: str, part: Part) -> None:

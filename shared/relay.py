@@ -22,7 +22,7 @@ from shared import bus, telemetry
 from shared.contracts.commands import NUDGE, WorkflowCommand
 from shared.contracts.events import STREAM_OF
 from shared.db import OUTBOX_CHANNEL, keep_state
-from shared.lifecycle import until_set
+from shared.lifecycle import together, until_set
 from shared.retention import IDEMPOTENCY_KEY_AGE, OUTBOX_AGE
 from shared.telemetry import correlated, logger
 
@@ -138,12 +138,13 @@ class Relay:
             )
             self._acknowledged = await pool.fetchval(_ACKNOWLEDGED)
             try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._deliver(pool, "event", wake["event"]))
-                    group.create_task(self._deliver(pool, "command", wake["command"]))
-                    group.create_task(self._guard_stream(pool, wake["event"]))
-                    group.create_task(self._purge(pool))
-                    group.create_task(self._hold(connection))
+                await together(
+                    self._deliver(pool, "event", wake["event"]),
+                    self._deliver(pool, "command", wake["command"]),
+                    self._guard_stream(pool, wake["event"]),
+                    self._purge(pool),
+                    self._hold(connection),
+                )
             finally:
                 await pool.close()
         finally:

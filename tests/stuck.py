@@ -1,6 +1,6 @@
 """A test that waits for ever is ended and named, with where every task of its loop waits, instead of holding the suite.
 
-pytest ends the process (`faulthandler_timeout`), pytest-xdist then names the test, starts another worker and goes on;
+pytest ends the process (`faulthandler_timeout`), pytest-xdist then names the test and ends the suite;
 what pytest prints are threads, and a loop that waits is one line of them. This prints the loop's tasks before.
 """
 
