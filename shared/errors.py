@@ -190,7 +190,11 @@ _VI: Final = {
 def _in_vietnamese(item: Mapping[str, Any]) -> str:
     if (told := _VI.get(item["type"])) is None:
         return str(item["msg"])
-    return told.format(**{name: str(limit).replace(" or ", " hoặc ") for name, limit in item.get("ctx", {}).items()})
+    limits = {name: str(limit).replace(" or ", " hoặc ") for name, limit in item.get("ctx", {}).items()}
+    try:
+        return told.format(**limits)
+    except KeyError:  # found by ourselves, without the limit that pydantic would have told
+        return str(item["msg"])
 
 
 def response(problem: Problem, language: Language) -> JSONResponse:

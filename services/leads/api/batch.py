@@ -117,13 +117,13 @@ def _rows(body: bytes) -> list[Any]:
     if not isinstance(rows, list):
         raise _wrong("list_type", ("body", "leads"), "must be a list of leads")
     if not 1 <= len(rows) <= MAX_ROWS:
-        kind = "too_long" if rows else "too_short"
-        raise _wrong(kind, ("body", "leads"), f"from 1 to {MAX_ROWS} rows; for more, import a workbook")
+        kind, limit = ("too_long", {"max_length": MAX_ROWS}) if rows else ("too_short", {"min_length": 1})
+        raise _wrong(kind, ("body", "leads"), f"from 1 to {MAX_ROWS} rows; for more, import a workbook", **limit)
     return rows
 
 
-def _wrong(kind: str, place: tuple[str, ...], message: str) -> RequestValidationError:
-    return RequestValidationError([{"type": kind, "loc": place, "msg": message}])
+def _wrong(kind: str, place: tuple[str, ...], message: str, **limits: int) -> RequestValidationError:
+    return RequestValidationError([{"type": kind, "loc": place, "msg": message, "ctx": limits}])
 
 
 def _key_of_row(request: Request, body: bytes, number: int, by: Sender) -> OnceKey:

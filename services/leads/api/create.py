@@ -228,7 +228,14 @@ def once_key(
         return None
     if len(key) > MAX_KEY:
         raise RequestValidationError(
-            [{"type": "string_too_long", "loc": ("header", "Idempotency-Key"), "msg": f"at most {MAX_KEY} characters"}]
+            [
+                {
+                    "type": "string_too_long",
+                    "loc": ("header", "Idempotency-Key"),
+                    "msg": f"at most {MAX_KEY} characters",
+                    "ctx": {"max_length": MAX_KEY},
+                }
+            ]
         )
 
     return OnceKey(principal, route, key, hashlib.sha256(body).digest(), render)

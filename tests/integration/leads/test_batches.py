@@ -94,6 +94,10 @@ async def test_a_batch_is_refused_whole_when_it_cannot_be_repeated_or_is_no_list
 
     assert [answer.status_code for answer in answers] == [422] * 5
     assert answers[0].json()["title"] == "batch-key-missing"
+    assert [answer.json()["errors"][0]["message"] for answer in answers[1:3]] == [
+        "ít quá, cần ít nhất 1 mục",
+        "nhiều quá, tối đa 500 mục",
+    ]
     assert (reader.status_code, large.status_code) == (403, 413)
     assert await leads.rows("SELECT 1 FROM raw_items") == []
 
