@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -80,12 +81,13 @@ async def check(connection: asyncpg.Connection[asyncpg.Record], leads: int) -> d
     """Looks at every statement that judges; returns the pages of each for a batch of known numbers."""
     known = [f"+8490{1 + place * (leads // ARRIVALS):07}" for place in range(ARRIVALS)]
     lead_id = "00000000-0000-7000-8000-000000000001"
-    claims = lead_id, "2026-11-21T02:00:00Z", "2026-11-28T02:00:00Z"
+    claims = lead_id, "1", "2"  # the window's anchor, and which of the instants it opens and closes at
+    instants = [datetime(2026, 11, 21, 2, tzinfo=UTC), datetime(2026, 11, 28, 2, tzinfo=UTC)]
     statements: dict[str, tuple[str, tuple[Any, ...]]] = {
         "lock": (numbers._LOCK, (known,)),
         "claim": (
             numbers._CLAIM,
-            (" ".join(known), *(" ".join([text] * ARRIVALS) for text in claims), [""] * ARRIVALS),
+            (" ".join(known), *(" ".join([text] * ARRIVALS) for text in claims), [""] * ARRIVALS, instants),
         ),
         "product groups": (numbers._OTHERS, (known,)),
         "other leads of a number": (passing._OTHERS, (known[:2], lead_id, passing.OTHERS)),
