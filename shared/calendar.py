@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -233,16 +233,7 @@ def intersection(one: Calendar, other: Calendar) -> Calendar:
     Raises:
         ValueError: the two are not in the same zone, so that their days do not coincide.
     """
-    if one.zone != other.zone:
-        raise ValueError(f"calendars of {one.zone} and {other.zone} have no days in common")
-    special = {on for calendar in (one, other) for on in (*calendar.closed, *dict(calendar.extra))}
-    both = {on: _common(one.periods_on(on), other.periods_on(on)) for on in special}
-    return Calendar(
-        zone=one.zone,
-        weekly=tuple(_common(mine, yours) for mine, yours in zip(one.weekly, other.weekly, strict=True)),
-        closed=frozenset(on for on, periods in both.items() if not periods),
-        extra=tuple(sorted((on, periods) for on, periods in both.items() if periods)),
-    )
+    return _day_by_day(one, other, _common)
 
 
 def union(one: Calendar, other: Calendar) -> Calendar:
@@ -251,15 +242,19 @@ def union(one: Calendar, other: Calendar) -> Calendar:
     Raises:
         ValueError: the two are not in the same zone, so that their days do not coincide.
     """
+    return _day_by_day(one, other, _merged)
+
+
+def _day_by_day(one: Calendar, other: Calendar, of_both: Callable[[Day, Day], Day]) -> Calendar:
     if one.zone != other.zone:
         raise ValueError(f"calendars of {one.zone} and {other.zone} have no days in common")
     special = {on for calendar in (one, other) for on in (*calendar.closed, *dict(calendar.extra))}
-    either = {on: _merged(one.periods_on(on), other.periods_on(on)) for on in special}
+    days = {on: of_both(one.periods_on(on), other.periods_on(on)) for on in special}
     return Calendar(
         zone=one.zone,
-        weekly=tuple(_merged(mine, yours) for mine, yours in zip(one.weekly, other.weekly, strict=True)),
-        closed=frozenset(on for on, periods in either.items() if not periods),
-        extra=tuple(sorted((on, periods) for on, periods in either.items() if periods)),
+        weekly=tuple(of_both(mine, yours) for mine, yours in zip(one.weekly, other.weekly, strict=True)),
+        closed=frozenset(on for on, periods in days.items() if not periods),
+        extra=tuple(sorted((on, periods) for on, periods in days.items() if periods)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -27,7 +27,6 @@ from shared.contracts.base import Contract
 from shared.contracts.events.base import EventType
 from shared.db import Database
 from shared.lifecycle import end
-from shared.outbox import emit
 from shared.service import Runtime, Service
 from shared.settings import Settings
 from shared.temporal import plugin
@@ -306,10 +305,3 @@ async def connect(temporal: Temporal | None) -> Client:
     """A client of a test's Temporal server with the product's plugin."""
     address = temporal.url if temporal is not None else "127.0.0.1:9"
     return await Client.connect(address, lazy=True, plugins=[plugin()])
-
-
-async def emit_all(db: Database, items: Iterable[tuple[EventType, Contract, UUID | str]]) -> None:
-    """Writes events to a service's outbox, one transaction each."""
-    for event_type, data, subject in items:
-        async with db.transaction() as session:
-            await emit(session, event_type, data, subject=subject)
