@@ -134,7 +134,7 @@ class World:
     def record(self, at: datetime | str, result: str | None, **more: object) -> None:
         at = hanoi(at) if isinstance(at, str) else at
         number = len(self.interactions) + 1
-        made = Interaction(id=uuid5(IDS, str(number)), number=number, at=at, result=result, **more)  # type: ignore[arg-type]
+        made = Interaction(id=uuid5(IDS, str(number)), number=number, at=at, result=result, **more)  # type: ignore[arg-type]  # more holds fields of Interaction
         self.interactions.append(made)
 
     def assign(self, owner: Owner | None, at: datetime | str, *, cause: str = "") -> None:
