@@ -22,7 +22,7 @@ SIZES = {
     "intake": 6000,
     "callbacks": 6000,
     "applied": 20_000,
-    "events": 2000,
+    "events": 3600,
     "care": 450,
     "due_at_once": 450,
     "distribution": 10_000,
