@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 from uuid_utils.compat import uuid7
 
 from services.shipping import schedule, timeline
-from services.shipping.carriers.base import CodeTable, Report
+from services.shipping.carriers.base import CodeTable, Report, StatusMeaning
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.timeline import Changes, Entry, Known, Source, State
 from services.shipping.work import Work
@@ -68,16 +68,17 @@ async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float
     ids = sorted(about)
     # Locked in one order, so that two batches wait for one another instead of blocking each other for ever.
     shipments = await work.connection.fetch(_LOCK, ids)
+    codes_of = {row["id"]: CARRIERS[row["carrier"]].codes for row in shipments}
     held: dict[UUID, list[tuple[UUID, Entry]]] = defaultdict(list)
     for row in await work.connection.fetch(_ENTRIES, ids):
-        held[row["shipment_id"]].append((row["id"], _entry(row)))
+        held[row["shipment_id"]].append((row["id"], _entry(row, codes_of[row["shipment_id"]])))
     added: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
     updates: list[tuple[Any, ...]] = []
     real: set[UUID] = set()
     for row in shipments:
         shipment_id: UUID = row["id"]
-        codes = CARRIERS[row["carrier"]].codes
+        codes = codes_of[shipment_id]
         stored = {entry.key: entry_id for entry_id, entry in held[shipment_id]}
         merged = timeline.merge(
             [entry for _, entry in held[shipment_id]], [_read(fact, codes) for fact in about[shipment_id]]
@@ -117,6 +118,7 @@ def _read(fact: Fact, codes: CodeTable) -> Entry:
         status=meaning.status if meaning else None,
         provisional=meaning.provisional if meaning else False,
         settles=meaning.settles if meaning else False,
+        either_way=meaning.either_way if meaning else False,
         reason_code=report.reason_code,
         reason=report.reason,
         partial=report.partial,
@@ -193,12 +195,17 @@ def _attention(row: asyncpg.Record, state: State, outcome: Changes, facts: Seque
         if fact.source == "poll":
             marks -= {MISSING_AT_CARRIER, CARRIER_DISAGREES}
             meaning = codes.statuses.get(fact.report.raw_status)
-            if meaning is not None and not meaning.provisional and meaning.status != state.status:
+            if meaning is not None and not meaning.provisional and not _agree(meaning, state):
                 marks.add(CARRIER_DISAGREES)
     return "{" + ",".join(sorted(marks)) + "}"
 
 
-def _entry(row: asyncpg.Record) -> Entry:
+def _agree(meaning: StatusMeaning, state: State) -> bool:
+    return meaning.status == state.status or (meaning.either_way and state.status == "returning")
+
+
+def _entry(row: asyncpg.Record, codes: CodeTable) -> Entry:
+    meaning = codes.statuses.get(row["raw_status"])
     return Entry(
         waybill=row["waybill"],
         raw_status=row["raw_status"],
@@ -208,6 +215,7 @@ def _entry(row: asyncpg.Record) -> Entry:
         status=row["status"],
         provisional=row["provisional"],
         settles=row["settles"],
+        either_way=meaning.either_way if meaning else False,
         reason_code=row["reason_code"],
         reason=row["reason"],
         partial=row["partial"],

@@ -63,6 +63,8 @@ class Entry:
     """None: a code that no table has."""
     provisional: bool = False
     settles: bool = False
+    either_way: bool = False
+    """It does not end a return that has begun."""
     reason_code: str = ""
     reason: str = ""
     partial: bool = False
@@ -171,7 +173,7 @@ def fold(entries: Iterable[Entry], *, waybill: str, cod: int) -> State:
         cod: what the courier was told to collect; a carrier's table with less means a partial delivery (rule D18).
     """
     ordered = sorted((entry for entry in entries if entry.waybill == waybill), key=_position)
-    confirmed = [entry for entry in ordered if entry.status is not None and not entry.provisional]
+    confirmed = _directed([entry for entry in ordered if entry.status is not None and not entry.provisional])
     status: ShipmentStatus = confirmed[-1].status or "accepted" if confirmed else "accepted"
     run = _last_run(confirmed)
     provisional = next((entry for entry in reversed(ordered) if entry.provisional), None)
@@ -198,6 +200,15 @@ def fold(entries: Iterable[Entry], *, waybill: str, cod: int) -> State:
         fee=_last(entry.fee for entry in ordered),
         attention=frozenset(attention),
     )
+
+
+def _directed(confirmed: Iterable[Entry]) -> list[Entry]:
+    """On its way back a parcel passes offices and couriers as before (ViettelPost tells them by the same codes)."""
+    told: list[Entry] = []
+    for entry in confirmed:
+        back = entry.either_way and bool(told) and told[-1].status == "returning"
+        told.append(replace(entry, status="returning") if back else entry)
+    return told
 
 
 def _position(entry: Entry) -> tuple[datetime, bool, int, bool, str, str]:

@@ -58,6 +58,7 @@ class StatusMeaning:
         provisional: a courier's report that a later status confirms; it moves neither money nor stock.
         settles: the carrier has paid the COD out.
         cancellable: the carrier accepts a cancellation in this status.
+        either_way: a step that a parcel takes on its way back as well: it does not end a return that has begun.
     """
 
     status: ShipmentStatus
@@ -67,6 +68,7 @@ class StatusMeaning:
     provisional: bool = False
     settles: bool = False
     cancellable: bool = False
+    either_way: bool = False
 
 
 @dataclass(frozen=True)
