@@ -11,7 +11,7 @@ import pytest
 
 from examples.make_leads import SEED, as_json, expected, make, workbook
 from services.leads.phone import PhoneRule, read_phones
-from services.leads.workbook.reading import SheetHeader, SheetRow, open_sheet
+from services.leads.workbook.sheets import SheetHeader, SheetRow, open_sheet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

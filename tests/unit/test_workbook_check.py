@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from services.leads.workbook import errors
-from services.leads.workbook.check import check_workbook
-from services.leads.workbook.errors import WorkbookRefused, WorkbookSuspicious
-from services.leads.workbook.limits import Limits
+from shared.workbook import errors
+from shared.workbook.check import check_workbook
+from shared.workbook.errors import WorkbookRefused, WorkbookSuspicious
+from shared.workbook.limits import Limits
 from tests.unit.workbook_support import LEAD_ROWS, WORKSHEET_PART, parts, save, write_parts
 
 LIMITS = Limits()

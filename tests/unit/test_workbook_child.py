@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.leads.workbook.limits import MIB, Limits
-from services.leads.workbook.reading import open_sheet
+from services.leads.workbook.sheets import open_sheet
+from shared.workbook.limits import MIB, Limits
 from tests.unit.workbook_support import (
     children,
     many_rows,
@@ -100,7 +100,7 @@ async def test_the_child_gets_none_of_our_secrets(tmp_path: Path, monkeypatch: p
 
 
 def test_the_child_imports_little() -> None:
-    code = "import services.leads.workbook.child, sys; print(*sys.modules)"
+    code = "import shared.workbook.child, sys; print(*sys.modules)"
 
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
-from services.leads.workbook.columns import field_of, letter_of
+from services.leads.workbook.columns import HEADINGS
+from shared.workbook.headings import letter_of
 from tests.unit.workbook_support import (
     parts,
     read,
@@ -131,7 +132,7 @@ async def test_two_numbers_on_two_lines_of_a_cell_stay_apart(tmp_path: Path) -> 
     ],
 )
 def test_column_names_are_understood_whatever_their_case_and_accents(label: str, field: str | None) -> None:
-    assert field_of(label) == field
+    assert HEADINGS.field_of(label) == field
 
 
 async def test_columns_that_mean_nothing_to_us_are_kept_under_their_names(tmp_path: Path) -> None:

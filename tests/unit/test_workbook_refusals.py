@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from services.leads.workbook import errors
-from services.leads.workbook.child import MAX_COLUMNS, MAX_ROW_CHARACTERS
-from services.leads.workbook.limits import MIB, Limits
-from services.leads.workbook.reading import open_sheet
+from services.leads.workbook.errors import WorkbookPhoneColumnMissing
+from services.leads.workbook.sheets import open_sheet
+from shared.workbook import errors
+from shared.workbook.child import MAX_COLUMNS, MAX_ROW_CHARACTERS
+from shared.workbook.limits import MIB, Limits
 from tests.unit.workbook_support import (
     WORKSHEET_PART,
     children,
@@ -31,7 +32,7 @@ async def test_without_a_phone_column_the_columns_found_are_named_and_no_number_
         save(tmp_path / "a.xlsx", {"S": [["Tên", "Ngày"], ["Hoa", "0912345678"]], "T": [["Mã", "Kho", "Giá"]]})
     )
 
-    assert type(problem) is errors.WorkbookPhoneColumnMissing
+    assert type(problem) is WorkbookPhoneColumnMissing
     assert "“Mã”, “Kho”, “Giá”" in problem.detail("vi")
     assert "0912345678" not in str(problem.members)
 
@@ -39,7 +40,7 @@ async def test_without_a_phone_column_the_columns_found_are_named_and_no_number_
 async def test_a_list_without_a_header_is_refused_and_repeats_no_number(tmp_path: Path) -> None:
     problem = await refused(save(tmp_path / "a.xlsx", {"S": [["0912345678", "Hoa"], ["0987654321", "Lan"]]}))
 
-    assert type(problem) is errors.WorkbookPhoneColumnMissing
+    assert type(problem) is WorkbookPhoneColumnMissing
     assert problem.members == {"found": "“Hoa”"}
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from openpyxl import load_workbook
 
-from services.leads.workbook import errors
 from services.leads.workbook.outcome import Outcome
-from services.leads.workbook.reading import SheetRow, open_sheet
+from services.leads.workbook.sheets import SheetRow, open_sheet
 from services.leads.workbook.template import CHOICES_SHEET, EXAMPLE_SHEET, SHEET, template
 from services.leads.workbook.writing import MAX_CELL, VerdictWorkbook
+from shared.workbook import errors
 
 
 async def read(path: Path) -> list[SheetRow]:

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from openpyxl import Workbook
 
-from services.leads.workbook.errors import WorkbookRefused
-from services.leads.workbook.reading import SheetHeader, SheetRow, open_sheet
+from services.leads.workbook.sheets import SheetHeader, SheetRow, open_sheet
+from shared.workbook.errors import WorkbookRefused
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -82,7 +82,7 @@ async def refused(path: Path, **options: Any) -> WorkbookRefused:
 
 def children() -> list[psutil.Process]:
     """The processes that read workbooks for us; beside them a run of tests has its engines."""
-    return [each for each in psutil.Process().children() if "services.leads.workbook.child" in each.cmdline()]
+    return [each for each in psutil.Process().children() if "shared.workbook.child" in each.cmdline()]
 
 
 def many_rows(path: Path, count: int) -> Path:

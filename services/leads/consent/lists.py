@@ -17,7 +17,7 @@ from services.leads.consent.errors import ListEmpty, ListTooLong, ListUnreadable
 from services.leads.driver import Connection
 from services.leads.phone import read_phones
 from services.leads.text import cell
-from services.leads.workbook.reading import open_sheet
+from services.leads.workbook.sheets import open_sheet
 from shared.contracts.events.leads_everyday import DoNotCallKind
 from shared.db import ReadSession
 

@@ -10,7 +10,8 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from services.leads.imports.errors import ColumnsWrong
-from services.leads.workbook.columns import FIELDS, Column, Field, plain, read_as
+from services.leads.workbook.columns import FIELDS, Field, read_as
+from shared.workbook.headings import Column, plain
 
 Wanted = dict[str, Field | None]
 """Label → meaning; null = kept with the row, not read."""
@@ -31,7 +32,9 @@ def parse(text: str) -> Wanted:
         raise ColumnsWrong(columns=text[:200], known=", ".join(FIELDS)) from None
 
 
-def apply(columns: Sequence[Column], wanted: Mapping[str, Field | None], *, strictly: bool) -> tuple[Column, ...]:
+def apply(
+    columns: Sequence[Column[Field]], wanted: Mapping[str, Field | None], *, strictly: bool
+) -> tuple[Column[Field], ...]:
     """The columns as they are to be read.
 
     Args:

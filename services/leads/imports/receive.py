@@ -20,11 +20,12 @@ from services.leads.imports.errors import ImportedBefore
 from services.leads.imports.mapping import Wanted
 from services.leads.imports.store import Known, Mode, Upload
 from services.leads.intake.items import Origin
-from services.leads.workbook.columns import Column, header_key, plain
-from services.leads.workbook.reading import Sheet, open_sheet
+from services.leads.workbook.columns import Field, header_key
+from services.leads.workbook.sheets import Sheet, open_sheet
 from shared import outbox
 from shared.contracts.workflows import start_import
 from shared.db import Database
+from shared.workbook.headings import Column, plain
 
 MAX_ROWS: Final = 200_000
 """Rows of one import: what the limits of the workbook reader were measured for, twice over."""
@@ -122,7 +123,7 @@ async def _go_on(db: Database, pool: Pool, earlier: Known, *, zone: ZoneInfo) ->
     return earlier.id
 
 
-async def _read_columns(pool: Pool, sheet: Sheet, order: Order) -> tuple[tuple[Column, ...], str]:
+async def _read_columns(pool: Pool, sheet: Sheet, order: Order) -> tuple[tuple[Column[Field], ...], str]:
     named = sheet.header.columns
     key = header_key(named)
     if order.columns is not None:

@@ -13,8 +13,9 @@ import orjson
 
 from services.leads.driver import Connection, Pool
 from services.leads.intake.items import Origin
-from services.leads.workbook.columns import Column, Field
-from services.leads.workbook.reading import Sheet, SheetHeader
+from services.leads.workbook.columns import Field
+from services.leads.workbook.sheets import Sheet, SheetHeader
+from shared.workbook.headings import Column
 
 Mode = Literal["import", "dry_run"]
 State = Literal["running", "checked", "done", "cancelled", "failed", "undoing", "undone"]
@@ -28,7 +29,7 @@ class Upload:
     file_name: str
     file_hash: bytes
     header: SheetHeader
-    columns: tuple[Column, ...]
+    columns: tuple[Column[Field], ...]
     header_key: str
     origin: Origin
     uploader: str

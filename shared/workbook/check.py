@@ -6,10 +6,11 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
-from services.leads.workbook.errors import (
+from shared.workbook.errors import (
     WorkbookDamaged,
     WorkbookEmpty,
     WorkbookEncrypted,
@@ -22,8 +23,10 @@ from services.leads.workbook.errors import (
     WorkbookTooLarge,
     WorkbookUnknownFile,
 )
-from services.leads.workbook.limits import MIB, Limits
+from shared.workbook.frames import Format
+from shared.workbook.limits import MIB, Limits
 
+XLSX: Final[tuple[Format, ...]] = ("xlsx",)
 HEAD_BYTES: Final = 4096
 PROLOG_BYTES: Final = 64 * 1024
 """Where the root element of an XML part must have begun; Excel needs 60 bytes."""
@@ -45,11 +48,17 @@ _WEB_PAGE: Final = re.compile(
 _XML_SPREADSHEET: Final = b"urn:schemas-microsoft-com:office:spreadsheet"
 _DOCUMENT_TYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _ROOT_ELEMENT: Final = re.compile(rb"<[A-Za-z_]")
+_OTHER_FORMATS: Final[dict[type[WorkbookRefused], Format]] = {WorkbookOldExcel: "xls", WorkbookIsText: "csv"}
+"""What is read as well where it is wanted, by the refusal where it is not."""
 _CONTROL_BYTES: Final = frozenset(range(0x20)) - frozenset(b"\t\r\n\f")
 
 
-def check_workbook(path: Path, *, limits: Limits) -> None:
-    """Refuses what is not an .xlsx that Excel could have written. Blocking, a few milliseconds.
+def check_workbook(path: Path, *, limits: Limits, formats: Collection[Format] = XLSX) -> Format:
+    """What a file is, by its content; refuses what is not wanted, and an .xlsx that Excel could not have written.
+    Blocking, a few milliseconds.
+
+    Args:
+        formats: what is wanted; `xlsx` always is.
 
     Raises:
         WorkbookRefused: one of its subclasses says why.
@@ -62,7 +71,10 @@ def check_workbook(path: Path, *, limits: Limits) -> None:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         if not head.startswith(_ZIP):
-            raise _what_else(head, file)
+            other = _what_else(head, file)
+            if (format := _OTHER_FORMATS.get(type(other))) in formats and format is not None:
+                return format
+            raise other
         _check_directory(file, size, limits)
         try:
             with zipfile.ZipFile(file) as archive:
@@ -70,6 +82,7 @@ def check_workbook(path: Path, *, limits: Limits) -> None:
                 _check_prologs(archive)
         except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError) as error:
             raise WorkbookDamaged from error
+    return "xlsx"
 
 
 def _what_else(head: bytes, file: BinaryIO) -> WorkbookRefused:

@@ -1,4 +1,4 @@
-"""The process that parses an uploaded workbook: `python -m services.leads.workbook.child '<request as JSON>'`.
+"""The process that parses an uploaded workbook: `python -m shared.workbook.child '<request as JSON>'`.
 
 It limits itself before it opens the file, because a sparse sheet of 1.4 KB makes the parser ask for 400 GB and abort,
 and it imports little, because it starts once for each file.
@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
 
-from services.leads.workbook.columns import HEADER_ROWS, Column, describe, find_header, name_columns
-from services.leads.workbook.frames import Frame, Refusal, Request, write_frame
+from shared.workbook.frames import Frame, Refusal, Request, write_frame
+from shared.workbook.headings import HEADER_ROWS, Column, Headings, describe
+from shared.workbook.text import DelimitedText
 
 MAX_COLUMNS: Final = 200
 MAX_ROW_CHARACTERS: Final = 100_000
@@ -51,8 +53,18 @@ def parsing() -> Iterator[None]:
         raise Refused("damaged") from error
 
 
+class Table(Protocol):
+    """One table of a file. Its rows can be walked again and again; each is converted when it is reached."""
+
+    name: str
+
+    def rows(self) -> Iterator[tuple[int, list[Cell]]]:
+        """Excel's row numbers, and the cells from column A on, as many in each row."""
+        ...
+
+
 class Sheet:
-    """One parsed worksheet. Its rows can be walked again and again; each is converted when it is reached."""
+    """One parsed worksheet."""
 
     def __init__(self, name: str, parsed: Any) -> None:
         self.name = name
@@ -61,18 +73,33 @@ class Sheet:
         self._before: list[Cell] = [""] * (parsed.start[1] if parsed.start else 0)
 
     def rows(self) -> Iterator[tuple[int, list[Cell]]]:
-        """Excel's row numbers, and the cells from column A on."""
         with parsing():
             for number, cells in enumerate(self._parsed.iter_rows(), 1):
                 yield number, self._before + cells
 
 
+class TextTable:
+    """The only table of a file of delimited text."""
+
+    name = ""
+
+    def __init__(self, path: str) -> None:
+        with parsing():
+            self._text = DelimitedText(Path(path))
+            self._width = max(map(len, self._text.rows()), default=0)
+
+    def rows(self) -> Iterator[tuple[int, list[Cell]]]:
+        with parsing():
+            for number, cells in enumerate(self._text.rows(), 1):
+                yield number, [*cells, *[""] * (self._width - len(cells))]
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is known of a sheet before its first row is sent."""
+    """What is known of a table before its first row is sent."""
 
     header_row: int
-    columns: list[Column]
+    columns: list[Column[str]]
     row_count: int
 
 
@@ -94,30 +121,31 @@ def _holds(cell: Cell) -> bool:
     return not isinstance(cell, str) or bool(cell.strip())
 
 
-def first_rows(sheet: Sheet) -> list[list[str]]:
-    return [[as_text(cell) for cell in cells] for _, cells in islice(sheet.rows(), HEADER_ROWS)]
+def first_rows(table: Table) -> list[list[str]]:
+    return [[as_text(cell) for cell in cells] for _, cells in islice(table.rows(), HEADER_ROWS)]
 
 
-def choose(workbook: Any, names: Sequence[str], phone_labels: Sequence[str]) -> tuple[Sheet, int]:
-    """The first sheet with a phone column, and the Excel row of its header.
+def fitting(tables: Iterable[Table], headings: Headings[str]) -> Iterator[tuple[Table, int]]:
+    """The tables with a column that is needed, and the Excel row of the header of each.
 
     Raises:
-        Refused: no sheet has one.
+        Refused: none has one.
     """
     found: list[list[str]] = []
-    for name in names:
-        with parsing():
-            sheet = Sheet(name, workbook.get_sheet_by_name(name))
-        rows = first_rows(sheet)
-        place = find_header(rows, phones=phone_labels)
+    fits = False
+    for table in tables:
+        rows = first_rows(table)
+        place = headings.find(rows)
         if place is not None:
-            return sheet, place + 1
+            fits = True
+            yield table, place + 1
         found += rows
-    raise Refused("no-phone-column", found=describe(found))
+    if not fits:
+        raise Refused("no-header", found=describe(found))
 
 
-def survey(sheet: Sheet, header_row: int) -> Survey:
-    """Walks the sheet once, so that whatever makes it unfit is known before anything is imported.
+def survey(table: Table, header_row: int, headings: Headings[str]) -> Survey:
+    """Walks a table once, so that whatever makes it unfit is known before its first row is sent.
 
     Raises:
         Refused: too many columns, or a row too long.
@@ -125,7 +153,7 @@ def survey(sheet: Sheet, header_row: int) -> Survey:
     header: list[str] = []
     used: set[int] = set()
     row_count = 0
-    for number, cells in sheet.rows():
+    for number, cells in table.rows():
         if number < header_row:
             continue
         if len(used) < len(cells):
@@ -138,15 +166,15 @@ def survey(sheet: Sheet, header_row: int) -> Survey:
             header = [as_text(cell) for cell in cells]
         elif any(map(_holds, cells)):
             row_count += 1
-    return Survey(header_row, name_columns(header, used), row_count)
+    return Survey(header_row, headings.name(header, used), row_count)
 
 
-def send_rows(pipe: BinaryIO, sheet: Sheet, surveyed: Survey, *, chunk_rows: int) -> None:
+def send_rows(pipe: BinaryIO, table: Table, surveyed: Survey, *, chunk_rows: int) -> None:
     """Sends the rows below the header that hold anything."""
     indexes = [column.index for column in surveyed.columns]
     chunk: list[tuple[int, list[str]]] = []
     characters = 0
-    for number, cells in sheet.rows():
+    for number, cells in table.rows():
         if number <= surveyed.header_row:
             continue
         # Nearly all cells are texts; a call for each would take as long as the parser.
@@ -163,32 +191,50 @@ def send_rows(pipe: BinaryIO, sheet: Sheet, surveyed: Survey, *, chunk_rows: int
         write_frame(pipe, {"kind": "rows", "rows": chunk})
 
 
-def serve(request: Request, pipe: BinaryIO) -> None:
-    """Parses the file of the request and sends header, rows and end, or a refusal."""
+def tables_of(request: Request) -> tuple[list[str], Iterator[Table]]:
+    """The names of the visible tables of a file, and the tables one by one."""
+    path = request["path"]
+    if request["format"] == "csv":
+        return [], iter([TextTable(path)])
     # Only now, so that the limits hold for the parser from its first line on.
     from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     with parsing():
-        workbook = CalamineWorkbook.from_path(request["path"])
+        workbook = CalamineWorkbook.from_path(path)
     names = [
         sheet.name
         for sheet in workbook.sheets_metadata
         if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
     ]
-    sheet, header_row = choose(workbook, names, request["phone_labels"])
-    surveyed = survey(sheet, header_row)
-    write_frame(
-        pipe,
-        {
-            "kind": "header",
-            "sheet": sheet.name,
-            "row": surveyed.header_row,
-            "columns": [(column.index, column.label, column.field) for column in surveyed.columns],
-            "row_count": surveyed.row_count,
-            "other_sheets": [name for name in names if name != sheet.name],
-        },
-    )
-    send_rows(pipe, sheet, surveyed, chunk_rows=request["chunk_rows"])
+
+    def sheets() -> Iterator[Table]:
+        for name in names:
+            with parsing():
+                sheet = Sheet(name, workbook.get_sheet_by_name(name))
+            yield sheet
+
+    return names, sheets()
+
+
+def serve(request: Request, pipe: BinaryIO) -> None:
+    """Parses the file of the request and sends header and rows of its tables, and the end, or a refusal."""
+    headings: Headings[str] = Headings(**request["headings"])
+    names, tables = tables_of(request)
+    for table, header_row in islice(fitting(tables, headings), request["max_sheets"]):
+        surveyed = survey(table, header_row, headings)
+        write_frame(
+            pipe,
+            {
+                "kind": "header",
+                "sheet": table.name,
+                "row": surveyed.header_row,
+                "columns": [(column.index, column.label, column.field) for column in surveyed.columns],
+                "row_count": surveyed.row_count,
+                "other_sheets": [name for name in names if name != table.name],
+            },
+        )
+        send_rows(pipe, table, surveyed, chunk_rows=request["chunk_rows"])
+        write_frame(pipe, {"kind": "end"})
     write_frame(pipe, {"kind": "end"})
 
 

@@ -8,49 +8,48 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Generic, cast
 
 import orjson
 
-from services.leads.workbook.check import check_workbook
-from services.leads.workbook.columns import FIELDS, Column, Field
-from services.leads.workbook.errors import (
+from shared.workbook.check import XLSX, check_workbook
+from shared.workbook.errors import (
     WorkbookAreaTooLarge,
     WorkbookDamaged,
     WorkbookHasNoRows,
-    WorkbookPhoneColumnMissing,
+    WorkbookHeaderMissing,
     WorkbookRefused,
     WorkbookRowTooLong,
     WorkbookTimedOut,
     WorkbookTooManyColumns,
     WorkbookTooManyRows,
 )
-from services.leads.workbook.frames import LENGTH, MAX_FRAME, Frame, HeaderFrame, Refusal, RefusedFrame, Request
-from services.leads.workbook.limits import Limits
+from shared.workbook.frames import LENGTH, MAX_FRAME, Format, Frame, RefusedFrame, Request
+from shared.workbook.headings import Column, F, Headings
+from shared.workbook.limits import Limits
 
 CHUNK_ROWS: Final = 500
 """Rows a chunk by default: one set-based statement of the import."""
 DEFAULT_LIMITS: Final = Limits()
 
-_ROOT: Final = Path(__file__).resolve().parents[3]
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _OUT_OF_LIMITS: Final = frozenset({signal.SIGABRT, signal.SIGKILL, signal.SIGXCPU})
 """How the child ends when an allocation fails, the machine is out of memory, or its CPU time is up."""
 _CRASHES: Final = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
-_REFUSALS: Final[dict[Refusal, type[WorkbookRefused]]] = {
+_REFUSALS: Final[dict[str, type[WorkbookRefused]]] = {
     "area-too-large": WorkbookAreaTooLarge,
     "damaged": WorkbookDamaged,
-    "no-phone-column": WorkbookPhoneColumnMissing,
     "row-too-long": WorkbookRowTooLong,
     "too-many-columns": WorkbookTooManyColumns,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class SheetHeader:
+class SheetHeader(Generic[F]):
     """What is known before the first row.
 
     `row` is Excel's row number of the header, `row_count` counts the rows below it that hold anything, and
@@ -59,12 +58,12 @@ class SheetHeader:
 
     sheet: str
     row: int
-    columns: tuple[Column, ...]
+    columns: tuple[Column[F], ...]
     row_count: int
     other_sheets: tuple[str, ...]
 
     @property
-    def fields(self) -> dict[Field, str]:
+    def fields(self) -> dict[F, str]:
         """Meaning → the name that the sheet gives it."""
         return {column.field: column.label for column in self.columns if column.field}
 
@@ -75,7 +74,7 @@ class SheetHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class SheetRow:
+class SheetRow(Generic[F]):
     """One row with anything in it, under Excel's row number. Empty cells are left out.
 
     `cells` are all texts in the order of the header's columns, for the workbook of verdicts.
@@ -83,32 +82,37 @@ class SheetRow:
 
     number: int
     cells: tuple[str, ...]
-    values: dict[Field, str]
+    values: dict[F, str]
     extra: dict[str, str]
 
 
-class Sheet:
-    """The sheet of a workbook that has a phone column; iterate it once for its rows in chunks."""
+class Sheet(Generic[F]):
+    """A sheet with a column that is needed; iterate it once for its rows in chunks."""
 
-    def __init__(self, child: _Child, header: SheetHeader) -> None:
+    def __init__(self, child: _Child, header: SheetHeader[F]) -> None:
         self._child = child
+        self._ended = False
         self.header = header
 
-    async def __aiter__(self) -> AsyncIterator[list[SheetRow]]:
+    async def __aiter__(self) -> AsyncIterator[list[SheetRow[F]]]:
         async for chunk in self.texts():
             yield [self._row(number, cells) for number, cells in chunk]
 
     async def texts(self) -> AsyncIterator[list[tuple[int, list[str]]]]:
         """The rows as Excel's number and the texts of the header's columns. Iterate this or the sheet, once."""
-        while (frame := await self._child.receive())["kind"] != "end":
+        while not self._ended:
+            frame = await self._child.receive()
             if frame["kind"] == "refused":
                 raise _refusal(frame)
-            if frame["kind"] != "rows":
+            if frame["kind"] == "rows":
+                yield frame["rows"]
+            elif frame["kind"] == "end":
+                self._ended = True
+            else:
                 raise _Unexpected(frame["kind"])
-            yield frame["rows"]
 
-    def _row(self, number: int, cells: list[str]) -> SheetRow:
-        values: dict[Field, str] = {}
+    def _row(self, number: int, cells: list[str]) -> SheetRow[F]:
+        values: dict[F, str] = {}
         extra: dict[str, str] = {}
         for column, text in zip(self.header.columns, cells, strict=True):
             if not text:
@@ -123,62 +127,139 @@ class Sheet:
 @asynccontextmanager
 async def open_sheet(
     path: Path,
+    headings: Headings[F],
     *,
+    formats: Collection[Format] = XLSX,
+    missing: type[WorkbookRefused] = WorkbookHeaderMissing,
     max_rows: int | None = None,
     chunk_rows: int = CHUNK_ROWS,
-    phone_labels: Sequence[str] = (),
     limits: Limits = DEFAULT_LIMITS,
-) -> AsyncIterator[Sheet]:
-    """Checks an uploaded workbook, parses it in a child process and streams the rows of its first sheet with a phone
-    column. Memory here is that of one chunk, whatever the size of the file.
+) -> AsyncIterator[Sheet[F]]:
+    """Checks an uploaded file, parses it in a child process and streams the rows of its first sheet with a column that
+    is needed. Memory here is that of one chunk, whatever the size of the file.
 
-        async with open_sheet(path, max_rows=50_000) as sheet:
+        async with open_sheet(path, HEADINGS, max_rows=50_000) as sheet:
             async for rows in sheet:
                 ...
 
     Args:
         path: the file; it is not changed.
+        headings: what its columns may be called, and which are needed.
+        formats: what is read, by content; `xlsx` always is.
+        missing: the refusal, made with `found`, where no sheet has a column that is needed.
         max_rows: more rows than these are refused before the first is read.
         chunk_rows: rows a chunk; chunks with very long rows are shorter.
-        phone_labels: further names of phone columns, as `columns.plain` writes them.
         limits: what the file may take of the machine.
 
     Raises:
-        WorkbookRefused: the file cannot be imported; the subclass and its sentences say why. Only `WorkbookTimedOut`
+        WorkbookRefused: the file cannot be read; the subclass and its sentences say why. Only `WorkbookTimedOut`
             and `WorkbookAreaTooLarge` can also come after the first chunk.
     """
-    checked = await asyncio.to_thread(_checked, path, limits)
-    child = await _Child.start(checked, chunk_rows=chunk_rows, phone_labels=phone_labels, limits=limits)
+    async with _parsed(path, headings, formats=formats, chunk_rows=chunk_rows, limits=limits, max_sheets=1) as child:
+        header = _header(await child.receive(), headings, missing=missing)
+        if not header.row_count:
+            raise WorkbookHasNoRows(sheet=header.sheet)
+        _check_rows(header.row_count, max_rows)
+        yield Sheet(child, header)
+
+
+@asynccontextmanager
+async def open_sheets(
+    path: Path,
+    headings: Headings[F],
+    *,
+    formats: Collection[Format] = XLSX,
+    missing: type[WorkbookRefused] = WorkbookHeaderMissing,
+    max_rows: int | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+    limits: Limits = DEFAULT_LIMITS,
+) -> AsyncIterator[AsyncIterator[Sheet[F]]]:
+    """As `open_sheet`, for every visible sheet with a column that is needed and rows below, one after the other.
+
+        async with open_sheets(path, HEADINGS) as sheets:
+            async for sheet in sheets:
+                async for rows in sheet:
+                    ...
+
+    Args:
+        max_rows: of all sheets together.
+
+    Raises:
+        WorkbookRefused: the file cannot be read; because of a later sheet, it comes after the rows of those before.
+    """
+    async with _parsed(path, headings, formats=formats, chunk_rows=chunk_rows, limits=limits, max_sheets=None) as child:
+        yield _sheets(child, headings, missing=missing, max_rows=max_rows)
+
+
+async def _sheets(
+    child: _Child, headings: Headings[F], *, missing: type[WorkbookRefused], max_rows: int | None
+) -> AsyncIterator[Sheet[F]]:
+    total = 0
+    empty = ""
+    while (frame := await child.receive())["kind"] != "end":
+        header = _header(frame, headings, missing=missing)
+        sheet = Sheet(child, header)
+        total += header.row_count
+        _check_rows(total, max_rows)
+        if header.row_count:
+            yield sheet
+        else:
+            empty = header.sheet
+        async for _ in sheet.texts():
+            pass  # what the caller left
+    if not total:
+        raise WorkbookHasNoRows(sheet=empty)
+
+
+@asynccontextmanager
+async def _parsed(
+    path: Path,
+    headings: Headings[F],
+    *,
+    formats: Collection[Format],
+    chunk_rows: int,
+    limits: Limits,
+    max_sheets: int | None,
+) -> AsyncIterator[_Child]:
+    checked, format = await asyncio.to_thread(_checked, path, limits, formats)
+    request: Request = {
+        "path": str(checked),
+        "format": format,
+        "memory_bytes": limits.memory_bytes,
+        "cpu_seconds": limits.cpu_seconds,
+        "chunk_rows": chunk_rows,
+        "headings": headings.as_json(),
+        "max_sheets": max_sheets,
+    }
+    child = await _Child.start(request, wall_seconds=limits.wall_seconds)
     try:
-        yield Sheet(child, _header(await child.receive(), max_rows=max_rows))
+        yield child
     finally:
         await child.stop()
 
 
-def _checked(path: Path, limits: Limits) -> Path:
-    check_workbook(path, limits=limits)
-    return path.resolve()
+def _checked(path: Path, limits: Limits, formats: Collection[Format]) -> tuple[Path, Format]:
+    return path.resolve(), check_workbook(path, limits=limits, formats=formats)
 
 
-def _header(frame: Frame, *, max_rows: int | None) -> SheetHeader:
+def _check_rows(rows: int, limit: int | None) -> None:
+    if limit is not None and rows > limit:
+        raise WorkbookTooManyRows(rows=rows, limit=limit)
+
+
+def _header(frame: Frame, headings: Headings[F], *, missing: type[WorkbookRefused]) -> SheetHeader[F]:
     if frame["kind"] == "refused":
+        if frame["code"] == "no-header":
+            raise missing(**frame["members"])
         raise _refusal(frame)
     if frame["kind"] != "header":
         raise _Unexpected(frame["kind"])
-    if not frame["row_count"]:
-        raise WorkbookHasNoRows(sheet=frame["sheet"])
-    if max_rows is not None and frame["row_count"] > max_rows:
-        raise WorkbookTooManyRows(rows=frame["row_count"], limit=max_rows)
-    return _known_header(frame)
-
-
-def _known_header(frame: HeaderFrame) -> SheetHeader:
-    fields = {str(field): field for field in FIELDS}
+    meanings: dict[str, F] = {str(meaning): meaning for meaning in headings.meanings}
     return SheetHeader(
         sheet=frame["sheet"],
         row=frame["row"],
         columns=tuple(
-            Column(index, label, fields[field] if field else None) for index, label, field in frame["columns"]
+            Column(index, label, meanings[meaning] if meaning else None) for index, label, meaning in frame["columns"]
         ),
         row_count=frame["row_count"],
         other_sheets=tuple(frame["other_sheets"]),
@@ -202,26 +283,19 @@ class _Child:
         self._remaining = wall_seconds
 
     @classmethod
-    async def start(cls, path: Path, *, chunk_rows: int, phone_labels: Sequence[str], limits: Limits) -> _Child:
-        request: Request = {
-            "path": str(path),
-            "memory_bytes": limits.memory_bytes,
-            "cpu_seconds": limits.cpu_seconds,
-            "chunk_rows": chunk_rows,
-            "phone_labels": list(phone_labels),
-        }
+    async def start(cls, request: Request, *, wall_seconds: float) -> _Child:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
             "-m",
-            "services.leads.workbook.child",
+            "shared.workbook.child",
             json.dumps(request),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=PIPE,
             # Nothing of ours, least of all its secrets: only where the code is.
             env={"PYTHONPATH": os.pathsep.join([str(_ROOT)])},
         )
-        return cls(process, wall_seconds=limits.wall_seconds)
+        return cls(process, wall_seconds=wall_seconds)
 
     async def receive(self) -> Frame:
         """The next frame. The child's death is told as what it means for the file."""

@@ -11,18 +11,23 @@ LENGTH: Final = struct.Struct(">I")
 MAX_FRAME: Final = 8 * 1024 * 1024
 """Bytes: `child.CHUNK_CHARACTERS` and one more row, each character at its longest in JSON."""
 
-Refusal = Literal["area-too-large", "damaged", "no-phone-column", "row-too-long", "too-many-columns"]
+Format = Literal["xlsx", "xls", "csv"]
+"""What a file is by its content, whatever its name says."""
+Refusal = Literal["area-too-large", "damaged", "no-header", "row-too-long", "too-many-columns"]
 
 
 class Request(TypedDict):
     """The child's only argument, as JSON."""
 
     path: str
+    format: Format
     memory_bytes: int
     cpu_seconds: int
     chunk_rows: int
-    phone_labels: list[str]
-    """Further names of phone columns."""
+    headings: dict[str, Any]
+    """`Headings.as_json`."""
+    max_sheets: int | None
+    """Tables to send of those that fit; None = all."""
 
 
 class HeaderFrame(TypedDict):
@@ -42,6 +47,8 @@ class RowsFrame(TypedDict):
 
 
 class EndFrame(TypedDict):
+    """After the rows of each sheet, and once more after the last sheet."""
+
     kind: Literal["end"]
 
 
