@@ -25,6 +25,7 @@ from bench.pairs import ROUNDS, in_turns, median
 from bench.result import Result
 from services.shipping.callbacks.processing import BATCH, CallbackProcessor
 from shared.db import Database
+from shared.vault import KEY_BYTES, Vault
 
 STEPS = (3, 4, 5, 6)
 """GHTK's codes: picked up, out for delivery, delivered, settled."""
@@ -113,7 +114,12 @@ class Ours:
             ],
         )
         processor = CallbackProcessor(
-            self._database, direct_url=self._database.url, wake=asyncio.Event(), now=lambda: _at(len(STEPS)), pace=1.0
+            self._database,
+            vault=Vault(bytes(range(KEY_BYTES)), service="shipping"),
+            direct_url=self._database.url,
+            wake=asyncio.Event(),
+            now=lambda: _at(len(STEPS)),
+            pace=1.0,
         )
         started = time.perf_counter()
         await processor.drain()

@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from services.shipping import cancelling, creation, following, polling
-from services.shipping.carriers.base import CarrierError
+from services.shipping.carriers.errors import CarrierError
 from services.shipping.context import Context, context_of
 from services.shipping.creation import OrderUnknown, Outcome
 from services.shipping.statuses import ShipmentUnknown

@@ -53,6 +53,7 @@ def callback_processor(runtime: Runtime[ShippingSettings]) -> CallbackProcessor:
     context = context_of(runtime)
     return CallbackProcessor(
         runtime.db,
+        vault=context.vault,
         direct_url=runtime.settings.direct_url,
         wake=runtime.state[WAKE],
         now=lambda: context.now(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from services.shipping import creation, facts
-from services.shipping.carriers.base import Cancellation, CancelOutcome
+from services.shipping.carriers.answers import Cancellation, CancelOutcome
 from services.shipping.context import Context
 from services.shipping.facts import CANCEL_REFUSED, MISSING_AT_CARRIER, Fact
 from services.shipping.statuses import ShipmentUnknown, move
@@ -39,7 +39,7 @@ async def cancel_at_carrier(context: Context, shipment_id: UUID, reference: str)
             return await _close(context, current, row)
     connection = await context.connection(row["connection_id"])
     async with context.carrier(connection) as carrier:
-        cancellation = await carrier.cancel(reference)
+        cancellation = await carrier.cancel(reference, waybill=row["waybill"] or row["attempt_waybill"])
     log.info("cancelled at the carrier", shipment=str(shipment_id), outcome=cancellation.outcome.value)
     report = cancellation.report
     if cancellation.outcome == CancelOutcome.REFUSED and not row["waybill"]:
@@ -96,7 +96,7 @@ async def _locked(current: Work, shipment_id: UUID, reference: str) -> asyncpg.R
 
 
 _LOCKED: Final = """
-SELECT s.id, s.connection_id, s.waybill, s.cancel_sent_at, a.reference, a.state AS attempt
+SELECT s.id, s.connection_id, s.waybill, s.cancel_sent_at, a.reference, a.state AS attempt, a.waybill AS attempt_waybill
 FROM shipments s JOIN creation_attempts a ON a.shipment_id = s.id AND a.reference = $2
 WHERE s.id = $1 FOR UPDATE OF s, a
 """

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from services.shipping.carriers.base import Access, PickUp
+from services.shipping.carriers.access import Access, NoTokens
+from services.shipping.carriers.parcel import PickUp
 from shared.db import Database
 from shared.vault import Vault
 
@@ -32,7 +33,7 @@ class Connection:
 
     def access(self, vault: Vault) -> Access:
         """What an adapter needs. Raises CredentialsUnreadable."""
-        return Access(self.base_url, vault.open(self.sealed, owner_id=self.id))
+        return Access(self.base_url, vault.open(self.sealed, owner_id=self.id), NoTokens())
 
 
 _LOAD: Final = """

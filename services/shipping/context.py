@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.shipping import connections
 from services.shipping.callbacks.intake import CallbackIntake
+from services.shipping.callbacks.secrets import Called
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.registry import CarrierClients
 from services.shipping.connections import Connection
@@ -40,7 +41,7 @@ class Context:
     vault: Vault
     carriers: CarrierClients
     intake: CallbackIntake
-    secrets: HookSecrets[UUID]
+    secrets: HookSecrets[Called]
     now: Callable[[], datetime]
 
     @property

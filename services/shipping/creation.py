@@ -16,17 +16,10 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from services.shipping import facts, references
-from services.shipping.carriers.base import (
-    AlreadyThere,
-    CancelOutcome,
-    Carrier,
-    Created,
-    Parcel,
-    ParcelLine,
-    Refused,
-    Report,
-    UnknownOutcome,
-)
+from services.shipping.carriers.answers import AlreadyThere, CancelOutcome, Created, Report
+from services.shipping.carriers.base import Carrier
+from services.shipping.carriers.errors import Refused, UnknownOutcome
+from services.shipping.carriers.parcel import Address, Parcel, ParcelLine
 from services.shipping.context import Context
 from services.shipping.facts import COD_DIFFERS, Fact
 from services.shipping.statuses import ShipmentUnknown, move
@@ -199,7 +192,7 @@ async def _adopt(
         return await _next_reference(context, shipment_id, reference, report.waybill)
     marks: frozenset[str] = frozenset()
     if report.collected is not None and report.collected != cod:
-        cancellation = await carrier.cancel(reference)
+        cancellation = await carrier.cancel(reference, waybill=report.waybill)
         if cancellation.outcome != CancelOutcome.REFUSED:
             return await _next_reference(context, shipment_id, reference, report.waybill)
         report = cancellation.report or report
@@ -237,10 +230,7 @@ async def _reserve_call(
             reference=reference,
             recipient=order["recipient"],
             phone=order["phone"],
-            province=order["province"],
-            ward=order["ward"],
-            district=order["district"],
-            detail=order["detail"],
+            to=Address(order["province"], order["ward"], order["detail"], district=order["district"]),
             lines=lines,
             cod=order["cod"],
             value=order["goods_value"],

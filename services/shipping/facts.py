@@ -16,7 +16,8 @@ from uuid import UUID, uuid5
 from uuid_utils.compat import uuid7
 
 from services.shipping import schedule, timeline
-from services.shipping.carriers.base import CodeTable, Report, StatusMeaning
+from services.shipping.carriers.answers import Report
+from services.shipping.carriers.codes import CodeTable, StatusMeaning
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.timeline import Changes, Entry, Known, Source, State
 from services.shipping.work import Work
@@ -36,6 +37,8 @@ MISSING_AT_CARRIER: Final = "missing_at_carrier"
 COD_DIFFERS: Final = "cod_differs"
 """An adopted shipment asks the customer for another amount than the order."""
 CANCEL_REFUSED: Final = "cancel_refused"
+NEEDS_PERSON: Final = "needs_person"
+"""The carrier says that the parcel goes no further by itself."""
 STICKY: Final = frozenset({CARRIER_DISAGREES, MISSING_AT_CARRIER, COD_DIFFERS, CANCEL_REFUSED})
 """Marks that do not follow from the timeline; whoever set one takes it away."""
 
@@ -191,8 +194,11 @@ def _update(
 def _attention(row: asyncpg.Record, state: State, outcome: Changes, facts: Sequence[Fact], codes: CodeTable) -> str:
     """The marks that a person should look at, as the text of a PostgreSQL array (unnest cannot take nested arrays)."""
     marks = set(outcome.attention) | (set(row["attention"]) & STICKY)
+    present = codes.statuses.get(state.raw_status)
+    if present is not None and present.needs_person:
+        marks.add(NEEDS_PERSON)
     for fact in facts:
-        if fact.source == "poll":
+        if fact.source == "poll":  # of a journey the last one is how it stands now
             marks -= {MISSING_AT_CARRIER, CARRIER_DISAGREES}
             meaning = codes.statuses.get(fact.report.raw_status)
             if meaning is not None and not meaning.provisional and not _agree(meaning, state):

@@ -9,14 +9,15 @@ the row, so no lock is held while a carrier thinks).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from services.shipping import connections, facts
-from services.shipping.carriers.base import CarrierError, NotLetIn, Report
+from services.shipping.carriers.answers import Report
+from services.shipping.carriers.errors import CarrierError, NotLetIn
 from services.shipping.connections import Connection
 from services.shipping.context import Context
 from services.shipping.facts import MISSING_AT_CARRIER, Fact
@@ -68,7 +69,7 @@ class Round:
 
 @dataclass
 class _Answers:
-    reports: dict[UUID, Report] = field(default_factory=dict)
+    reports: dict[UUID, Sequence[Report]] = field(default_factory=dict)
     missing: list[UUID] = field(default_factory=list)
     failed: list[UUID] = field(default_factory=list)
     failures_in_a_row: int = 0
@@ -128,7 +129,7 @@ async def _ask(
                 shipment = waiting.pop()
                 await pacer.turn()
                 try:
-                    report = await carrier.track(shipment["waybill"])
+                    journey = await carrier.track(shipment["waybill"])
                 except NotLetIn:
                     answers.failures_in_a_row = GIVE_UP_AFTER
                     answers.error = "thông tin kết nối bị từ chối / credentials refused"
@@ -139,10 +140,10 @@ async def _ask(
                     answers.failed.append(shipment["id"])
                 else:
                     answers.failures_in_a_row = 0
-                    if report is None:
-                        answers.missing.append(shipment["id"])
+                    if journey:
+                        answers.reports[shipment["id"]] = journey
                     else:
-                        answers.reports[shipment["id"]] = report
+                        answers.missing.append(shipment["id"])
                 beat()
 
     async with asyncio.TaskGroup() as group:
@@ -171,7 +172,11 @@ async def _write(context: Context, leased: list[asyncpg.Record], answers: _Answe
     async with work(context.db) as current:
         # All at once and in one order, like everybody who writes several: a second helping out of order would deadlock.
         await current.connection.execute(_LOCK, [row["id"] for row in leased])
-        told = [Fact(shipment_id, "poll", now, report) for shipment_id, report in answers.reports.items()]
+        told = [
+            Fact(shipment_id, "poll", now, report)
+            for shipment_id, journey in answers.reports.items()
+            for report in journey
+        ]
         await facts.apply(current, told, now=now, pace=context.pace)
         if answers.missing:
             log.warning("shipments unknown at the carrier", shipments=len(answers.missing))

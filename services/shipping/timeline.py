@@ -162,6 +162,8 @@ class State:
     partial: bool = False
     collected: int | None = None
     fee: int | None = None
+    raw_status: str = ""
+    """The carrier's code of the newest confirmed report."""
     attention: frozenset[str] = frozenset()
 
 
@@ -198,6 +200,7 @@ def fold(entries: Iterable[Entry], *, waybill: str, cod: int) -> State:
         partial=delivered and (any(entry.partial for entry in run) or (collected is not None and collected < cod)),
         collected=collected,
         fee=_last(entry.fee for entry in ordered),
+        raw_status=confirmed[-1].raw_status if confirmed else "",
         attention=frozenset(attention),
     )
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from services.shipping.api.dependencies import Administrator, ContextDep, Reader
 from services.shipping.callbacks.secrets import callback_secret
-from services.shipping.carriers.base import Access, Away, PickUp, Refused
-from services.shipping.carriers.registry import CARRIERS
+from services.shipping.carriers.access import Access, HeldToken
+from services.shipping.carriers.errors import Away, Refused
+from services.shipping.carriers.parcel import PickUp
+from services.shipping.carriers.registry import CARRIERS, known
 from services.shipping.context import Context
 from services.shipping.problems import (
     CarrierAway,
@@ -38,7 +40,7 @@ from shared.vault import secret_hash
 
 router = APIRouter(prefix="/v1/connections", tags=["connections"])
 
-CarrierName = Literal["ghtk"]
+CarrierName = Annotated[str, AfterValidator(known), WithJsonSchema({"type": "string", "enum": list(CARRIERS)})]
 State = Literal["enabled", "disabled"]
 RATE_DEFAULT: Final = 10
 """Requests a second. No carrier publishes its limit; ten are far below what their own integrations use."""
@@ -288,8 +290,10 @@ async def _credentials(context: Context, connection_id: UUID, body: ConnectionCh
 def _access(carrier: str, base_url: str, credentials: dict[str, str]) -> Access:
     """Checked for what the carrier takes and for an address that keeps the token secret."""
     kind = CARRIERS[carrier]
-    if set(credentials) != set(kind.credential_names) or not all(map(_is_header_value, credentials.values())):
-        raise WrongCredentialNames(carrier=kind.title, names=", ".join(kind.credential_names))
+    needed = {each.name for each in kind.credentials if not each.optional}
+    known = {each.name for each in kind.credentials}
+    if not needed <= set(credentials) <= known or not all(map(_is_header_value, credentials.values())):
+        raise WrongCredentialNames(carrier=kind.title, names=", ".join(each.name for each in kind.credentials))
     try:
         address = urlsplit(base_url)
         secret = address.scheme == "https" or (address.scheme == "http" and _is_this_machine(address.hostname))
@@ -297,7 +301,7 @@ def _access(carrier: str, base_url: str, credentials: dict[str, str]) -> Access:
         raise InsecureAddress from None
     if not address.hostname or not secret or address.query or address.fragment or address.username:
         raise InsecureAddress
-    return Access(base_url.rstrip("/"), credentials)
+    return Access(base_url.rstrip("/"), credentials, HeldToken())
 
 
 def _is_header_value(value: str) -> bool:

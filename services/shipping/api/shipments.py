@@ -28,7 +28,7 @@ from services.shipping.api.schemas import (
     shipment_fields,
     timeline_item,
 )
-from services.shipping.carriers.base import CarrierError, Refused
+from services.shipping.carriers.errors import CarrierError, Refused
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context
 from services.shipping.problems import (
@@ -155,13 +155,13 @@ async def get_label(
     connection = await context.connection(shipment.connection_id)
     async with context.carrier(connection) as carrier:
         try:
-            pdf = await carrier.label(shipment.waybill, size=size)
+            label = await carrier.label([shipment.waybill], size=size)
         except Refused as error:
             raise CarrierRefused(carrier=title, reason=error.reason) from None
         except CarrierError:
             raise CarrierAway(carrier=title) from None
     disposition = f'inline; filename="{shipment.reference}.pdf"'
-    return Response(pdf, media_type="application/pdf", headers={"Content-Disposition": disposition})
+    return Response(label.content, media_type=label.media_type, headers={"Content-Disposition": disposition})
 
 
 @router.post("/{shipment_id}/cancel", status_code=202, summary="Cancel before pick-up")

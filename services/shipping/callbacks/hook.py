@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from services.shipping.callbacks.intake import RawCallback
+from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import context_of
 
-KEPT_HEADERS: Final = frozenset({b"content-type", b"user-agent", b"x-forwarded-for"})
+KEPT_HEADERS: Final = frozenset({"content-type", "user-agent", "x-forwarded-for"})
 
 
 async def receive(request: Request) -> Response:
@@ -22,14 +23,18 @@ async def receive(request: Request) -> Response:
     and others stop calling for good after a refusal.
     """
     context = context_of(request.app.state.runtime)
-    connection_id = await context.secrets.find(request.path_params["secret"])
-    if connection_id is None:
+    called = await context.secrets.find(request.path_params["secret"])
+    if called is None:
         raise HTTPException(404)
+    carrier = CARRIERS[called.carrier]
     headers = {
-        name.decode(): value.decode("latin-1") for name, value in request.scope["headers"] if name in KEPT_HEADERS
+        name: value.decode("latin-1")
+        for name, value in ((raw.decode("latin-1"), value) for raw, value in request.scope["headers"])
+        if name in KEPT_HEADERS or name in carrier.callback_headers
     }
-    await context.intake.store(RawCallback(connection_id, orjson.dumps(headers).decode(), await request.body()))
-    return Response(status_code=200)
+    await context.intake.store(RawCallback(called.connection_id, orjson.dumps(headers).decode(), await request.body()))
+    said = carrier.acknowledgement
+    return Response(said.body, status_code=said.status, media_type=said.media_type if said.body else None)
 
 
 router = APIRouter()

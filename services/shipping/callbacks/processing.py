@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -15,13 +15,15 @@ from prometheus_client import Counter
 
 from services.shipping import facts
 from services.shipping.callbacks.intake import CHANNEL
-from services.shipping.carriers.base import Report, UnreadableCallback
+from services.shipping.carriers.answers import CallbackMessage, Report
+from services.shipping.carriers.errors import UnreadableCallback
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.facts import Fact
 from services.shipping.work import Work, work
 from shared.db import Database, is_unavailable
 from shared.lifecycle import until_set
 from shared.telemetry import logger
+from shared.vault import Vault
 
 log = logger(__name__)
 
@@ -38,19 +40,20 @@ CALLBACKS = Counter(
 )
 
 _TAKE: Final = """
-SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier
+SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier, c.credentials
 FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
 WHERE r.state = 'received' ORDER BY r.id LIMIT $1 FOR UPDATE OF r SKIP LOCKED
 """
 _TAKE_ONE: Final = """
-SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier
+SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier, c.credentials
 FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
 WHERE r.state = 'received' AND r.id = $1 FOR UPDATE OF r SKIP LOCKED
 """
 # By the carrier's code, or by our reference: a callback may come before the answer to the creation.
 _MATCH: Final = """
-SELECT r.id, coalesce(w.id, s.id) AS shipment_id
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS r(id, connection_id, waybill, reference)
+SELECT r.id, r.index, coalesce(w.id, s.id) AS shipment_id
+FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[])
+    AS r(id, index, connection_id, waybill, reference)
 LEFT JOIN shipments w ON w.connection_id = r.connection_id AND w.waybill = r.waybill AND w.waybill <> ''
 LEFT JOIN creation_attempts a ON a.reference = r.reference
 LEFT JOIN shipments s ON s.id = a.shipment_id AND s.connection_id = r.connection_id
@@ -72,9 +75,17 @@ class CallbackProcessor:
     """
 
     def __init__(
-        self, db: Database, *, direct_url: str, wake: asyncio.Event, now: Callable[[], datetime], pace: float
+        self,
+        db: Database,
+        *,
+        vault: Vault,
+        direct_url: str,
+        wake: asyncio.Event,
+        now: Callable[[], datetime],
+        pace: float,
     ) -> None:
         self._db = db
+        self._vault = vault
         self._url = direct_url
         self._wake = wake
         self._now = now
@@ -146,22 +157,24 @@ class CallbackProcessor:
     async def _apply(self, current: Work, rows: Sequence[asyncpg.Record]) -> None:
         if not rows:
             return
-        reports: dict[UUID, Report] = {}
+        reports: dict[UUID, Sequence[Report]] = {}
         outcome: dict[UUID, tuple[str, str]] = {}
         for row in rows:
             try:
-                reports[row["id"]] = _read(row)
+                reports[row["id"]] = self._read(row)
             except UnreadableCallback as error:
                 outcome[row["id"]] = ("failed", str(error))
         matched = await self._match(current, rows, reports)
         received = {row["id"]: row["received_at"] for row in rows}
-        for callback_id in reports:
-            outcome[callback_id] = ("applied", "") if callback_id in matched else ("unmatched", "no shipment of ours")
+        for callback_id, read in reports.items():
+            ours = [index for index in range(len(read)) if (callback_id, index) in matched]
+            # One that tells nothing of interest has been applied as well.
+            outcome[callback_id] = ("applied", "") if ours or not read else ("unmatched", "no shipment of ours")
         await facts.apply(
             current,
             [
-                Fact(shipment_id, "callback", received[callback_id], reports[callback_id])
-                for callback_id, shipment_id in matched.items()
+                Fact(shipment_id, "callback", received[callback_id], reports[callback_id][index])
+                for (callback_id, index), shipment_id in matched.items()
             ],
             now=self._now(),
             pace=self._pace,
@@ -172,19 +185,29 @@ class CallbackProcessor:
         )
         self._count(rows, outcome)
 
+    def _read(self, row: asyncpg.Record) -> Sequence[Report]:
+        carrier = CARRIERS[row["carrier"]]
+        headers: dict[str, str] = orjson.loads(row["headers"])
+        message = CallbackMessage(row["body"], headers.get("content-type", ""), headers)
+        if carrier.checks_callbacks:
+            credentials = self._vault.open(row["credentials"], owner_id=row["connection_id"])
+            if not carrier.is_genuine(message, credentials):
+                raise UnreadableCallback("the carrier's token is missing or another one")
+        return carrier.read_callback(message)
+
     async def _match(
-        self, current: Work, rows: Sequence[asyncpg.Record], reports: dict[UUID, Report]
-    ) -> dict[UUID, UUID]:
-        """Callback id → shipment id."""
-        readable = [row for row in rows if row["id"] in reports]
-        found = await current.connection.fetch(
-            _MATCH,
-            [row["id"] for row in readable],
-            [row["connection_id"] for row in readable],
-            [reports[row["id"]].waybill for row in readable],
-            [reports[row["id"]].reference for row in readable],
-        )
-        return {row["id"]: row["shipment_id"] for row in found if row["shipment_id"] is not None}
+        self, current: Work, rows: Sequence[asyncpg.Record], reports: dict[UUID, Sequence[Report]]
+    ) -> dict[tuple[UUID, int], UUID]:
+        """(callback id, number of the report in it) → shipment id."""
+        read = [
+            (row["id"], index, row["connection_id"], report.waybill, report.reference)
+            for row in rows
+            for index, report in enumerate(reports.get(row["id"], ()))
+        ]
+        if not read:
+            return {}
+        found = await current.connection.fetch(_MATCH, *zip(*read, strict=True))
+        return {(row["id"], row["index"]): row["shipment_id"] for row in found if row["shipment_id"] is not None}
 
     def _count(self, rows: Sequence[asyncpg.Record], outcome: dict[UUID, tuple[str, str]]) -> None:
         for row in rows:
@@ -197,8 +220,3 @@ class CallbackProcessor:
 def _may_pass(error: Exception) -> bool:
     """Whether the database is away. The driver's word for a value that cannot be stored looks like that, but is not."""
     return is_unavailable(error) and not isinstance(error, ValueError)
-
-
-def _read(row: asyncpg.Record) -> Report:
-    headers: dict[str, Any] = orjson.loads(row["headers"])
-    return CARRIERS[row["carrier"]].read_callback(str(headers.get("content-type", "")), row["body"])

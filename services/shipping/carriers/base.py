@@ -1,230 +1,77 @@
-"""What shipping asks of a carrier, whichever it is, and what a carrier may answer."""
+"""What shipping asks of a carrier, whichever it is.
+
+For who writes an adapter: one class per carrier (`ghtk.py` is the pattern), its codes as data in `<carrier>_codes.py`, one
+line in `registry.py`. Declare in the class what the carrier is (`capabilities`, `credentials`, `codes`, …); the rest of
+shipping asks the declarations and never for a name. What the methods promise:
+
+- Every method may raise `Away` (not asked, nothing happened: `retry_after` if the carrier says when) and `NotLetIn`. A
+  call that is not in the capabilities need not be written: it raises `NotOffered`.
+- `create` is safe to repeat with the same reference. In doubt raise `UnknownOutcome`, never `Away`: a wrong `Away` makes
+  an orphan. A reference that is taken is `AlreadyThere`, with its waybill if the carrier tells it; whether what lies
+  there is alive is not `create`'s business. `Refused` means that nothing was made; `reason` is the carrier's sentence.
+- `look_up` (only with `AdoptBy.LOOK_UP`) and `track`: None or () means that the carrier surely has nothing there. Where
+  'no such parcel' and 'no such shop' look alike, tell them apart by another call, as `ghtk.py` does. `track` returns the
+  whole journey if the carrier tells it, else how it stands now; the last report is how it stands.
+- `cancel` is safe to repeat, and says what came of it by the parcel's state, not by the carrier's words.
+- A success flag inside an HTTP 200 counts, not the HTTP status. `send` sorts transport errors; an envelope that cannot
+  be read is `unknown`, as passed to `send`.
+- Reports carry `collected` and `fee` only out of answers to our own calls, never out of callbacks. Times are UTC
+  (`reading.moment_of` takes the zone of times without one). Reference and waybill are texts, exactly as sent.
+- The COD having been paid out is a report with a status that `settles`. Where the carrier gives a date instead
+  (`Settlement.TRANSFER_DATE`), report it as a status of its own in the code table, e.g. 'cod_transferred', at that date.
+- `read_callback` may yield several reports, or none for what is of no interest; it is pure and fast (it runs for each of
+  thousands of callbacks a second). `is_genuine` is asked only if `checks_callbacks` is set.
+- Tokens that expire: `self.access.tokens.current`, else `renew(self._log_in)`; after a rejection `renew(self._log_in,
+  rejected=token)` and the call once more. Never keep a token elsewhere: the keeper seals it, for all processes.
+- The HTTP client comes with the connection's rate limit and circuit breaker built in: no pauses, no retries in adapters.
+- Units and money are ours (grams, đồng, E.164, `Address`); an adapter translates. `Address.units` and
+  `Parcel.pick_up_units` are there when `units_of` asks for that era. `fit_note` cuts the note as `limits` say; all
+  other limits have been checked before (`check`, which an adapter may extend with rules of its own).
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.events.shipping import ShipmentStatus
-
-
-class CarrierError(Exception):
-    """A call to a carrier did not bring what was asked for. Messages hold no personal data."""
-
-
-class UnknownOutcome(CarrierError):
-    """The request may have had its effect although no answer came: look it up before repeating it."""
-
-
-class Away(CarrierError):
-    """The carrier could not be asked, and nothing happened there: try again later."""
-
-
-class Refused(CarrierError):
-    """The carrier says no, and will say so again until somebody corrects something.
-
-    Args:
-        reason: the carrier's own sentence. It may repeat personal data, so it goes to the database, not into logs.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__("refused by the carrier")
-        self.reason = reason
-
-
-class NotLetIn(Refused):
-    """The carrier does not accept the credentials."""
-
-
-class UnreadableCallback(ValueError):
-    """A callback that no repetition makes readable; the message says what is wrong, without its values."""
-
-
-@dataclass(frozen=True)
-class StatusMeaning:
-    """One row of a carrier's status table.
-
-    Args:
-        status: our status.
-        vi: the carrier's own words.
-        final: nothing follows by itself.
-        provisional: a courier's report that a later status confirms; it moves neither money nor stock.
-        settles: the carrier has paid the COD out.
-        cancellable: the carrier accepts a cancellation in this status.
-        either_way: a step that a parcel takes on its way back as well: it does not end a return that has begun.
-    """
-
-    status: ShipmentStatus
-    vi: str
-    en: str
-    final: bool = False
-    provisional: bool = False
-    settles: bool = False
-    cancellable: bool = False
-    either_way: bool = False
-
-
-@dataclass(frozen=True)
-class ReasonMeaning:
-    """One row of a carrier's reason table."""
-
-    vi: str
-    en: str
-
-
-@dataclass(frozen=True)
-class CodeTable:
-    """A carrier's codes as text → what they mean. A code that is not here is kept and raised, never refused."""
-
-    statuses: Mapping[str, StatusMeaning]
-    reasons: Mapping[str, ReasonMeaning]
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a carrier can do, declared rather than guessed."""
-
-    look_up_by_reference: bool
-    cancel: bool
-    label: bool
-    fee_quote: bool
-    callbacks: bool
-    settlement_by_status: bool
-    """A status says that the COD was paid out; otherwise only statements do."""
-
-
-class PickUp(BaseModel):
-    """Where the courier fetches parcels, and where they come back to."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1, max_length=100, examples=["Kho Cầu Giấy"])
-    phone: str = Field(pattern=r"^\+?[0-9]{8,15}$", examples=["0900000001"])
-    province: str = Field(min_length=1, max_length=100, examples=["Hà Nội"])
-    ward: str = Field(default="", max_length=100, examples=["Phường Cầu Giấy"])
-    district: str = Field(default="", max_length=100, description="old three-tier form only")
-    detail: str = Field(min_length=1, max_length=200, examples=["12 Trần Thái Tông"])
-    place_id: str = Field(default="", max_length=40, description="the carrier's own id of this place, if it has one")
-
-
-@dataclass(frozen=True)
-class ParcelLine:
-    name: str
-    sku: str
-    quantity: int
-    unit_price: int
-    """Đồng."""
-    weight_grams: int
-    """Of one piece."""
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """What is to be sent. Money in đồng."""
-
-    reference: str
-    """Ours, and the carrier's key against duplicates."""
-    recipient: str
-    phone: str
-    province: str
-    ward: str
-    district: str
-    detail: str
-    lines: tuple[ParcelLine, ...]
-    cod: int
-    """What the courier asks of the customer in all (rule D30)."""
-    value: int
-    """Declared value of the goods."""
-    note: str
-    pick_up: PickUp
-
-
-@dataclass(frozen=True)
-class Created:
-    """The carrier made a shipment."""
-
-    waybill: str
-    raw_status: str
-    fee: int
-
-
-@dataclass(frozen=True)
-class AlreadyThere:
-    """The carrier has a shipment under this reference already."""
-
-    waybill: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a carrier said about one shipment, in a callback or as an answer. Money in đồng."""
-
-    waybill: str
-    reference: str
-    raw_status: str
-    at: datetime
-    """The carrier's time, UTC."""
-    reason_code: str = ""
-    reason: str = ""
-    partial: bool = False
-    collected: int | None = None
-    """COD of the shipment as the carrier's own table has it; None where the source is not to be trusted with money."""
-    fee: int | None = None
-
-
-class CancelOutcome(StrEnum):
-    CANCELLED = "cancelled"
-    REQUESTED = "requested"
-    """Accepted; the status follows."""
-    REFUSED = "refused"
-    """The carrier does not cancel it in its present state; after pick-up never again."""
-    NOTHING_THERE = "nothing_there"
-
-
-@dataclass(frozen=True)
-class Cancellation:
-    outcome: CancelOutcome
-    report: Report | None = None
-    """How the shipment stands after it, where it exists."""
-
-
-@dataclass(frozen=True)
-class FeeQuote:
-    """Đồng."""
-
-    fee: int
-    insurance_fee: int
-    served: bool
-    """The carrier delivers on this route."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """How to reach a carrier for one shop."""
-
-    base_url: str
-    credentials: Mapping[str, str]
+from services.shipping.carriers import checking
+from services.shipping.carriers.access import Access, Credential
+from services.shipping.carriers.answers import (
+    Acknowledgement,
+    AlreadyThere,
+    CallbackMessage,
+    Cancellation,
+    CarrierPlace,
+    CarrierService,
+    Created,
+    FeeQuote,
+    Label,
+    Report,
+)
+from services.shipping.carriers.capabilities import Capabilities, Era
+from services.shipping.carriers.checking import Breach
+from services.shipping.carriers.codes import CodeTable
+from services.shipping.carriers.errors import Away, NotLetIn, NotOffered, UnknownOutcome
+from services.shipping.carriers.parcel import Parcel, RecipientChange, Unit
 
 
 class Carrier(ABC):
-    """One carrier, for one shop, over one HTTP client. An adapter translates units, money, addresses and errors.
-
-    Every method may raise Away and NotLetIn.
-    """
+    """One carrier, for one shop, over one HTTP client."""
 
     name: ClassVar[str]
     title: ClassVar[str]
     default_url: ClassVar[str]
-    credential_names: ClassVar[tuple[str, ...]]
+    credentials: ClassVar[tuple[Credential, ...]]
     capabilities: ClassVar[Capabilities]
     codes: ClassVar[CodeTable]
+    acknowledgement: ClassVar[Acknowledgement] = Acknowledgement()
+    callback_headers: ClassVar[frozenset[str]] = frozenset()
+    """Lower-case names of headers of callbacks that `read_callback` or `is_genuine` needs."""
+    checks_callbacks: ClassVar[bool] = False
+    """`is_genuine` looks at more than the secret in the address."""
 
     def __init__(self, access: Access, client: httpx.AsyncClient) -> None:
         self.access = access
@@ -232,7 +79,7 @@ class Carrier(ABC):
 
     @abstractmethod
     async def test(self) -> None:
-        """Returns when the credentials are accepted; changes nothing at the carrier."""
+        """Returns when the credentials are accepted; changes nothing at the carrier. Renews a token that expires."""
 
     @abstractmethod
     async def create(self, parcel: Parcel) -> Created | AlreadyThere:
@@ -243,42 +90,140 @@ class Carrier(ABC):
             Refused: nothing was made, and the same request will not be accepted.
         """
 
-    @abstractmethod
     async def look_up(self, reference: str) -> Report | None:
-        """The shipment under our reference, or None if the carrier has none."""
+        """How the shipment under our reference stands, or None if the carrier has none."""
+        raise _not_offered(self)
+
+    async def track(self, waybill: str) -> Sequence[Report]:
+        """The journey of the shipment under the carrier's code, oldest first; empty if the carrier has none."""
+        raise _not_offered(self)
+
+    async def ask_to_report(self, waybill: str) -> None:
+        """Has the carrier call back with the shipment's journey once more.
+
+        Raises:
+            Refused: the carrier has no such shipment.
+        """
+        raise _not_offered(self)
 
     @abstractmethod
-    async def track(self, waybill: str) -> Report | None:
-        """The shipment under the carrier's code, or None if the carrier has none."""
-
-    @abstractmethod
-    async def cancel(self, reference: str) -> Cancellation:
-        """Cancels what lies under our reference. Safe to repeat."""
-
-    @abstractmethod
-    async def label(self, waybill: str, *, size: str) -> bytes:
-        """The carrier's own label as PDF.
+    async def cancel(self, reference: str, *, waybill: str) -> Cancellation:
+        """Cancels what lies under our reference. Safe to repeat.
 
         Args:
-            size: 'A5' or 'A6'.
-
-        Raises:
-            Refused: there is no label for this shipment.
+            waybill: empty where it is not known; a carrier that cancels by waybill only raises Away then.
         """
 
-    @abstractmethod
-    async def fee(self, parcel: Parcel) -> FeeQuote:
-        """What sending would cost.
+    async def label(self, waybills: Sequence[str], *, size: str) -> Label:
+        """The carrier's own label of shipments.
+
+        Args:
+            waybills: at most `labels_at_once`.
+            size: one of `label_sizes`.
 
         Raises:
-            Refused: the request is not complete.
+            Refused: there is no label for one of them.
         """
+        raise _not_offered(self)
+
+    async def quotes(self, parcel: Parcel) -> Sequence[FeeQuote]:
+        """What sending would cost with each service that goes there; with `options.service` only that one.
+
+        Raises:
+            Refused: the route is not served, or the request is not complete.
+        """
+        raise _not_offered(self)
+
+    async def services(self) -> Sequence[CarrierService]:
+        """What can be chosen as `Options.service`."""
+        raise _not_offered(self)
+
+    async def pick_up_places(self) -> Sequence[CarrierPlace]:
+        """The pick-up places that the shop has registered at the carrier."""
+        raise _not_offered(self)
+
+    async def units(self, era: Era) -> Sequence[Unit]:
+        """The carrier's whole list of provinces, (districts,) and wards of an era. Minutes, and asked once a week."""
+        raise _not_offered(self)
+
+    async def deliver_again(self, waybill: str, *, note: str) -> None:
+        """Asks for another attempt. Safe to repeat.
+
+        Raises:
+            Refused: not in the parcel's present state.
+            UnknownOutcome: it may have been accepted.
+        """
+        raise _not_offered(self)
+
+    async def send_back(self, waybill: str, *, note: str) -> None:
+        """Has the parcel returned to the shop. Safe to repeat; raises like `deliver_again`."""
+        raise _not_offered(self)
+
+    async def change_recipient(self, waybill: str, change: RecipientChange) -> None:
+        """Another phone, name, address or note for a parcel on its way. Safe to repeat; raises like `deliver_again`."""
+        raise _not_offered(self)
 
     @classmethod
     @abstractmethod
-    def read_callback(cls, content_type: str, body: bytes) -> Report:
-        """A callback as a report, without its money fields.
+    def read_callback(cls, message: CallbackMessage) -> Sequence[Report]:
+        """The reports in a callback, without money.
 
         Raises:
             UnreadableCallback: it is not what the carrier documents.
         """
+
+    @classmethod
+    def is_genuine(cls, message: CallbackMessage, credentials: Mapping[str, str]) -> bool:
+        """Whether a callback bears what only the carrier and the shop know, beside the secret in the address."""
+        return True
+
+    @classmethod
+    def check(cls, parcel: Parcel) -> Sequence[Breach]:
+        """The carrier's rules that a parcel breaks, before the carrier is called."""
+        return checking.check(parcel, title=cls.title, capabilities=cls.capabilities)
+
+    @classmethod
+    def fit_note(cls, note: str) -> str:
+        """The note, cut to what the carrier takes."""
+        return checking.fit_note(note, cls.capabilities.limits)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        unknown: type[UnknownOutcome] | type[Away],
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        data: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """The answer to one request, if it was one: below 500, and neither 401, 403 nor 429.
+
+        Args:
+            path: appended to the connection's address; a whole address is taken as it is.
+            unknown: what to raise when the request may have arrived but no answer came: `UnknownOutcome` for a call
+                that changes something and is not safe to repeat blindly, `Away` for every other.
+        """
+        url = path if path.startswith(("http://", "https://")) else self.access.base_url + path
+        try:
+            response = await self.client.request(method, url, params=params, json=json, data=data, headers=headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise Away(type(error).__name__) from error
+        except httpx.HTTPError as error:
+            raise unknown(type(error).__name__) from error
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise Away("asked too often", retry_after=_seconds(response.headers.get("retry-after", "")))
+        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise NotLetIn(f"HTTP {response.status_code}")
+        if response.status_code >= 500:
+            raise unknown(f"HTTP {response.status_code}")
+        return response
+
+
+def _not_offered(carrier: Carrier) -> NotOffered:
+    return NotOffered(f"{carrier.title} không có chức năng này / does not offer this")
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isdigit() and len(text) < 6 else None

@@ -6,38 +6,44 @@ its key against duplicates; weights are kilograms in a creation and grams in a f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, quote
 
 import httpx
 import orjson
 
-from services.shipping.carriers.base import (
+from services.shipping.carriers.access import Credential
+from services.shipping.carriers.answers import (
     AlreadyThere,
-    Away,
+    CallbackMessage,
     Cancellation,
     CancelOutcome,
-    Capabilities,
-    Carrier,
-    CodeTable,
+    CarrierPlace,
+    CarrierService,
     Created,
     FeeQuote,
-    NotLetIn,
-    Parcel,
-    Refused,
+    Label,
     Report,
-    UnknownOutcome,
-    UnreadableCallback,
 )
-from services.shipping.carriers.ghtk_codes import CODES
-from services.shipping.carriers.reading import integer_of, moment_of, money_of, text_of
+from services.shipping.carriers.base import Carrier
+from services.shipping.carriers.capabilities import AdoptBy, Capabilities, Limits, Settlement
+from services.shipping.carriers.codes import CodeTable
+from services.shipping.carriers.errors import Away, NotLetIn, Refused, UnknownOutcome, UnreadableCallback
+from services.shipping.carriers.ghtk_codes import ADD_ONS, CODES
+from services.shipping.carriers.parcel import Options, Parcel
+from services.shipping.carriers.reading import integer_of, local_phone, moment_of, money_of, text_of
 
 DUPLICATE: Final = "ORDER_ID_EXIST"
-MAX_NOTE: Final = 120
-"""Characters of a note that GHTK accepts."""
 GRAMS: Final = 1000
 ANY_HAMLET: Final = "Khác"
 """GHTK's word for 'none of the hamlets on the list'; a two-tier address needs it or a street."""
+
+PDF: Final = "application/pdf"
+TRANSPORTS: Final = {"road": "Đường bộ", "fly": "Đường bay"}
+INSPECTION: Final = {"look": 10, "try": 11}
+"""Tags that let the receiver look at the goods, or check them."""
+FAILED_FEE: Final = 19
 
 Body = dict[str, Any]
 
@@ -48,14 +54,24 @@ class Ghtk(Carrier):
     name: ClassVar[str] = "ghtk"
     title: ClassVar[str] = "Giao Hàng Tiết Kiệm"
     default_url: ClassVar[str] = "https://services.giaohangtietkiem.vn"
-    credential_names: ClassVar[tuple[str, ...]] = ("token", "client_source")
+    credentials: ClassVar[tuple[Credential, ...]] = (
+        Credential(
+            "token", "Trang khách hàng GHTK → Thông tin shop → Cấu hình API", "GHTK portal → shop → API configuration"
+        ),
+        Credential("client_source", "Mã shop, ví dụ S12345", "Shop code, e.g. S12345"),
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
-        look_up_by_reference=True,
-        cancel=True,
-        label=True,
+        adopt_by=AdoptBy.LOOK_UP,
+        label_sizes=("A5", "A6"),
         fee_quote=True,
-        callbacks=True,
-        settlement_by_status=True,
+        services=True,
+        pick_up_places=True,
+        settlement=Settlement.STATUS,
+        inspection=True,
+        customer_pays=True,
+        failed_fee=True,
+        add_ons=ADD_ONS,
+        limits=Limits(note_max=120),
     )
     codes: ClassVar[CodeTable] = CODES
 
@@ -76,6 +92,7 @@ class Ghtk(Carrier):
                 waybill=text_of(order["label"]),
                 raw_status=text_of(order.get("status_id")) or "2",
                 fee=(money_of(order.get("fee")) or 0) + (money_of(order.get("insurance_fee")) or 0),
+                sort_code=text_of(order.get("sorting_code")),
             )
         error = answer.get("error")
         if isinstance(error, dict) and error.get("code") == DUPLICATE:
@@ -88,10 +105,11 @@ class Ghtk(Carrier):
             raise Away("a shipment without a label")
         return report
 
-    async def track(self, waybill: str) -> Report | None:
-        return await self._track(waybill, waybill=waybill)
+    async def track(self, waybill: str) -> Sequence[Report]:
+        report = await self._track(waybill, waybill=waybill)
+        return () if report is None else (report,)
 
-    async def cancel(self, reference: str) -> Cancellation:
+    async def cancel(self, reference: str, *, waybill: str) -> Cancellation:
         answer = await self._ask(
             "POST", f"/services/shipment/cancel/{quote(f'partner_id:{reference}', safe=':')}", unknown=Away
         )
@@ -104,41 +122,75 @@ class Ghtk(Carrier):
             return Cancellation(CancelOutcome.CANCELLED, report)
         return Cancellation(CancelOutcome.REQUESTED if answer["success"] else CancelOutcome.REFUSED, report)
 
-    async def label(self, waybill: str, *, size: str) -> bytes:
+    async def label(self, waybills: Sequence[str], *, size: str) -> Label:
+        [waybill] = waybills
         # The documentation calls the size paper_size, a client in use page_size: both are sent.
         params = {"original": "portrait", "paper_size": size, "page_size": size}
-        response = await self._send(
-            "GET", f"/services/label/{quote(waybill, safe='')}", params=params, json=None, unknown=Away
-        )
-        if response.headers.get("content-type", "").startswith("application/pdf"):
-            return response.content
+        response = await self._call("GET", f"/services/label/{quote(waybill, safe='')}", params=params, unknown=Away)
+        if response.headers.get("content-type", "").startswith(PDF):
+            return Label(response.content, PDF)
         raise Refused(_message(_envelope(response, unknown=Away)))
 
-    async def fee(self, parcel: Parcel) -> FeeQuote:
+    async def quotes(self, parcel: Parcel) -> Sequence[FeeQuote]:
+        wanted = [parcel.options.service] if parcel.options.service else list(TRANSPORTS)
+        found: list[FeeQuote] = []
+        refusal = Refused("GHTK không giao tuyến này")
+        for transport in wanted:
+            try:
+                found += await self._quote(parcel, transport)
+            except NotLetIn:
+                raise
+            except Refused as error:  # flying may be refused where driving is not
+                refusal = error
+        if not found:
+            raise refusal
+        return found
+
+    async def _quote(self, parcel: Parcel, transport: str) -> Sequence[FeeQuote]:
         answer = await self._read(
             "/services/shipment/fee",
             params={
                 "pick_province": parcel.pick_up.province,
                 "pick_district": parcel.pick_up.district or parcel.pick_up.ward,
-                "province": parcel.province,
-                "district": parcel.district or parcel.ward,
-                "weight": str(sum(line.weight_grams * line.quantity for line in parcel.lines)),
-                "value": str(parcel.value),
+                "province": parcel.to.province,
+                "district": parcel.to.district or parcel.to.ward,
+                "weight": str(parcel.weight_grams),
+                "value": str(parcel.value if parcel.options.insured else 0),
+                "transport": transport,
             },
         )
         quoted = answer.get("fee")
         if not answer["success"] or not isinstance(quoted, dict):
             raise Refused(_message(answer))
-        return FeeQuote(
-            fee=money_of(quoted.get("fee")) or 0,
-            insurance_fee=money_of(quoted.get("insurance_fee")) or 0,
-            served=bool(quoted.get("delivery")),
+        if not quoted.get("delivery"):
+            return ()
+        insurance = money_of(quoted.get("insurance_fee")) or 0
+        fee = (money_of(quoted.get("fee")) or 0) + insurance
+        return (FeeQuote(service=transport, title=TRANSPORTS[transport], fee=fee, insurance_fee=insurance),)
+
+    async def services(self) -> Sequence[CarrierService]:
+        return tuple(CarrierService(code, title) for code, title in TRANSPORTS.items())
+
+    async def pick_up_places(self) -> Sequence[CarrierPlace]:
+        answer = await self._read("/services/shipment/list_pick_add")
+        if not answer["success"]:
+            raise NotLetIn(_message(answer))
+        places = answer.get("data")
+        return tuple(
+            CarrierPlace(
+                place_id=text_of(place.get("pick_address_id")),
+                name=text_of(place.get("pick_name")),
+                phone=text_of(place.get("pick_tel")),
+                address=text_of(place.get("address")),
+            )
+            for place in (places if isinstance(places, list) else ())
+            if isinstance(place, dict)
         )
 
     @classmethod
-    def read_callback(cls, content_type: str, body: bytes) -> Report:
+    def read_callback(cls, message: CallbackMessage) -> Sequence[Report]:
         """The documentation shows JSON and sends a form, so the body itself says which it is."""
-        fields = _callback_fields(body)
+        fields = _callback_fields(message.body)
         waybill = text_of(fields.get("label_id"))
         if not waybill:
             raise UnreadableCallback("label_id is missing")
@@ -150,7 +202,7 @@ class Ghtk(Carrier):
             at = moment_of(fields.get("action_time"))
         except ValueError:
             raise UnreadableCallback("action_time is not a moment") from None
-        return Report(
+        report = Report(
             waybill=waybill,
             reference=text_of(fields.get("partner_id")),
             raw_status=raw_status,
@@ -159,6 +211,7 @@ class Ghtk(Carrier):
             reason=text_of(fields.get("reason")),
             partial=text_of(fields.get("return_part_package")) == "1",
         )
+        return (report,)
 
     async def _track(self, code: str, *, waybill: str) -> Report | None:
         answer = await self._read(f"/services/shipment/v2/{quote(code, safe=':')}")
@@ -193,41 +246,22 @@ class Ghtk(Carrier):
         json: Body | None = None,
         unknown: type[UnknownOutcome] | type[Away],
     ) -> Body:
-        return _envelope(await self._send(method, path, params=params, json=json, unknown=unknown), unknown=unknown)
+        return _envelope(await self._call(method, path, params=params, json=json, unknown=unknown), unknown=unknown)
 
-    async def _send(
+    async def _call(
         self,
         method: str,
         path: str,
         *,
-        params: dict[str, str] | None,
-        json: Body | None,
+        params: dict[str, str] | None = None,
+        json: Body | None = None,
         unknown: type[UnknownOutcome] | type[Away],
     ) -> httpx.Response:
-        """The answer to one request.
-
-        Args:
-            unknown: what to raise when the request may have arrived but no answer came.
-        """
         headers = {
             "Token": self.access.credentials["token"],
             "X-Client-Source": self.access.credentials["client_source"],
         }
-        try:
-            response = await self.client.request(
-                method, self.access.base_url + path, params=params, json=json, headers=headers
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise Away(type(error).__name__) from error
-        except httpx.HTTPError as error:
-            raise unknown(type(error).__name__) from error
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            raise Away("asked too often")
-        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise NotLetIn(f"HTTP {response.status_code}")
-        if response.status_code >= 500:
-            raise unknown(f"HTTP {response.status_code}")
-        return response
+        return await self.send(method, path, params=params, json=json, headers=headers, unknown=unknown)
 
 
 def _envelope(response: httpx.Response, *, unknown: type[UnknownOutcome] | type[Away]) -> Body:
@@ -245,9 +279,10 @@ def _message(answer: Body) -> str:
 
 
 def _creation(parcel: Parcel) -> Body:
-    """The request of a creation; the shop pays the fee (`is_freeship`), so GHTK collects `pick_money` and no more."""
+    """The request of a creation. With `is_freeship` the shop pays the fee, and GHTK collects `pick_money` and no more."""
+    options = parcel.options
     place = {"pick_address_id": parcel.pick_up.place_id} if parcel.pick_up.place_id else {}
-    districts = {"pick_district": parcel.pick_up.district, "district": parcel.district}
+    districts = {"pick_district": parcel.pick_up.district, "district": parcel.to.district}
     return {
         "products": [
             {
@@ -263,29 +298,35 @@ def _creation(parcel: Parcel) -> Body:
             "id": parcel.reference,
             **place,
             "pick_name": parcel.pick_up.name,
-            "pick_tel": _local_phone(parcel.pick_up.phone),
+            "pick_tel": local_phone(parcel.pick_up.phone),
             "pick_address": parcel.pick_up.detail,
             "pick_province": parcel.pick_up.province,
             "pick_ward": parcel.pick_up.ward,
             "name": parcel.recipient,
-            "tel": _local_phone(parcel.phone),
-            "address": parcel.detail,
-            "province": parcel.province,
-            "ward": parcel.ward,
+            "tel": local_phone(parcel.phone),
+            "address": parcel.to.detail,
+            "province": parcel.to.province,
+            "ward": parcel.to.ward,
             "hamlet": ANY_HAMLET,
             **{name: value for name, value in districts.items() if value},
             "pick_money": parcel.cod,
-            "is_freeship": 1,
-            "value": parcel.value,
-            "note": parcel.note[:MAX_NOTE],
-            "transport": "road",
+            "is_freeship": 1 if options.payer == "shop" else 0,
+            "value": parcel.value if options.insured else 0,
+            "note": Ghtk.fit_note(parcel.note),
+            "transport": options.service or "road",
+            **({"tags": tags} if (tags := _tags(options)) else {}),
+            **({"not_delivered_fee": options.failed_delivery_fee} if options.failed_delivery_fee else {}),
         },
     }
 
 
-def _local_phone(phone: str) -> str:
-    """GHTK writes Vietnamese numbers with the leading zero."""
-    return f"0{phone[3:]}" if phone.startswith("+84") else phone
+def _tags(options: Options) -> list[int]:
+    tags = [int(code) for code in options.add_ons]
+    if options.inspection in INSPECTION:
+        tags.append(INSPECTION[options.inspection])
+    if options.failed_delivery_fee:
+        tags.append(FAILED_FEE)
+    return tags
 
 
 def _callback_fields(body: bytes) -> Body:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.shipping.carriers.base import CodeTable, ReasonMeaning, StatusMeaning
+from services.shipping.carriers.capabilities import AddOn
+from services.shipping.carriers.codes import CodeTable, ReasonMeaning, StatusMeaning
 
 _STATUSES: Final = {
     "-1": StatusMeaning("cancelled", "Hủy đơn hàng", "Cancelled", final=True),
@@ -87,3 +88,20 @@ _REASONS: Final = {
 }
 
 CODES: Final = CodeTable(statuses=_STATUSES, reasons=_REASONS)
+
+ADD_ONS: Final = {
+    "1": AddOn("Hàng dễ vỡ", "Fragile"),
+    "2": AddOn("Hàng giá trị cao", "High value"),
+    "7": AddOn("Nông sản, thực phẩm khô", "Agricultural or dry food"),
+    "13": AddOn("Gọi shop khi giao gặp vấn đề", "Call the shop when a delivery has a problem"),
+    "17": AddOn("Giao một phần, chọn sản phẩm", "Partial delivery by choice of product"),
+    "18": AddOn("Giao một phần, đổi trả hàng", "Partial delivery with return of goods"),
+    "20": AddOn("Nguyên hộp", "Whole box"),
+    "22": AddOn("Tài liệu", "Documents"),
+    "39": AddOn("Thực phẩm tươi", "Fresh food"),
+    "40": AddOn("Hàng nhỏ", "Small goods"),
+    "42": AddOn("Không đảo chiều", "Keep the orientation"),
+    "52": AddOn("Chất lỏng", "Liquid"),
+    "75": AddOn("Cây cối", "Plants"),
+}
+"""GHTK calls them tags. Looking (10), trying (11) and the fee for a refusal (19) are options of their own."""

@@ -8,10 +8,22 @@ from typing import Final
 
 import httpx
 
-from services.shipping.carriers.base import Access, Carrier
+from services.shipping.carriers.access import Access
+from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.ghtk import Ghtk
 
 CARRIERS: Final[dict[str, type[Carrier]]] = {carrier.name: carrier for carrier in (Ghtk,)}
+
+
+def known(name: str) -> str:
+    """A carrier's name that exists.
+
+    Raises:
+        ValueError: there is no such carrier.
+    """
+    if name not in CARRIERS:
+        raise ValueError(f"unknown carrier; one of {', '.join(CARRIERS)}")
+    return name
 
 
 class CarrierClients:

@@ -20,7 +20,7 @@ from deploy.local.engines import Nats, Temporal
 from deploy.local.ghtk import GhtkSimulator
 from services.shipping import creation, polling
 from services.shipping.app import SERVICE, callback_processor
-from services.shipping.carriers.base import CarrierError
+from services.shipping.carriers.errors import CarrierError
 from services.shipping.carriers.ghtk_codes import CODES
 from services.shipping.context import Context, context_of
 from shared import http

@@ -14,7 +14,8 @@ from services.shipping import creation
 from services.shipping.app import callback_processor
 from services.shipping.callbacks import processing
 from services.shipping.callbacks.processing import CallbackProcessor
-from services.shipping.carriers.base import Report
+from services.shipping.carriers.answers import CallbackMessage, Report
+from services.shipping.carriers.errors import UnknownOutcome
 from services.shipping.carriers.ghtk import Ghtk
 from services.shipping.timeline import FINAL
 from tests.harness import Databases, eventually
@@ -98,7 +99,7 @@ async def test_unreadable_bodies_are_kept_answered_and_raised(shop: Shop) -> Non
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("variant_callback*")), ids=lambda path: path.stem)
 def test_other_forms_of_the_documentation_are_read_too(path: Path) -> None:
-    report = Ghtk.read_callback("", path.read_bytes().strip())
+    [report] = Ghtk.read_callback(CallbackMessage(path.read_bytes().strip()))
     assert report.waybill == "S100001.H14-A1.1375000000"
     assert report.at.isoformat().endswith("+00:00")
     assert report.raw_status in ("4", "5", "49")
@@ -137,7 +138,7 @@ async def test_a_callback_that_overtakes_the_answer_to_the_creation_counts_once_
     shop.ghtk.set_faults(Faults(create_timeout=1.0))
     shipment_id = await shop.open(await shop.close_order("DH-QUICK001"))
     prepared = await creation.prepare(shop.context, shipment_id)
-    with pytest.raises(creation.UnknownOutcome):
+    with pytest.raises(UnknownOutcome):
         await creation.create_or_adopt(shop.context, shipment_id, prepared.reference)
     [parcel] = shop.ghtk.shipments
     picked_up = body(parcel.label, 3, partner_id=prepared.reference)
@@ -156,9 +157,9 @@ async def test_one_callback_that_cannot_be_stored_takes_no_other_down(
     good, bad = [(await shop.get(each))["waybill"] for each in await shop.ship_many(2)]
     read = Ghtk.read_callback.__func__  # type: ignore[attr-defined]  # a class method's function
 
-    def poisoned(cls: type[Ghtk], content_type: str, content: bytes) -> Report:
-        report: Report = read(cls, content_type, content)
-        return Report(report.waybill, "", report.raw_status, report.at, "\0" if report.waybill == bad else "")
+    def poisoned(cls: type[Ghtk], message: CallbackMessage) -> tuple[Report]:
+        [report] = read(cls, message)
+        return (Report(report.waybill, "", report.raw_status, report.at, "\0" if report.waybill == bad else ""),)
 
     monkeypatch.setattr(Ghtk, "read_callback", classmethod(poisoned))
     await shop.call_back(body(bad, 3))
@@ -174,7 +175,12 @@ async def test_a_processor_in_another_process_is_woken_at_once(shop: Shop, monke
     shipment_id = await shop.ship()
     waybill = (await shop.get(shipment_id))["waybill"]
     elsewhere = CallbackProcessor(
-        shop.running.db, direct_url=shop.running.url, wake=asyncio.Event(), now=shop.context.now, pace=1
+        shop.running.db,
+        vault=shop.context.vault,
+        direct_url=shop.running.url,
+        wake=asyncio.Event(),
+        now=shop.context.now,
+        pace=1,
     )
     task = asyncio.create_task(elsewhere.run())
     try:

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from deploy.local.ghtk import Faults, GhtkSimulator, Status
 from services.shipping import creation
 from services.shipping.cancelling import cancel_at_carrier
+from services.shipping.carriers.errors import UnknownOutcome
 from services.shipping.creation import OrderUnknown
 from shared.contracts.events.orders import ORDER_CLOSED
 from tests.harness import eventually
@@ -169,7 +170,7 @@ async def test_an_adopted_parcel_with_another_amount_is_cancelled_and_made_again
     prepared = await creation.prepare(shop.context, shipment_id)
     # The answer is lost, the customer orders more, and what was made with the first amount turns up only then.
     shop.ghtk.set_faults(Faults(error_before=1.0))
-    with pytest.raises(creation.UnknownOutcome):
+    with pytest.raises(UnknownOutcome):
         await creation.create_or_adopt(shop.context, shipment_id, prepared.reference)
     shop.ghtk.set_faults(Faults())
     await shop.running.receive(ORDER_CLOSED, closed(order_id, "DH-EDITED01", version=2, cod=500_000), subject=order_id)
@@ -206,7 +207,7 @@ async def test_an_order_cancelled_while_its_creation_is_unknown_leaves_nothing_a
     shipment_id = await shop.open(order_id)
     prepared = await creation.prepare(shop.context, shipment_id)
     shop.ghtk.set_faults(Faults(create_timeout=1.0))
-    with pytest.raises(creation.UnknownOutcome):
+    with pytest.raises(UnknownOutcome):
         await creation.create_or_adopt(shop.context, shipment_id, prepared.reference)
     await shop.cancel_order(order_id)
     assert await shop.create(shipment_id) == "cancelled"

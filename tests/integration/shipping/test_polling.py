@@ -10,7 +10,7 @@ import asyncpg
 
 from deploy.local.ghtk import Faults, Status
 from services.shipping import polling, schedule
-from services.shipping.carriers.base import Report
+from services.shipping.carriers.answers import Report
 from tests.harness import eventually
 from tests.integration.shipping.support import Shop
 
@@ -122,7 +122,7 @@ async def test_a_parcel_that_the_carrier_does_not_know_is_raised(shop: Shop) -> 
 async def test_a_round_locks_its_parcels_in_one_order_with_everybody_else(shop: Shop) -> None:
     unknown, known = sorted(await shop.ship_many(2))
     report = Report((await shop.get(known))["waybill"], "", raw_status="2", at=shop.context.now())
-    answers = polling._Answers(reports={known: report}, missing=[unknown])
+    answers = polling._Answers(reports={known: [report]}, missing=[unknown])
     shop.skip(timedelta(days=1))
     leased = await polling._lease(shop.context, shop.connection_id)
     other = await asyncpg.connect(shop.running.db.url)
