@@ -27,7 +27,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from services.shipping.carriers.base import CodeTable, StatusMeaning
+from services.shipping.carriers.codes import CodeTable, StatusMeaning
 
 BACK: Final = "R"
 """Behind a code that was told with IS_RETURNING."""
@@ -81,7 +81,10 @@ _DECIDED: Final = {
     "503": StatusMeaning("lost", "Hủy - Theo yêu cầu khách hàng", "Destroyed on request", final=True),
     "504": StatusMeaning("returned", "Thành công - Chuyển trả người gửi", "Returned to the sender", final=True),
     "505": StatusMeaning(
-        "delivery_failed", "Tồn - Thông báo chuyển hoàn bưu cục gốc", "Held: return proposed, the shop decides"
+        "delivery_failed",
+        "Tồn - Thông báo chuyển hoàn bưu cục gốc",
+        "Held: return proposed, the shop decides",
+        awaits_decision=True,
     ),
     "515": StatusMeaning("returning", "Duyệt hoàn", "Return approved"),
     "550": StatusMeaning("out_for_delivery", "Khách hàng, đơn vị yêu cầu phát tiếp", "Another delivery was requested"),
