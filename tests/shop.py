@@ -183,7 +183,7 @@ class Shop:
 
     async def carried_to(self, waybill: str, status: Status) -> None:
         """Lets the carrier's couriers work until a parcel has a status."""
-        while (await self.parcel(waybill))["status_id"] != status:
+        while (await self.parcel(waybill))["status"] != status:
             assert (await self.carrier("POST", "advance", steps=1))["moves"] > 0, "the parcel moves no further"
 
     def logs_with(self, secrets: Collection[str]) -> list[str]:

@@ -152,10 +152,10 @@ async def _record_callbacks(samples: dict[str, str]) -> None:
         samples[f"callbacks_{outcome}.form"] = await _posted(_Recorder(outcomes=outcomes), whole_life)
     samples["callbacks_delivered.jsonl"] = await _posted(_Recorder(callback_format="json"), whole_life)
     samples["callback_cancelled.form"] = await _posted(_Recorder(), cancelled)
-    partial = {"status_id": 5, "return_part_package": True, "pick_money": 380_000}
+    partial = {"status": 5, "partial": True, "cod": 380_000}
     samples["callback_partial.form"] = await _posted(_Recorder(), pushed(**partial))
     samples["callback_partial.json"] = await _posted(_Recorder(callback_format="json"), pushed(**partial))
-    samples["callback_unknown_status.form"] = await _posted(_Recorder(), pushed(status_id=99))
+    samples["callback_unknown_status.form"] = await _posted(_Recorder(), pushed(status=99))
 
 
 async def _posted(recorder: _Recorder, story: Callable[[httpx.AsyncClient], Awaitable[None]]) -> str:

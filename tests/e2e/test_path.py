@@ -128,7 +128,7 @@ async def test_a_closed_order_becomes_a_parcel_and_money_and_every_report_shows_
     await shop.post(order_id)
     shipment = await shop.accepted(order_id)
     parcel = await shop.parcel(shipment["waybill"])
-    assert (parcel["partner_id"], parcel["pick_money"]) == (shipment["reference"], PRICE + FEE)
+    assert (parcel["reference"], parcel["cod"]) == (shipment["reference"], PRICE + FEE)
     await shop.at_level(order_id, "L7")
 
     await shop.carried_to(shipment["waybill"], Status.PICKED_UP)
@@ -232,7 +232,7 @@ async def test_an_order_cancelled_before_pick_up_is_cancelled_at_the_carrier(sho
     assert await stock_of(shop, "KCN-SPF50") == before
 
     async def cancelled_there() -> bool:
-        assert (await shop.parcel(shipment["waybill"]))["status_id"] == Status.CANCELLED
+        assert (await shop.parcel(shipment["waybill"]))["status"] == Status.CANCELLED
         return [known["status"] for known in await shop.shipments(order_id)] == ["cancelled"]
 
     await eventually(cancelled_there, within=WITHIN)
@@ -259,8 +259,8 @@ async def test_an_order_cancelled_while_its_parcel_is_made_leaves_nothing_alive_
     async def nothing_alive() -> bool:
         shipments = await shop.shipments(order_id)
         references = {shipment["reference"] for shipment in shipments}
-        parcels = [parcel for parcel in await shop.parcels() if parcel["partner_id"] in references]
-        assert all(parcel["status_id"] == Status.CANCELLED for parcel in parcels)
+        parcels = [parcel for parcel in await shop.parcels() if parcel["reference"] in references]
+        assert all(parcel["status"] == Status.CANCELLED for parcel in parcels)
         return all(shipment["status"] == "cancelled" for shipment in shipments)
 
     await eventually(nothing_alive, within=WITHIN)

@@ -55,7 +55,7 @@ async def test_no_order_gets_two_parcels_when_shipping_and_workflows_are_killed_
         known = {order_id: await shop.shipments(order_id) for order_id in orders}
         assert all(len(shipments) == 1 and shipments[0]["waybill"] for shipments in known.values())
         parcels = await shop.parcels()
-        alive = sorted(parcel["label"] for parcel in parcels if parcel["status_id"] != Status.CANCELLED)
+        alive = sorted(parcel["waybill"] for parcel in parcels if parcel["status"] != Status.CANCELLED)
         return alive == sorted(shipment["waybill"] for (shipment,) in known.values())
 
     await eventually(each_has_one, within=PATIENCE, every=0.5)

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 import httpx
 
+from deploy.local.carriers.simulation import Simulation
 from deploy.local.ghtk import Faults, SimulatorSettings, create_app
-from deploy.local.ghtk.simulation import Simulation
 
 CALLBACK_URL = "http://shop.test/callbacks/ghtk/a-long-secret"
 ORDER_PATH = "/services/shipment/order/?ver=1.5"
@@ -102,8 +102,8 @@ class Shop:
         response.raise_for_status()
         return response.json() if response.content else None
 
-    async def push(self, reference: str, status_id: int, **body: Any) -> None:
-        await self.control("POST", f"shipments/{reference}/status", {"status_id": status_id, **body})
+    async def push(self, reference: str, status: int, **body: Any) -> None:
+        await self.control("POST", f"shipments/{reference}/status", {"status": status, **body})
 
     async def advance(self, **body: float) -> int:
         """Move everything and wait until the callbacks have been answered. Returns the number of moves."""

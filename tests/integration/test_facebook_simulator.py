@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 
 from deploy.local.facebook import FacebookSimulator, Faults, Page, SimulatorSettings
 from deploy.local.facebook.pushes import sign
-from deploy.local.ghtk.server import EmbeddedServer, server_config
+from deploy.local.simulator.server import EmbeddedServer, server_config
 
 SETTINGS = SimulatorSettings(retry_seconds=(0.0, 0.01), unsubscribe_after_failures=2)
 

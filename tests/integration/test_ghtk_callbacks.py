@@ -39,7 +39,7 @@ async def test_a_callback_is_a_form_with_the_documented_fields() -> None:
 async def test_a_callback_is_json_when_asked() -> None:
     async with open_shop(settings=SimulatorSettings(callback_format="json")) as shop:
         await shop.created("DH-1")
-        await shop.push("DH-1", 5, return_part_package=True, pick_money=100_000)
+        await shop.push("DH-1", 5, partial=True, cod=100_000)
         await shop.simulation.sender.drain()
         request = shop.receiver.requests[0]
         assert request.headers["content-type"] == "application/json"
@@ -55,7 +55,7 @@ async def test_without_faults_a_life_is_reported_completely_and_in_order() -> No
         times = [form["action_time"] for form in shop.receiver.forms]
         assert times == sorted(set(times))
         history = (await shop.row(label))["history"]
-        assert [entry["status_id"] for entry in history] == [2, *HAPPY_ROAD]
+        assert [entry["status"] for entry in history] == [2, *HAPPY_ROAD]
 
 
 async def test_the_creation_itself_is_not_reported() -> None:
@@ -83,7 +83,7 @@ async def test_a_change_can_happen_in_silence() -> None:
 async def test_a_late_report_keeps_its_older_time_and_an_unknown_status_its_number() -> None:
     async with open_shop() as shop:
         await shop.created("DH-1")
-        await shop.push("DH-1", 99, action_time="2026-01-02T03:04:05+07:00")
+        await shop.push("DH-1", 99, at="2026-01-02T03:04:05+07:00")
         await shop.simulation.sender.drain()
         form = shop.receiver.forms[0]
         assert (form["status_id"], form["action_time"]) == ("99", "2026-01-02T03:04:05+07:00")
@@ -112,7 +112,7 @@ async def test_dropped_callbacks_never_come_although_the_shipment_moved() -> Non
         await shop.created("DH-1")
         await shop.advance(steps=WHOLE_LIFE)
         assert shop.receiver.requests == []
-        assert (await shop.row("DH-1"))["status_id"] == 6
+        assert (await shop.row("DH-1"))["status"] == 6
         assert (await shop.stats())["callbacks_dropped"] == len(HAPPY_ROAD)
 
 
@@ -178,8 +178,8 @@ async def test_moving_time_makes_what_is_due_happen_at_its_own_time() -> None:
         assert await shop.advance(seconds=60) == 0
         await shop.advance(seconds=60 * 86_400)
         row = await shop.row("DH-1")
-        assert (row["status_id"], row["is_at_rest"]) == (11, True)
-        times = [datetime.fromisoformat(entry["action_time"]) for entry in row["history"]]
+        assert (row["status"], row["is_at_rest"]) == (11, True)
+        times = [datetime.fromisoformat(entry["at"]) for entry in row["history"]]
         assert times == sorted(times)
         assert timedelta(days=3) < times[-1] - times[0] < timedelta(days=40)
 
@@ -199,7 +199,7 @@ async def test_a_speed_moves_shipments_by_itself_to_their_end() -> None:
         await shop.control("PATCH", "settings", {"speed": 50})
         await shop.created("DH-2")
         await shop.receiver.wait_for(2 * len(HAPPY_ROAD))
-        assert {(await shop.row(each))["status_id"] for each in ("DH-1", "DH-2")} == {6}
+        assert {(await shop.row(each))["status"] for each in ("DH-1", "DH-2")} == {6}
 
 
 async def test_a_speed_of_zero_stops_the_movement() -> None:

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from deploy.local.carriers.simulation import Simulation
 from deploy.local.ghtk import Faults, GhtkSimulator, OutcomeRates, SimulatorSettings
-from deploy.local.ghtk.__main__ import main
-from deploy.local.ghtk.simulation import Simulation
+from deploy.local.ghtk.__main__ import ENTRY
 from tests.integration.ghtk_support import ORDER_PATH, creation_body, open_shop
 
 
@@ -36,7 +36,7 @@ async def test_a_timed_out_creation_exists_and_its_repetition_finds_it(
     with pytest.raises(httpx.TransportError):
         await client.post(ORDER_PATH, json=creation_body("DH-1"))
     again = (await client.post(ORDER_PATH, json=creation_body("DH-1"))).json()
-    assert again["error"]["ghtk_label"] == ghtk.shipment("DH-1").label
+    assert again["error"]["ghtk_label"] == ghtk.shipment("DH-1").waybill
     assert len(ghtk.shipments) == 1
 
 
@@ -140,7 +140,7 @@ async def test_a_shop_that_repeats_every_unknown_creation_has_each_shipment_once
     references = [f"DH-{number}" for number in range(200)]
     labels = await asyncio.gather(*map(create, references))
     assert len(set(labels)) == len(references)
-    assert sorted(shipment.label for shipment in ghtk.shipments) == sorted(labels)
+    assert sorted(shipment.waybill for shipment in ghtk.shipments) == sorted(labels)
     assert ghtk.stats.timed_out > 20
     assert ghtk.stats.errors_before > 0
     assert ghtk.stats.errors_after > 0
@@ -187,6 +187,6 @@ def test_a_wrong_flag_stops_the_program_with_its_name(
     flags: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(list(flags))
+        ENTRY.main(list(flags))
     assert stopped.value.code == 2
     assert flags[0].removeprefix("--") in capsys.readouterr().err.replace("_", "-")

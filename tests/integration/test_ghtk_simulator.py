@@ -139,7 +139,7 @@ async def test_the_status_shows_the_shipment_in_grams_and_vietnamese_time() -> N
         assert (order["weight"], order["pick_money"], order["is_freeship"]) == (600, 350_000, 1)
         assert order["customer_tel"] == "0912345678"
         assert order["products"][0]["full_name"] == "Kem dưỡng"
-        created_utc = row["history"][0]["action_time"]
+        created_utc = row["history"][0]["at"]
         assert order["created"][14:19] == created_utc[14:19]
         assert (int(order["created"][11:13]) - int(created_utc[11:13])) % 24 == 7
 
@@ -233,9 +233,9 @@ async def test_money_is_settled_with_status_6_and_not_before() -> None:
     async with open_shop(settings=DELIVERED) as shop:
         await shop.created("DH-1")
         await shop.advance(steps=6)
-        assert ((await shop.row("DH-1"))["status_id"], (await shop.row("DH-1"))["settled_cod"]) == (5, 0)
+        assert ((await shop.row("DH-1"))["status"], (await shop.row("DH-1"))["settled_cod"]) == (5, 0)
         await shop.advance(steps=1)
-        assert ((await shop.row("DH-1"))["status_id"], (await shop.row("DH-1"))["settled_cod"]) == (6, 350_000)
+        assert ((await shop.row("DH-1"))["status"], (await shop.row("DH-1"))["settled_cod"]) == (6, 350_000)
 
 
 async def test_the_control_api_lists_all_shipments_page_by_page() -> None:
@@ -247,7 +247,7 @@ async def test_the_control_api_lists_all_shipments_page_by_page() -> None:
         while after is not None:
             page = await shop.control("GET", f"shipments?after={after}&limit=3")
             assert page["total"] == 7
-            seen += [row["partner_id"] for row in page["items"]]
+            seen += [row["reference"] for row in page["items"]]
             after = page["next"]
         assert seen == [f"DH-{number}" for number in range(7)]
 
@@ -257,8 +257,8 @@ async def test_the_control_api_filters_by_status() -> None:
         for number in range(4):
             await shop.created(f"DH-{number}")
         await shop.push("DH-2", 9)
-        page = await shop.control("GET", "shipments?status_id=9")
-        assert ([row["partner_id"] for row in page["items"]], page["next"]) == (["DH-2"], None)
+        page = await shop.control("GET", "shipments?status=9")
+        assert ([row["reference"] for row in page["items"]], page["next"]) == (["DH-2"], None)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ async def test_the_counters_tell_calls_and_creations() -> None:
 
 
 async def test_the_log_has_no_personal_data(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("DEBUG", logger="deploy.local.ghtk")
+    caplog.set_level("DEBUG", logger="deploy.local.carriers")
     async with open_shop() as shop:
         await shop.created("DH-1")
         await shop.create("DH-2", ward=None)

@@ -7,19 +7,10 @@ from functools import cache
 import pytest
 from pydantic import ValidationError
 
-from deploy.local.ghtk.faults import Dice
-from deploy.local.ghtk.life import (
-    FINAL,
-    REASON_TEXT,
-    STATUS_TEXT,
-    Life,
-    Outcome,
-    Status,
-    Step,
-    plan_after,
-    plan_life,
-)
-from deploy.local.ghtk.model import USUAL_OUTCOMES, OutcomeRates
+from deploy.local.carriers.life import Life, Outcome, Step
+from deploy.local.carriers.model import USUAL_OUTCOMES, OutcomeRates
+from deploy.local.ghtk.life import FINAL, REASON_TEXT, ROAD, STATUS_TEXT, Status
+from deploy.local.simulator.dice import Dice
 
 HAPPY_ROAD = [12, 123, 3, 4, 45, 5, 6]
 # Every status that may directly follow another on a documented road.
@@ -47,11 +38,11 @@ MANY = 800
 @cache
 def lives(outcome: Outcome | None = None) -> list[Life]:
     rates = USUAL_OUTCOMES.weights() if outcome is None else {outcome: 1.0}
-    return [plan_life(seed=7, partner_id=f"DH-{number}", rates=rates) for number in range(MANY)]
+    return [ROAD.plan(seed=7, reference=f"DH-{number}", rates=rates) for number in range(MANY)]
 
 
 def road(life: Life) -> list[int]:
-    return [step.status for step in life.steps]
+    return [int(step.status) for step in life.steps]
 
 
 def test_a_delivered_shipment_is_picked_up_delivered_and_settled() -> None:
@@ -112,12 +103,12 @@ def test_every_documented_status_is_reached_by_some_plan_or_by_hand() -> None:
 
 
 def test_the_same_seed_and_reference_give_the_same_life() -> None:
-    again = [plan_life(seed=7, partner_id=f"DH-{number}", rates=USUAL_OUTCOMES.weights()) for number in range(MANY)]
+    again = [ROAD.plan(seed=7, reference=f"DH-{number}", rates=USUAL_OUTCOMES.weights()) for number in range(MANY)]
     assert lives() == again
 
 
 def test_another_seed_gives_other_lives() -> None:
-    others = [plan_life(seed=8, partner_id=f"DH-{number}", rates=USUAL_OUTCOMES.weights()) for number in range(MANY)]
+    others = [ROAD.plan(seed=8, reference=f"DH-{number}", rates=USUAL_OUTCOMES.weights()) for number in range(MANY)]
     assert [life.outcome for life in others] != [life.outcome for life in lives()]
 
 
@@ -133,28 +124,28 @@ def test_every_step_takes_simulated_time() -> None:
 
 def test_a_status_set_by_hand_continues_with_what_came_behind_it_in_the_plan() -> None:
     steps = tuple(Step(status, timedelta(hours=1)) for status in HAPPY_ROAD)
-    assert [step.status for step in plan_after(4, remaining=steps)] == [45, 5, 6]
+    assert [step.status for step in ROAD.plan_after(4, remaining=steps)] == [45, 5, 6]
 
 
 def test_a_status_off_the_plan_continues_on_the_usual_road() -> None:
     steps = tuple(Step(status, timedelta(hours=1)) for status in HAPPY_ROAD)
-    assert [step.status for step in plan_after(9, remaining=steps)] == [20, 21, 11]
-    assert [step.status for step in plan_after(49, remaining=steps)] == [10, 4, 45, 5, 6]
+    assert [step.status for step in ROAD.plan_after(9, remaining=steps)] == [20, 21, 11]
+    assert [step.status for step in ROAD.plan_after(49, remaining=steps)] == [10, 4, 45, 5, 6]
 
 
 def test_an_ended_shipment_that_is_set_back_lives_on() -> None:
-    assert [step.status for step in plan_after(4, remaining=())] == [45, 5, 6]
+    assert [step.status for step in ROAD.plan_after(4, remaining=())] == [45, 5, 6]
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
 def test_nothing_follows_a_final_status(status: int) -> None:
     steps = tuple(Step(each, timedelta(hours=1)) for each in HAPPY_ROAD)
-    assert plan_after(status, remaining=steps) == ()
+    assert ROAD.plan_after(status, remaining=steps) == ()
 
 
 def test_an_undocumented_status_leaves_the_plan_alone() -> None:
     steps = (Step(4, timedelta(hours=1)),)
-    assert plan_after(99, remaining=steps) == steps
+    assert ROAD.plan_after(99, remaining=steps) == steps
 
 
 def test_rates_without_any_outcome_are_refused() -> None:

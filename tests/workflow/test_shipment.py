@@ -162,7 +162,7 @@ async def test_a_workflow_ended_by_an_operator_waits_for_the_outcome_of_its_crea
 
     await eventually(ended)
     await keep(handle, "shipment-ended-by-an-operator")
-    assert (await shop.get(shipment_id))["waybill"] == shop.ghtk.shipments[0].label
+    assert (await shop.get(shipment_id))["waybill"] == shop.ghtk.shipments[0].waybill
 
 
 async def test_a_long_life_goes_on_as_new(shop: Shop, temporal: Client) -> None:

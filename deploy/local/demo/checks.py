@@ -110,9 +110,9 @@ def _no_order_has_two_parcels(facts: Facts) -> Check:
     live: dict[str, int] = defaultdict(int)
     orphans = 0
     for parcel in facts.carrier:
-        if parcel["status_id"] == -1:
+        if parcel["status"] == -1:
             continue
-        order = order_of.get(parcel["label"])
+        order = order_of.get(parcel["waybill"])
         if order is None:
             orphans += 1
         else:
@@ -126,14 +126,14 @@ def _states_are_the_carriers(facts: Facts) -> Check:
     ours = {shipment["waybill"]: shipment["status"] for shipment in facts.shipments}
     compared, differing = 0, []
     for parcel in facts.carrier:
-        if parcel["status_id"] == -1 and parcel["label"] not in ours:
+        if parcel["status"] == -1 and parcel["waybill"] not in ours:
             continue
         compared += 1
         confirmed = next(
-            (step["status_id"] for step in reversed(parcel["history"]) if step["status_id"] not in PROVISIONAL), None
+            (step["status"] for step in reversed(parcel["history"]) if step["status"] not in PROVISIONAL), None
         )
-        if CARRIER_STATUS.get(confirmed or 0) != ours.get(parcel["label"]):
-            differing.append(f"{parcel['label']}: {confirmed} / {ours.get(parcel['label'])}")
+        if CARRIER_STATUS.get(confirmed or 0) != ours.get(parcel["waybill"]):
+            differing.append(f"{parcel['waybill']}: {confirmed} / {ours.get(parcel['waybill'])}")
     detail = f"{compared} compared, {len(differing)} differ" + (f": {differing[:3]}" if differing else "")
     return Check("every shipment's state equals the carrier's own", not differing and compared > 0, detail)
 

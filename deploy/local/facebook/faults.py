@@ -2,13 +2,13 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.local.ghtk.faults import Rate, Seconds
+from deploy.local.simulator.dice import Rate, Seconds
 
 
 class Faults(BaseModel):
     """All switches; the default is a Facebook that never fails. Rates are probabilities from 0 to 1."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     drop_push: Rate = 0.0
     """Never sends a push."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class SimulatorSettings(BaseModel):
     """What does not change while it runs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     app_id: str = "871234500000001"
     app_secret: str = "simulated-facebook-app-secret"

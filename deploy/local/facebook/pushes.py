@@ -15,7 +15,7 @@ import httpx
 
 from deploy.local.facebook.faults import Faults
 from deploy.local.facebook.model import Page, SimulatorSettings, Stats
-from deploy.local.ghtk.faults import Dice
+from deploy.local.simulator.dice import Dice
 
 logger = logging.getLogger(__name__)
 

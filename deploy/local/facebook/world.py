@@ -12,7 +12,7 @@ import httpx
 from deploy.local.facebook.faults import Faults
 from deploy.local.facebook.model import Form, Lead, Page, SimulatorSettings, Stats
 from deploy.local.facebook.pushes import PushSender, Update
-from deploy.local.ghtk.faults import Dice
+from deploy.local.simulator.dice import Dice
 
 
 class HandshakeFailed(Exception):

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 
-from deploy.local.ghtk.model import PICK_UP_ADDRESSES, Creation, Product
+from deploy.local.carriers.model import Product
+from deploy.local.ghtk.model import PICK_UP_ADDRESSES, GhtkCreation
 
 Fields = Mapping[str, Any]
 
@@ -26,7 +27,7 @@ class InvalidCreation(Exception):
     """A creation request that GHTK would refuse; the text is the `message` of the answer, in Vietnamese."""
 
 
-def read_creation(body: object, *, today: date) -> Creation:
+def read_creation(body: object, *, today: date) -> GhtkCreation:
     """The request as the carrier understands it, weight in grams.
 
     Raises InvalidCreation, naming the field.
@@ -44,11 +45,11 @@ def read_creation(body: object, *, today: date) -> Creation:
     _require_phone(order, "tel")
     _text(order, "pick_name")
     _require_finer_address(order)
-    return Creation(
-        partner_id=_text(order, "id"),
+    return GhtkCreation(
+        reference=_text(order, "id"),
         products=products,
         weight_gram=_total_weight(order, products, kilograms=kilograms),
-        pick_money=_integer(order, "pick_money"),
+        cod=_integer(order, "pick_money"),
         value=_integer(order, "value", default=0),
         is_freeship=_integer(order, "is_freeship", default=0) == 1,
         transport=_transport(order),

@@ -8,7 +8,7 @@ from reportlab.lib.pagesizes import A5, A6, landscape, portrait
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
-from deploy.local.ghtk.model import Shipment
+from deploy.local.carriers.model import Shipment
 
 
 def label_pdf(shipment: Shipment, *, paper_size: str, original: str) -> bytes:
@@ -20,8 +20,8 @@ def label_pdf(shipment: Shipment, *, paper_size: str, original: str) -> bytes:
     width, height = landscape(size) if original == "landscape" else portrait(size)
     buffer = BytesIO()
     canvas = Canvas(buffer, pagesize=(width, height), invariant=True)
-    canvas.setTitle(shipment.label)
-    Code128(shipment.label, barHeight=14 * mm, barWidth=0.22 * mm).drawOn(canvas, 2 * mm, height - 20 * mm)
+    canvas.setTitle(shipment.waybill)
+    Code128(shipment.waybill, barHeight=14 * mm, barWidth=0.22 * mm).drawOn(canvas, 2 * mm, height - 20 * mm)
     text = canvas.beginText(8 * mm, height - 28 * mm)
     text.setFont("Helvetica", 9)
     for line in _lines(shipment):
@@ -35,13 +35,13 @@ def label_pdf(shipment: Shipment, *, paper_size: str, original: str) -> bytes:
 def _lines(shipment: Shipment) -> list[str]:
     creation = shipment.creation
     return [
-        shipment.label,
-        f"Ma don: {shipment.partner_id}",
+        shipment.waybill,
+        f"Ma don: {shipment.reference}",
         f"Nguoi nhan: {_ascii(creation.name)}",
         f"Dien thoai: {creation.tel}",
         f"Dia chi: {_ascii(creation.address)}",
         f"Khoi luong: {creation.weight_gram} g",
-        f"Thu ho: {shipment.pick_money} d",
+        f"Thu ho: {shipment.cod} d",
     ]
 
 

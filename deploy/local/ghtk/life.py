@@ -1,15 +1,14 @@
-"""The life of one shipment at the carrier: statuses, reasons, and the road from “received” to an end.
+"""GHTK's statuses and reasons, and the road from “received” to an end.
 
-Pure: nothing here reads a clock or draws from shared randomness. Status and reason numbers are GHTK's (webhook
-documentation, https://api.ghtk.vn/en/docs/submit-order/webhook, and the tables that public integrations agree on);
-the durations and the odds are ours.
+Status and reason numbers are GHTK's (webhook documentation, https://api.ghtk.vn/en/docs/submit-order/webhook, and the
+tables that public integrations agree on); the durations and the odds are ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from random import Random
+
+from deploy.local.carriers.life import Code, Move, Outcome, Road
 
 
 class Status(IntEnum):
@@ -39,7 +38,7 @@ class Status(IntEnum):
     COURIER_DELIVERY_DELAYED = 410
 
 
-STATUS_TEXT: Mapping[int, str] = {
+STATUS_TEXT: Mapping[Code, str] = {
     Status.CANCELLED: "Hủy đơn hàng",
     Status.NOT_YET_RECEIVED: "Chưa tiếp nhận",
     Status.RECEIVED: "Đã tiếp nhận",
@@ -119,39 +118,8 @@ _UNREACHABLE_THREE_TIMES = "131"
 _POSTPONED_TOO_OFTEN = "132"
 
 
-class Outcome(StrEnum):
-    """How a shipment's life is meant to end."""
-
-    DELIVERED = "delivered"
-    PICKED_UP_LATE = "picked_up_late"
-    """Pick-up postponed once (128, 8), then delivered."""
-    REDELIVERED = "redelivered"
-    """One failed attempt (49 or 410, then 10), then delivered."""
-    RETURNED = "returned"
-    """One to three failed attempts, then 9, 20, 21, 11."""
-    PICK_UP_FAILED = "pick_up_failed"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One move: the status reached, how long after the previous one in simulated time, and why."""
-
-    status: int
-    after: timedelta
-    reason_code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """What will happen to a shipment after it was received, if nobody interferes."""
-
-    outcome: Outcome
-    steps: tuple[Step, ...]
-
-
 # What comes next when nothing goes wrong; the plans below are this road with detours.
-_USUAL_NEXT: Mapping[int, Status] = {
+_USUAL_NEXT: Mapping[Code, Code] = {
     Status.NOT_YET_RECEIVED: Status.RECEIVED,
     Status.RECEIVED: Status.PICKING_UP,
     Status.PICKING_UP: Status.COURIER_PICKED_UP,
@@ -172,7 +140,7 @@ _USUAL_NEXT: Mapping[int, Status] = {
 }
 
 # Hours until a status is reached from the one before it: (shortest, longest). Ours, of a believable size.
-_HOURS: Mapping[int, tuple[float, float]] = {
+_HOURS: Mapping[Code, tuple[float, float]] = {
     Status.RECEIVED: (0.1, 1),
     Status.PICKING_UP: (0.5, 4),
     Status.COURIER_PICKED_UP: (1, 6),
@@ -196,98 +164,68 @@ _HOURS: Mapping[int, tuple[float, float]] = {
 }
 
 
-def plan_life(*, seed: int, partner_id: str, rates: Mapping[Outcome, float]) -> Life:
-    """The whole life of a shipment after status 2, always the same for the same arguments.
-
-    `rates` are weights of the outcomes; they need not add up to 1, but one must be positive.
-    """
-    random = Random(f"{seed}:{partner_id}")
-    outcome = random.choices(list(rates), weights=list(rates.values()))[0]
-    moves = _moves(outcome, random)
-    return Life(outcome, tuple(Step(status, _duration(status, random), reason) for status, reason in moves))
-
-
-def plan_after(status: int, *, remaining: tuple[Step, ...]) -> tuple[Step, ...]:
-    """What follows when somebody puts a shipment into `status` by hand.
-
-    The rest of its own plan behind that status if it was still to come; nothing after a final status; else the usual
-    road from there. A status that GHTK does not document leaves the plan as it was.
-    """
-    if status in FINAL:
-        return ()
-    for position, step in enumerate(remaining):
-        if step.status == status:
-            return remaining[position + 1 :]
-    if status not in STATUS_TEXT:
-        return remaining
-    return tuple(Step(following, _middle_duration(following)) for following in _usual_road(status))
-
-
-def _usual_road(status: int) -> list[Status]:
-    road: list[Status] = []
-    while (following := _USUAL_NEXT.get(status)) is not None:
-        road.append(following)
-        status = following
-    return road
-
-
-def _moves(outcome: Outcome, random: Random) -> list[tuple[Status, str]]:
+def _moves(outcome: Outcome, random: Random) -> list[Move]:
     match outcome:
         case Outcome.DELIVERED:
-            return _plain(Status.RECEIVED)
+            return _usual(Status.RECEIVED)
         case Outcome.PICKED_UP_LATE:
             reason = random.choice(_PICK_UP_DELAYED_REASONS)
             return [
-                (Status.PICKING_UP, ""),
-                (Status.COURIER_PICK_UP_DELAYED, reason),
-                (Status.PICK_UP_POSTPONED, reason),
-                *_plain(Status.PICK_UP_POSTPONED),
+                Move(Status.PICKING_UP),
+                Move(Status.COURIER_PICK_UP_DELAYED, reason),
+                Move(Status.PICK_UP_POSTPONED, reason),
+                *_usual(Status.PICK_UP_POSTPONED),
             ]
         case Outcome.REDELIVERED:
-            return [*_until_delivering(), *_failed_attempt(random), *_plain(Status.DELIVERY_DELAYED)]
+            return [*_until_delivering(), *_failed_attempt(random), *_usual(Status.DELIVERY_DELAYED)]
         case Outcome.RETURNED:
-            return [*_until_delivering(), *_given_up(random), *_plain(Status.DELIVERY_FAILED)]
+            return [*_until_delivering(), *_given_up(random), *_usual(Status.DELIVERY_FAILED)]
         case Outcome.PICK_UP_FAILED:
             reason = random.choice(_PICK_UP_FAILED_REASONS)
             return [
-                (Status.PICKING_UP, ""),
-                (Status.COURIER_PICK_UP_FAILED, reason),
-                (Status.PICK_UP_FAILED, reason),
+                Move(Status.PICKING_UP),
+                Move(Status.COURIER_PICK_UP_FAILED, reason),
+                Move(Status.PICK_UP_FAILED, reason),
             ]
         case Outcome.LOST:
-            return [*_until_delivering(), (Status.COMPENSATED, "")]
+            return [*_until_delivering(), Move(Status.COMPENSATED)]
 
 
-def _plain(status: Status) -> list[tuple[Status, str]]:
-    return [(following, "") for following in _usual_road(status)]
+def _usual(status: Status) -> list[Move]:
+    return ROAD.usual_moves(status)
 
 
-def _until_delivering() -> list[tuple[Status, str]]:
-    road = _usual_road(Status.RECEIVED)
-    return [(status, "") for status in road[: road.index(Status.DELIVERING) + 1]]
+def _until_delivering() -> list[Move]:
+    road = _usual(Status.RECEIVED)
+    return road[: [move.status for move in road].index(Status.DELIVERING) + 1]
 
 
-def _failed_attempt(random: Random) -> list[tuple[Status, str]]:
+def _failed_attempt(random: Random) -> list[Move]:
     report = random.choice((Status.COURIER_DELIVERY_FAILED, Status.COURIER_DELIVERY_DELAYED))
     reason = random.choice(_DELIVERY_DELAYED_REASONS)
-    return [(report, reason), (Status.DELIVERY_DELAYED, reason)]
+    return [Move(report, reason), Move(Status.DELIVERY_DELAYED, reason)]
 
 
-def _given_up(random: Random) -> list[tuple[Status, str]]:
+def _given_up(random: Random) -> list[Move]:
     """Either refused at the door at once, or three attempts, after which GHTK sends the parcel back."""
     reason = random.choice((_REFUSED_AT_THE_DOOR, _UNREACHABLE_THREE_TIMES, _POSTPONED_TOO_OFTEN))
     failed_before = 0 if reason == _REFUSED_AT_THE_DOOR else 2
-    moves: list[tuple[Status, str]] = []
+    moves: list[Move] = []
     for _ in range(failed_before):
-        moves += [*_failed_attempt(random), (Status.DELIVERING, "")]
-    return [*moves, (Status.COURIER_DELIVERY_FAILED, reason), (Status.DELIVERY_FAILED, reason)]
+        moves += [*_failed_attempt(random), Move(Status.DELIVERING)]
+    return [*moves, Move(Status.COURIER_DELIVERY_FAILED, reason), Move(Status.DELIVERY_FAILED, reason)]
 
 
-def _duration(status: int, random: Random) -> timedelta:
-    shortest, longest = _HOURS[status]
-    return timedelta(seconds=round(random.uniform(shortest, longest) * 3600))
-
-
-def _middle_duration(status: int) -> timedelta:
-    shortest, longest = _HOURS[status]
-    return timedelta(hours=(shortest + longest) / 2)
+ROAD = Road(
+    text=STATUS_TEXT,
+    reasons=REASON_TEXT,
+    created=Status.RECEIVED,
+    cancelled=Move(Status.CANCELLED, CANCELLED_BY_API_REASON),
+    usual_next=_USUAL_NEXT,
+    hours=_HOURS,
+    final=FINAL,
+    cancellable=CANCELLABLE,
+    moves=_moves,
+    settled=frozenset({Status.SETTLED}),
+    compensated=frozenset({Status.COMPENSATED}),
+)

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from deploy.local.carriers.model import VIETNAM, Shipment
 from deploy.local.ghtk.life import Status
-from deploy.local.ghtk.model import VIETNAM, PickUpAddress, Shipment
+from deploy.local.ghtk.model import FIRST_TRACKING_ID, PickUpAddress, as_created
 
 _SHIFTS = {1: "Sáng", 2: "Chiều", 3: "Tối"}
 _DAYS_TO_DELIVER = timedelta(days=2)
@@ -14,11 +15,11 @@ _KILOGRAM = 1000
 
 def created_order(shipment: Shipment) -> dict[str, Any]:
     """`order` in the answer to a creation."""
-    creation = shipment.creation
+    creation = as_created(shipment.creation)
     deliver = shipment.created.astimezone(VIETNAM).date() + _DAYS_TO_DELIVER
     return {
-        "partner_id": shipment.partner_id,
-        "label": shipment.label,
+        "partner_id": shipment.reference,
+        "label": shipment.waybill,
         "area": 1,
         "fee": shipment.fee,
         "insurance_fee": shipment.insurance_fee,
@@ -29,8 +30,8 @@ def created_order(shipment: Shipment) -> dict[str, Any]:
             for product in creation.products
         ],
         "status_id": shipment.status,
-        "tracking_id": shipment.tracking_id,
-        "sorting_code": shipment.label.split(".")[1],
+        "tracking_id": FIRST_TRACKING_ID + shipment.sequence - 1,
+        "sorting_code": shipment.waybill.split(".")[1],
         "date_to_delay_pick": creation.pick_date,
         "pick_work_shift": creation.pick_work_shift,
         "date_to_delay_deliver": deliver.isoformat(),
@@ -44,8 +45,8 @@ def existing_order(shipment: Shipment) -> dict[str, Any]:
     """`error` in the answer to a creation whose `order.id` is taken."""
     return {
         "code": "ORDER_ID_EXIST",
-        "partner_id": shipment.partner_id,
-        "ghtk_label": shipment.label,
+        "partner_id": shipment.reference,
+        "ghtk_label": shipment.waybill,
         "created": _timestamp(shipment.created),
         "status": shipment.status,
     }
@@ -53,13 +54,13 @@ def existing_order(shipment: Shipment) -> dict[str, Any]:
 
 def tracked_order(shipment: Shipment) -> dict[str, Any]:
     """`order` in the answer to a status request: weight in grams, times in Vietnam without a zone."""
-    creation = shipment.creation
-    picked_up = _first_at(shipment, Status.PICKED_UP)
-    delivered = _first_at(shipment, Status.DELIVERED)
+    creation = as_created(shipment.creation)
+    picked_up = shipment.first_at(Status.PICKED_UP)
+    delivered = shipment.first_at(Status.DELIVERED)
     expected = shipment.created.astimezone(VIETNAM).date() + _DAYS_TO_DELIVER
     return {
-        "label_id": shipment.label,
-        "partner_id": shipment.partner_id,
+        "label_id": shipment.waybill,
+        "partner_id": shipment.reference,
         "status": str(shipment.status),
         "status_text": shipment.status_text,
         "created": _timestamp(shipment.created),
@@ -75,7 +76,7 @@ def tracked_order(shipment: Shipment) -> dict[str, Any]:
         "insurance": shipment.insurance_fee,
         "value": creation.value,
         "weight": creation.weight_gram,
-        "pick_money": shipment.pick_money,
+        "pick_money": shipment.cod,
         "is_freeship": int(creation.is_freeship),
         "products": [
             {
@@ -117,10 +118,6 @@ def pick_up_view(address: PickUpAddress) -> dict[str, str]:
 
 def _shift(number: int) -> str:
     return _SHIFTS.get(number, _SHIFTS[1])
-
-
-def _first_at(shipment: Shipment, status: Status) -> datetime | None:
-    return next((entry.at for entry in shipment.history if entry.status == status), None)
 
 
 def _timestamp(at: datetime) -> str:

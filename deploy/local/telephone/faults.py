@@ -2,13 +2,13 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.local.ghtk.faults import Rate, Seconds
+from deploy.local.simulator.dice import Rate, Seconds
 
 
 class Faults(BaseModel):
     """All switches; the default is a system that tells everything once, in order. Rates are probabilities from 0 to 1."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     doubled: Rate = 0.0
     """Sends an event twice although it was answered."""

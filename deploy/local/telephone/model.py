@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Settings(BaseModel):
     """Whom it tells, and what customers do who are called by a click."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     hook_url: str = ""
     """The `hook_url` of the system in Chốt; without one nothing is told."""

@@ -198,7 +198,7 @@ class Shop:
 
     def carrier_states(self) -> dict[str, str]:
         """Waybill → our word for the carrier's own status."""
-        return {shipment.label: CODES.statuses[str(int(shipment.status))].status for shipment in self.ghtk.shipments}
+        return {shipment.waybill: CODES.statuses[str(shipment.status)].status for shipment in self.ghtk.shipments}
 
 
 def moves(events: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -141,7 +141,7 @@ async def test_a_callback_that_overtakes_the_answer_to_the_creation_counts_once_
     with pytest.raises(UnknownOutcome):
         await creation.create_or_adopt(shop.context, shipment_id, prepared.reference)
     [parcel] = shop.ghtk.shipments
-    picked_up = body(parcel.label, 3, partner_id=prepared.reference)
+    picked_up = body(parcel.waybill, 3, partner_id=prepared.reference)
     await shop.call_back(picked_up)
     await shop.apply_callbacks()
     assert (await shop.get(shipment_id))["status"] == "draft"
@@ -211,7 +211,7 @@ async def test_two_processors_apply_every_callback_once(shop: Shop) -> None:
     shipments = await shop.ship_many(30)
     for shipment in shop.ghtk.shipments:
         for status in (3, 4):
-            await shop.call_back(body(shipment.label, status, at=f"2030-01-0{status}T08:00:00+07:00"))
+            await shop.call_back(body(shipment.waybill, status, at=f"2030-01-0{status}T08:00:00+07:00"))
     processors = [callback_processor(shop.running.runtime) for _ in range(3)]
     await asyncio.gather(*(processor.apply_batch() for processor in processors))
     while await shop.apply_callbacks():
@@ -231,7 +231,7 @@ async def test_everything_that_waits_is_drained_by_lanes_that_meet_at_the_same_p
     await shop.ship_many(10)
     for status in (6, 3, 5, 4, 5):
         for shipment in shop.ghtk.shipments:
-            await shop.call_back(body(shipment.label, status, at=f"2030-01-0{status}T08:00:00+07:00"))
+            await shop.call_back(body(shipment.waybill, status, at=f"2030-01-0{status}T08:00:00+07:00"))
     await callback_processor(shop.running.runtime).drain()
     assert set((await shop.states()).values()) == {"delivered"}
     assert await shop.running.rows("SELECT 1 FROM callbacks_raw WHERE state <> 'applied'") == []
@@ -302,7 +302,7 @@ async def test_a_partial_delivery_settles_what_the_carrier_s_own_table_says(shop
     view = await shop.get(shipment_id)
     for status in (Status.PICKED_UP, Status.DELIVERING):
         shop.ghtk.push(view["reference"], status)
-    shop.ghtk.push(view["reference"], Status.DELIVERED, return_part_package=True, pick_money=380_000)
+    shop.ghtk.push(view["reference"], Status.DELIVERED, partial=True, cod=380_000)
     shop.ghtk.push(view["reference"], Status.SETTLED)
     # The callback may claim any amount: it is not believed.
     delivered = shop.ghtk.shipment(view["reference"]).history[-2]

@@ -24,7 +24,7 @@ CHANGED = "shipping.shipment.changed.v1"
 def living(ghtk: GhtkSimulator) -> Counter[str]:
     """Order code → parcels at the carrier that are not cancelled."""
     return Counter(
-        shipment.partner_id.rsplit("-", 1)[0] for shipment in ghtk.shipments if shipment.status != Status.CANCELLED
+        shipment.reference.rsplit("-", 1)[0] for shipment in ghtk.shipments if shipment.status != Status.CANCELLED
     )
 
 
@@ -32,9 +32,9 @@ async def test_a_posted_order_gets_a_waybill_and_is_told(shop: Shop) -> None:
     shipment_id = await shop.ship("DH-4F7K2M9Q")
     view = await shop.get(shipment_id)
     [at_carrier] = shop.ghtk.shipments
-    assert (view["status"], view["waybill"], view["reference"]) == ("accepted", at_carrier.label, "DH-4F7K2M9Q-1")
-    assert at_carrier.partner_id == "DH-4F7K2M9Q-1"
-    assert at_carrier.pick_money == view["cod"] == 350_000
+    assert (view["status"], view["waybill"], view["reference"]) == ("accepted", at_carrier.waybill, "DH-4F7K2M9Q-1")
+    assert at_carrier.reference == "DH-4F7K2M9Q-1"
+    assert at_carrier.cod == view["cod"] == 350_000
     assert at_carrier.creation.weight_gram == 500
     assert view["fee"] == at_carrier.fee + at_carrier.insurance_fee
     assert view["phone"] == "0912***678"
@@ -67,7 +67,7 @@ async def test_an_order_edited_just_before_posting_is_sent_as_it_was_edited(shop
     shipment_id, _ = await creation.open_shipment(shop.context, order_id, version=2)
     assert await shop.create(shipment_id) == "accepted"
     [at_carrier] = shop.ghtk.shipments
-    assert at_carrier.pick_money == 410_000
+    assert at_carrier.cod == 410_000
 
 
 async def test_creations_that_time_out_and_cancelled_twins_leave_one_living_parcel_an_order(shop: Shop) -> None:
@@ -79,7 +79,7 @@ async def test_creations_that_time_out_and_cancelled_twins_leave_one_living_parc
     assert shop.ghtk.stats.cancelled_twins > 2
     assert set(living(shop.ghtk).values()) == {1}
     assert len(living(shop.ghtk)) == len(shipments)
-    alive = {each.label for each in shop.ghtk.shipments if each.status != Status.CANCELLED}
+    alive = {each.waybill for each in shop.ghtk.shipments if each.status != Status.CANCELLED}
     assert set(await shop.states()) == alive
 
 
@@ -112,7 +112,7 @@ async def test_a_worker_that_dies_between_creation_and_record_leaves_a_parcel_th
     shop.ghtk.set_faults(Faults())
     assert await shop.create(shipment_id) == "accepted"
     [only] = shop.ghtk.shipments
-    assert (await shop.get(shipment_id))["waybill"] == only.label
+    assert (await shop.get(shipment_id))["waybill"] == only.waybill
     assert shop.ghtk.stats.calls["create"] == 1
 
 
@@ -138,7 +138,7 @@ async def test_a_refused_shipment_waits_for_a_person_and_is_posted_again(shop: S
     answer = await shop.client.post(f"/v1/shipments/{shipment_id}/retry")
     assert (answer.status_code, answer.json()["status"]) == (202, "draft")
     assert await shop.create(shipment_id) == "accepted"
-    assert shop.ghtk.shipment("DH-REFUSED1-1").pick_money == 400_000
+    assert shop.ghtk.shipment("DH-REFUSED1-1").cod == 400_000
     told = [(event["previous"], event["status"]) for event in await shop.events(CHANGED)]
     assert told == [("draft", "refused"), ("refused", "draft"), ("draft", "accepted")]
 
@@ -180,7 +180,7 @@ async def test_an_adopted_parcel_with_another_amount_is_cancelled_and_made_again
         await carrier.create(replace(parcel, cod=300_000))
     assert await shop.create(shipment_id) == "accepted"
     alive = [each for each in shop.ghtk.shipments if each.status != Status.CANCELLED]
-    assert [(each.partner_id, each.pick_money) for each in alive] == [("DH-EDITED01-2", 500_000)]
+    assert [(each.reference, each.cod) for each in alive] == [("DH-EDITED01-2", 500_000)]
 
 
 async def test_an_order_cancelled_before_it_was_sent_never_reaches_the_carrier(shop: Shop) -> None:

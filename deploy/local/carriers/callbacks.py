@@ -1,11 +1,9 @@
-"""Status callbacks as GHTK sends them, with the faults that the switches ask for.
+"""Callbacks as a carrier sends them, with the faults that the switches ask for.
 
-Source: https://api.ghtk.vn/en/docs/submit-order/webhook: a form-encoded POST; HTTP 200 is the only acknowledgement;
-anything else, or no answer, is sent once more. The secret, if any, is in the callback URL. The form sample of the
-documentation has no `pick_money`, the JSON sample has.
+HTTP 200 is the only acknowledgement; anything else, or no answer, is sent again as often as the carrier does that.
 
-Callbacks of one shipment go through one worker, so that without faults they arrive in the order in which they
-happened; shipments are spread over the workers, whose number bounds the open requests.
+Callbacks of one parcel go through one worker, so that without faults they arrive in the order in which they happened;
+parcels are spread over the workers, whose number bounds the open requests.
 """
 
 import asyncio
@@ -15,41 +13,23 @@ from zlib import crc32
 
 import httpx
 
-from deploy.local.ghtk.faults import Dice, Faults
-from deploy.local.ghtk.life import REASON_TEXT
-from deploy.local.ghtk.model import VIETNAM, Entry, Shipment, SimulatorSettings, Stats
+from deploy.local.carriers.dialect import Dialect, Message
+from deploy.local.carriers.faults import Faults
+from deploy.local.carriers.model import CarrierSettings, Entry, Shipment, Stats
+from deploy.local.simulator.dice import Dice
 
 logger = logging.getLogger(__name__)
-
-CallbackFields = dict[str, str | int | float]
-_GRAM_PER_KILOGRAM = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
     """One message to the shop."""
 
-    label: str
+    waybill: str
     key: str
     """The change it tells of; a duplicate has the same."""
-    fields: CallbackFields
-    is_resend: bool = False
-
-
-def callback_fields(shipment: Shipment, entry: Entry) -> CallbackFields:
-    """The documented fields; weight in kilograms, money in đồng."""
-    return {
-        "label_id": shipment.label,
-        "partner_id": shipment.partner_id,
-        "action_time": entry.at.astimezone(VIETNAM).isoformat(timespec="seconds"),
-        "status_id": entry.status,
-        "reason_code": entry.reason_code,
-        "reason": REASON_TEXT.get(entry.reason_code, ""),
-        "weight": shipment.creation.weight_gram / _GRAM_PER_KILOGRAM,
-        "fee": shipment.fee,
-        "pick_money": shipment.pick_money,
-        "return_part_package": int(entry.return_part_package),
-    }
+    message: Message
+    attempt: int = 1
 
 
 class CallbackSender:
@@ -61,7 +41,8 @@ class CallbackSender:
     def __init__(
         self,
         *,
-        settings: SimulatorSettings,
+        dialect: Dialect,
+        settings: CarrierSettings,
         faults: Faults,
         dice: Dice,
         stats: Stats,
@@ -69,6 +50,7 @@ class CallbackSender:
     ) -> None:
         self.settings = settings
         self.faults = faults
+        self._dialect = dialect
         self._dice = dice
         self._stats = stats
         self._transport = transport
@@ -119,19 +101,22 @@ class CallbackSender:
 
     async def drain(self) -> None:
         """Wait until nothing is pending. Callbacks that are held back go out now, delayed ones at their time."""
-        for label in list(self._held):
-            self._release(label)
+        for waybill in list(self._held):
+            self._release(waybill)
         await self._idle.wait()
 
     def send(self, shipment: Shipment, entry: Entry) -> None:
-        """Queue the callback for one status change, or not, as the faults decide."""
+        """Queue the callback for one change, or not, as the carrier's habits and the faults decide."""
         if self.settings.callback_url is None:
+            return
+        message = self._dialect.callback(self.settings, shipment, entry)
+        if message is None:
             return
         if not self._workers:
             raise RuntimeError("the simulator's lifespan has not been entered, so nothing can send its callbacks")
-        # The partner's reference, not the label: labels depend on the order of creations.
-        key = f"{shipment.partner_id}/{len(shipment.history)}"
-        callback = Callback(label=shipment.label, key=key, fields=callback_fields(shipment, entry))
+        # The shop's reference, not the waybill: waybills depend on the order of creations.
+        key = f"{shipment.reference}/{len(shipment.history)}"
+        callback = Callback(waybill=shipment.waybill, key=key, message=message)
         if self._hits("drop_callback", callback):
             self._stats.callbacks_dropped += 1
             return
@@ -148,12 +133,12 @@ class CallbackSender:
             self._stats.callbacks_delayed += 1
             lateness = self._dice.fraction("callback_lateness", key=callback.key) * self.faults.delay_callback_seconds
             self._later(lateness, callback)
-        elif callback.label in self._held:
+        elif callback.waybill in self._held:
             self._put(callback)
-            self._release(callback.label)
+            self._release(callback.waybill)
         elif self._hits("shuffle_callback", callback):
             self._stats.callbacks_shuffled += 1
-            self._held[callback.label] = (callback, self._later(self.faults.shuffle_hold_seconds, callback))
+            self._held[callback.waybill] = (callback, self._later(self.faults.shuffle_hold_seconds, callback))
         else:
             self._put(callback)
 
@@ -163,23 +148,23 @@ class CallbackSender:
     def _later(self, seconds: float, callback: Callback) -> asyncio.TimerHandle:
         def go() -> None:
             self._timers.pop(timer)
-            held = self._held.get(callback.label)
+            held = self._held.get(callback.waybill)
             if held and held[1] is timer:
-                del self._held[callback.label]
+                del self._held[callback.waybill]
             self._put(callback)
 
         timer = asyncio.get_running_loop().call_later(seconds, go)
         self._timers[timer] = None
         return timer
 
-    def _release(self, label: str) -> None:
-        callback, timer = self._held.pop(label)
+    def _release(self, waybill: str) -> None:
+        callback, timer = self._held.pop(waybill)
         timer.cancel()
         del self._timers[timer]
         self._put(callback)
 
     def _put(self, callback: Callback) -> None:
-        self._queues[crc32(callback.label.encode()) % len(self._queues)].put_nowait(callback)
+        self._queues[crc32(callback.waybill.encode()) % len(self._queues)].put_nowait(callback)
 
     async def _work(self, queue: asyncio.Queue[Callback]) -> None:
         timeout = self.settings.callback_timeout_seconds
@@ -187,14 +172,14 @@ class CallbackSender:
             while True:
                 callback = await queue.get()
                 acknowledged = await self._post(client, callback)
-                if acknowledged or callback.is_resend:
+                if acknowledged or callback.attempt >= self.settings.callback_attempts:
                     self._stats.callbacks_acknowledged += acknowledged
                     self._stats.callbacks_given_up += not acknowledged
                     self._pending -= 1
                     self._settle()
                 else:
                     self._stats.callbacks_resent += 1
-                    self._later(self.settings.resend_after_seconds, replace(callback, is_resend=True))
+                    self._later(self.settings.resend_after_seconds, replace(callback, attempt=callback.attempt + 1))
 
     async def _post(self, client: httpx.AsyncClient, callback: Callback) -> bool:
         url = self.settings.callback_url
@@ -202,16 +187,13 @@ class CallbackSender:
             return False
         self._stats.callbacks_sent += 1
         try:
-            if self.settings.callback_format == "json":
-                response = await client.post(url, json=callback.fields)
-            else:
-                form = {name: value for name, value in callback.fields.items() if name != "pick_money"}
-                response = await client.post(url, data=form)
+            message = callback.message
+            response = await client.post(url, content=message.body, headers={"content-type": message.content_type})
         except Exception as error:  # an in-process transport raises whatever its receiver raises: also no answer
-            logger.info("callback for %s was not answered: %s", callback.label, type(error).__name__)
+            logger.info("callback for %s was not answered: %s", callback.waybill, type(error).__name__)
             return False
         if response.status_code != httpx.codes.OK:
-            logger.info("callback for %s was answered with %s", callback.label, response.status_code)
+            logger.info("callback for %s was answered with %s", callback.waybill, response.status_code)
         return response.status_code == httpx.codes.OK
 
     def _settle(self) -> None:

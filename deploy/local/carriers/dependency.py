@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from deploy.local.ghtk.simulation import Simulation
+from deploy.local.carriers.simulation import Simulation
 
 
 def _simulation(request: Request) -> Simulation:

@@ -1,19 +1,22 @@
-"""One running simulation: the carrier, its callbacks, its faults, and the pilot that moves shipments by itself."""
+"""One running simulation: the carrier, its callbacks, its faults, and the pilot that moves parcels by itself."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 import httpx
 
-from deploy.local.ghtk.carrier import Carrier
-from deploy.local.ghtk.clock import SimulatedClock, wall_clock
-from deploy.local.ghtk.faults import Dice, Faults
-from deploy.local.ghtk.model import Entry, SettingsChange, Shipment, SimulatorSettings, Stats
-from deploy.local.ghtk.webhooks import CallbackSender
+from deploy.local.carriers.callbacks import CallbackSender
+from deploy.local.carriers.carrier import Carrier
+from deploy.local.carriers.clock import SimulatedClock, wall_clock
+from deploy.local.carriers.dialect import Dialect
+from deploy.local.carriers.faults import Faults
+from deploy.local.carriers.model import CarrierSettings, Entry, Shipment, Stats
+from deploy.local.simulator.dice import Dice
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +33,16 @@ class Simulation:
 
     def __init__(
         self,
+        dialect: Dialect,
         *,
-        settings: SimulatorSettings | None = None,
+        settings: CarrierSettings | None = None,
         faults: Faults | None = None,
         wall: Callable[[], datetime] = wall_clock,
         callback_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._initial_settings = settings or SimulatorSettings()
-        self._initial_faults = faults or Faults()
+        self.dialect = dialect
+        self._initial_settings = settings or dialect.settings()
+        self._initial_faults = faults or dialect.faults()
         self.closing = asyncio.Event()
         self._settings_changed = asyncio.Event()
         self._clock = SimulatedClock(wall)
@@ -50,13 +55,20 @@ class Simulation:
         self.stats = Stats()
         self.dice = Dice(seed=self.settings.seed)
         self.sender = CallbackSender(
+            dialect=self.dialect,
             settings=self.settings,
             faults=self.faults,
             dice=self.dice,
             stats=self.stats,
             transport=self._callback_transport,
         )
-        self.carrier = Carrier(settings=self.settings, clock=self._clock, stats=self.stats, on_change=self._report)
+        self.carrier = Carrier(
+            dialect=self.dialect,
+            settings=self.settings,
+            clock=self._clock,
+            stats=self.stats,
+            on_change=self._report,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,13 +88,13 @@ class Simulation:
     def now(self) -> datetime:
         return self._clock.now()
 
-    def change_settings(self, change: SettingsChange) -> None:
-        values = {name: getattr(change, name) for name in change.model_fields_set}
-        self.settings = self.settings.model_copy(update=values)
+    def change_settings(self, change: Mapping[str, Any]) -> None:
+        """Replace what is named. Raises ValueError, and changes nothing, if it cannot be changed or not to that."""
+        self.settings = self.settings.changed(change)
         self.carrier.settings = self.settings
         self.sender.settings = self.settings
         self._settings_changed.set()
-        logger.info("settings changed: %s", ", ".join(sorted(values)))
+        logger.info("settings changed: %s", ", ".join(sorted(change)))
 
     def set_faults(self, faults: Faults) -> None:
         self.faults = faults
@@ -90,7 +102,7 @@ class Simulation:
         logger.info("faults are now: %s", faults.model_dump(exclude_defaults=True) or "none")
 
     async def reset(self) -> None:
-        """Everything as at the start: no shipments, no skipped time, first settings and faults."""
+        """Everything as at the start: no parcels, no skipped time, first settings and faults."""
         await self.sender.close()
         self._clock.reset()
         self._begin()
@@ -106,7 +118,7 @@ class Simulation:
         self.sender.send(shipment, entry)
 
     async def _fly(self) -> None:
-        """Let each shipment take `speed` steps a second, the one that waited longest first."""
+        """Let each parcel take `speed` steps a second, the one that waited longest first."""
         steps = 0
         while True:
             pause = self._pause_before_next_step()
@@ -126,7 +138,7 @@ class Simulation:
             return None
         interval = 1 / self.settings.speed
         waiting = self.carrier.longest_unmoved()
-        # A shipment that is created meanwhile is not due before one interval has passed.
+        # A parcel that is created meanwhile is not due before one interval has passed.
         return interval if waiting is None else waiting.moved_at + interval - time.monotonic()
 
 

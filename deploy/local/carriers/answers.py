@@ -1,37 +1,31 @@
-"""How the simulated carrier answers: the documented envelope, and the answers that a fault puts in its place."""
+"""How a simulated carrier answers, and what a fault puts in the answer's place."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import httpx
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from deploy.local.ghtk.simulation import Simulation
+from deploy.local.carriers.carrier import ReferenceTaken
+from deploy.local.carriers.model import Creation, Shipment
+from deploy.local.carriers.simulation import Simulation
+from deploy.local.simulator.server import CUT_CONNECTION
 
-# Where the server puts the function that cuts the connection of a request, in `scope["state"]`.
-CUT_CONNECTION = "cut_connection"
 _GATEWAY_ERRORS = (500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call of the API did and says. `has_created` is true for the one call that made a shipment."""
+    """What one call of the API says. `has_created` is true for the one call that made a parcel."""
 
-    content: dict[str, Any] = field(default_factory=dict)
-    pdf: bytes | None = None
+    response: Response
     has_created: bool = False
 
 
-def success(**content: Any) -> Answer:
-    return Answer({"success": True, "message": "", **content})
-
-
-def failure(message: str, **content: Any) -> Answer:
-    """GHTK says that something failed in the body; the HTTP status stays 200."""
-    return Answer({"success": False, "message": message, **content})
+class CreationRefused(Exception):
+    """The fault switch refuses the creation; the message is what the carrier says."""
 
 
 async def answer(
@@ -49,6 +43,9 @@ async def answer(
     if _hits(simulation, "error_before", f"{operation}/{key}"):
         simulation.stats.errors_before += 1
         return _gateway_error(simulation, key)
+    if _hits(simulation, "rate_limit", f"{operation}/{key}"):
+        simulation.stats.rate_limited += 1
+        return simulation.dialect.too_many()
     done = work()
     if done.has_created and _hits(simulation, "create_timeout", key):
         simulation.stats.timed_out += 1
@@ -59,9 +56,32 @@ async def answer(
     if _hits(simulation, "error_after", f"{operation}/{key}"):
         simulation.stats.errors_after += 1
         return _gateway_error(simulation, key)
-    if done.pdf is not None:
-        return Response(done.pdf, media_type="application/pdf")
-    return JSONResponse({**done.content, "log_id": simulation.carrier.new_log_id()})
+    return done.response
+
+
+def create(simulation: Simulation, creation: Creation) -> Shipment:
+    """A new parcel, unless the switches have it otherwise.
+
+    Raises:
+        ReferenceTaken: there is one already, perhaps a cancelled one that a switch has just put there.
+        CreationRefused: a switch says no.
+    """
+    carrier, faults, dice, stats = simulation.carrier, simulation.faults, simulation.dice, simulation.stats
+    reference = creation.reference
+    if reference and carrier.find_by_reference(reference) is None:
+        if dice.hits("cancelled_twin", rate=faults.cancelled_twin, key=reference):
+            stats.cancelled_twins += 1
+            carrier.create_cancelled_twin(creation)
+        elif dice.hits("refuse_creation", rate=faults.refuse_creation, key=reference):
+            stats.refused += 1
+            raise CreationRefused(faults.refusal_message)
+    try:
+        shipment = carrier.create(creation)
+    except ReferenceTaken:
+        stats.duplicates_answered += 1
+        raise
+    stats.created += 1
+    return shipment
 
 
 def _hits(simulation: Simulation, fault: str, key: str) -> bool:

@@ -1,18 +1,19 @@
-"""The control API under `/_simulator`: what tests, the demo and operators use; GHTK has nothing like it."""
+"""The control API under `/_simulator`: what tests, the demo and operators use; carriers have nothing like it."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, status
+from fastapi import APIRouter, Body, HTTPException, Query, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from deploy.local.ghtk.carrier import Push
-from deploy.local.ghtk.dependency import Sim
-from deploy.local.ghtk.faults import Faults
-from deploy.local.ghtk.life import Outcome
-from deploy.local.ghtk.model import OutcomeRates, SettingsChange, Shipment, Stats
-from deploy.local.ghtk.simulation import Simulation
+from deploy.local.carriers.carrier import Push
+from deploy.local.carriers.dependency import Sim
+from deploy.local.carriers.life import STATUS, Code, Outcome
+from deploy.local.carriers.model import Shipment, Stats
+from deploy.local.carriers.simulation import Simulation
 
 router = APIRouter(prefix="/_simulator", tags=["control"])
 
@@ -22,23 +23,24 @@ _MAX_PAGE = 1000
 class EntryView(BaseModel):
     """One status change."""
 
-    status_id: int
-    action_time: datetime
+    status: Code
+    at: datetime
     reason_code: str
-    return_part_package: bool
+    partial: bool
+    kind: str
 
 
 class ShipmentView(BaseModel):
     """A row of the carrier's own table; nothing of the receiver. Money in đồng."""
 
     sequence: int
-    label: str
-    partner_id: str
-    status_id: int
+    waybill: str
+    reference: str
+    status: Code
     status_text: str
     outcome: Outcome
     is_at_rest: bool
-    pick_money: int
+    cod: int
     settled_cod: int
     compensation: int
     fee: int
@@ -56,7 +58,7 @@ class ShipmentPage(BaseModel):
 
 
 class Advance(BaseModel):
-    """Either steps of every unfinished shipment, or seconds of simulated time."""
+    """Either steps of every unfinished parcel, or seconds of simulated time."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,29 +80,21 @@ class Advanced(BaseModel):
 
 
 class StatusChange(BaseModel):
-    """A status to put a shipment into; any number, also one that GHTK does not document."""
+    """A status to put a parcel into; also one that the carrier does not document."""
 
     model_config = ConfigDict(extra="forbid")
 
-    status_id: int
+    status: Code
     reason_code: str = ""
-    return_part_package: bool = False
-    pick_money: Annotated[int, Field(ge=0)] | None = None
+    partial: bool = False
+    cod: Annotated[int, Field(ge=0)] | None = None
     """COD that is left to collect or was collected, if it changed (partial delivery)."""
-    action_time: AwareDatetime | None = None
+    at: AwareDatetime | None = None
     """None means now. An older time makes a late report."""
     callback: bool = True
     """False changes the carrier's table in silence."""
-
-
-class SettingsView(BaseModel):
-    """What `PATCH /_simulator/settings` can change, and the simulated time."""
-
-    callback_url: str | None
-    callback_format: str
-    speed: float
-    outcomes: OutcomeRates
-    now: datetime
+    kind: str = STATUS
+    """Or `transfer` (the COD is paid out), or what else the carrier tells of by callback."""
 
 
 class Drain(BaseModel):
@@ -129,9 +123,9 @@ async def list_shipments(
     simulation: Sim,
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = 100,
-    status_id: int | None = None,
+    status: str | None = None,
 ) -> ShipmentPage:
-    found = list(simulation.carrier.page(after=after, limit=limit + 1, status=status_id))
+    found = list(simulation.carrier.page(after=after, limit=limit + 1, status=status))
     items = found[:limit]
     return ShipmentPage(
         items=[shipment_view(shipment) for shipment in items],
@@ -151,12 +145,13 @@ async def push_status(simulation: Sim, reference: str, change: StatusChange) -> 
     simulation.carrier.push(
         shipment,
         Push(
-            status=change.status_id,
+            status=simulation.dialect.road.code(change.status),
             reason_code=change.reason_code,
-            return_part_package=change.return_part_package,
-            pick_money=change.pick_money,
-            action_time=change.action_time,
+            partial=change.partial,
+            cod=change.cod,
+            at=change.at,
             callback=change.callback,
+            kind=change.kind,
         ),
     )
     return shipment_view(shipment)
@@ -172,26 +167,29 @@ async def advance(simulation: Sim, by: Advance) -> Advanced:
 
 
 @router.get("/faults")
-async def read_faults(simulation: Sim) -> Faults:
-    return simulation.faults
+async def read_faults(simulation: Sim) -> dict[str, Any]:
+    return simulation.faults.model_dump()
 
 
 @router.put("/faults")
-async def put_faults(simulation: Sim, faults: Faults) -> Faults:
+async def put_faults(simulation: Sim, faults: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
     """Replaces all switches: what is left out is switched off."""
-    simulation.set_faults(faults)
-    return simulation.faults
+    with _refusing():
+        simulation.set_faults(simulation.dialect.faults.model_validate(faults))
+    return simulation.faults.model_dump()
 
 
 @router.get("/settings")
-async def read_settings(simulation: Sim) -> SettingsView:
-    return _settings_view(simulation)
+async def read_settings(simulation: Sim) -> dict[str, Any]:
+    """What `PATCH` can change, and the simulated time."""
+    return {**simulation.settings.model_dump(include=set(simulation.settings.changeable)), "now": simulation.now()}
 
 
 @router.patch("/settings")
-async def patch_settings(simulation: Sim, change: SettingsChange) -> SettingsView:
-    simulation.change_settings(change)
-    return _settings_view(simulation)
+async def patch_settings(simulation: Sim, change: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+    with _refusing():
+        simulation.change_settings(change)
+    return await read_settings(simulation)
 
 
 @router.post("/callbacks/drain")
@@ -222,13 +220,13 @@ async def reset(simulation: Sim) -> None:
 def shipment_view(shipment: Shipment) -> ShipmentView:
     return ShipmentView(
         sequence=shipment.sequence,
-        label=shipment.label,
-        partner_id=shipment.partner_id,
-        status_id=shipment.status,
+        waybill=shipment.waybill,
+        reference=shipment.reference,
+        status=shipment.status,
         status_text=shipment.status_text,
         outcome=shipment.outcome,
         is_at_rest=shipment.is_at_rest,
-        pick_money=shipment.pick_money,
+        cod=shipment.cod,
         settled_cod=shipment.settled_cod,
         compensation=shipment.compensation,
         fee=shipment.fee,
@@ -236,25 +234,24 @@ def shipment_view(shipment: Shipment) -> ShipmentView:
         weight_gram=shipment.creation.weight_gram,
         history=[
             EntryView(
-                status_id=entry.status,
-                action_time=entry.at,
+                status=entry.status,
+                at=entry.at,
                 reason_code=entry.reason_code,
-                return_part_package=entry.return_part_package,
+                partial=entry.partial,
+                kind=entry.kind,
             )
             for entry in shipment.history
         ],
     )
 
 
-def _settings_view(simulation: Simulation) -> SettingsView:
-    settings = simulation.settings
-    return SettingsView(
-        callback_url=settings.callback_url,
-        callback_format=settings.callback_format,
-        speed=settings.speed,
-        outcomes=settings.outcomes,
-        now=simulation.now(),
-    )
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Answers 422 to what the models refuse."""
+    try:
+        yield
+    except ValueError as error:
+        raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, str(error)) from None
 
 
 def _find(simulation: Simulation, reference: str) -> Shipment:
