@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
-from uuid_utils.compat import uuid7
 
 from shared.contracts.base import Contract
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.events.base import EventType
 from shared.db import OUTBOX_WRITTEN, ReadSession, Session
+from shared.identity import new_id
 from shared.telemetry import causation_id, correlation_id
 
+COLUMNS: Final = ("id", "destination", "type", "subject", "payload", "correlation_id", "causation_id")
 INSERT: Final = """
 INSERT INTO outbox (id, destination, type, subject, payload, correlation_id, causation_id)
 SELECT * FROM unnest(
@@ -53,7 +55,7 @@ def event_row(event_type: EventType, data: Contract, *, subject: UUID | str, eve
     if not isinstance(data, event_type.model):
         raise TypeError(f"{event_type.name} takes {event_type.model.__name__}, not {type(data).__name__}")
     return (
-        event_id or uuid7(),
+        event_id or new_id(),
         "event",
         event_type.name,
         str(subject),
@@ -63,10 +65,31 @@ def event_row(event_type: EventType, data: Contract, *, subject: UUID | str, eve
     )
 
 
+def fields_row(destination: str, kind: str, data: Mapping[str, Any], *, subject: str) -> Row:
+    """The outbox row of an event or command of which there are many at once, from the fields of its model in their order:
+    making the model first takes five times as long. Each use has a test that holds the two together.
+
+    Args:
+        destination: 'event' or 'command'.
+        kind: the event's type, or the workflow's name.
+        data: moments in UTC, so that they end in 'Z' as the model's do.
+    """
+    return (
+        new_id(),
+        destination,
+        kind,
+        subject,
+        # The driver's ids are of a class of its own.
+        orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z).decode(),
+        correlation_id(),
+        causation_id(),
+    )
+
+
 def command_row(command: WorkflowCommand) -> Row:
     """The outbox row of a workflow command."""
     return (
-        uuid7(),
+        new_id(),
         "command",
         command.workflow,
         command.workflow_id,

@@ -12,7 +12,6 @@ from uuid import UUID, uuid5
 import orjson
 
 from services.leads.consent.do_not_call import Listed
-from services.leads.identity import new_id
 from services.leads.intake.items import Candidate, Item, Origin
 from services.leads.intake.windows import Judgement
 from shared.contracts.events.base import EventType
@@ -31,8 +30,7 @@ from shared.contracts.events.leads import (
     LeadWithdrawn,
     PhoneRevealed,
 )
-from shared.outbox import Row, event_row
-from shared.telemetry import causation_id, correlation_id
+from shared.outbox import Row, event_row, fields_row
 
 
 @dataclass(slots=True)
@@ -174,15 +172,5 @@ def _written_source(channel: str, campaign: str, landing_page: str, marketer: st
 
 
 def _row(event_type: EventType, data: dict[str, Any], *, subject: UUID) -> Row:
-    """An event of which there are many at once, from the fields of its model in their order: making the model first takes
-    five times as long. A test holds the two together."""
-    return (
-        new_id(),
-        "event",
-        event_type.name,
-        str(subject),
-        # The driver's ids are of a class of its own.
-        orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z).decode(),
-        correlation_id(),
-        causation_id(),
-    )
+    """An event of which there are many at once."""
+    return fields_row("event", event_type.name, data, subject=str(subject))

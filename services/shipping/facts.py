@@ -13,8 +13,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
-from uuid_utils.compat import uuid7
-
 from services.shipping import schedule, timeline
 from services.shipping.carriers.answers import Report
 from services.shipping.carriers.codes import CodeTable, StatusMeaning
@@ -22,7 +20,7 @@ from services.shipping.carriers.registry import CARRIERS
 from services.shipping.timeline import Changes, Entry, Known, Source, State
 from services.shipping.work import Work
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
-from shared.contracts.workflows import nudge_shipment
+from shared.identity import new_id
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
@@ -86,8 +84,8 @@ async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float
         merged = timeline.merge(
             [entry for _, entry in held[shipment_id]], [_read(fact, codes) for fact in about[shipment_id]]
         )
-        added += [(uuid7(), shipment_id, *_columns(entry)) for entry in merged.added]
-        changed += [(stored[before.key], *_columns(after)) for before, after in merged.changed]
+        added += [(new_id(), shipment_id, *_values(entry)) for entry in merged.added]
+        changed += [(stored[before.key], *_changed(after)) for before, after in merged.changed]
         polled = any(fact.source == "poll" for fact in about[shipment_id])
         nothing_new = not merged.added and not merged.changed and row["status"] not in timeline.BEFORE_CARRIER
         if not row["waybill"] or (nothing_new and not polled):
@@ -99,7 +97,7 @@ async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float
             real.add(shipment_id)
         updates.append(_update(row, state, outcome, about[shipment_id], codes, now=now, pace=pace))
     if added:
-        await work.connection.execute(_ADD, *zip(*added, strict=True))
+        await work.connection.copy_records_to_table("timeline_entries", records=added, columns=_COLUMNS)
     if changed:
         await work.connection.execute(_CHANGE, *zip(*changed, strict=True))
     if updates:
@@ -138,7 +136,7 @@ def _tell(work: Work, row: asyncpg.Record, outcome: Changes) -> None:
         # A fixed id, so that not even a bug could settle the same money twice.
         work.tell(COD_SETTLED, outcome.settled, subject=shipment_id, event_id=uuid5(shipment_id, "cod settled"))
     if outcome.real:
-        work.send(nudge_shipment(shipment_id, round=row["round"]))
+        work.nudge_shipment(shipment_id, round=row["round"])
 
 
 def _update(
@@ -230,10 +228,11 @@ def _entry(row: asyncpg.Record, codes: CodeTable) -> Entry:
     )
 
 
-def _columns(entry: Entry) -> tuple[Any, ...]:
+def _values(entry: Entry) -> tuple[Any, ...]:
+    """In the order of `_COLUMNS`, behind the ids."""
     return (
         entry.waybill,
-        "{" + ",".join(entry.seen_by) + "}",
+        entry.seen_by,
         entry.at,
         entry.received_at,
         entry.raw_status,
@@ -246,6 +245,12 @@ def _columns(entry: Entry) -> tuple[Any, ...]:
         entry.collected,
         entry.fee,
     )
+
+
+def _changed(entry: Entry) -> tuple[Any, ...]:
+    """In the order of `_CHANGE`. Sources as the text of an array, because unnest takes nested arrays apart."""
+    sources = "{" + ",".join(entry.seen_by) + "}"
+    return sources, entry.reason_code, entry.reason, entry.partial, entry.collected, entry.fee
 
 
 def _known(row: asyncpg.Record) -> Known:
@@ -280,23 +285,15 @@ FROM unnest($1::uuid[]) AS s(wanted) CROSS JOIN LATERAL (
     SELECT * FROM timeline_entries e WHERE e.shipment_id = s.wanted OFFSET 0  -- by index, whatever the statistics say
 ) AS e
 """
-_ADD: Final = """
-INSERT INTO timeline_entries (id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason,
-    status, provisional, settles, partial, collected, fee)
-SELECT r.id, r.shipment_id, r.waybill, r.seen_by::text[], r.carrier_time, r.received_at, r.raw_status, r.reason_code,
-    r.reason, r.status, r.provisional, r.settles, r.partial, r.collected, r.fee
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[],
-    $9::text[], $10::text[], $11::boolean[], $12::boolean[], $13::boolean[], $14::bigint[], $15::bigint[])
-    AS r(id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason, status,
-    provisional, settles, partial, collected, fee)
-"""
+_COLUMNS: Final = (
+    *("id", "shipment_id", "waybill", "seen_by", "carrier_time", "received_at", "raw_status", "reason_code", "reason"),
+    *("status", "provisional", "settles", "partial", "collected", "fee"),
+)
 _CHANGE: Final = """
 UPDATE timeline_entries e SET seen_by = r.seen_by::text[], reason_code = r.reason_code, reason = r.reason,
     partial = r.partial, collected = r.collected, fee = r.fee
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
-    $9::text[], $10::boolean[], $11::boolean[], $12::boolean[], $13::bigint[], $14::bigint[])
-    AS r(id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason, status, provisional, settles,
-    partial, collected, fee)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[])
+    AS r(id, seen_by, reason_code, reason, partial, collected, fee)
 WHERE e.id = r.id
 """
 _UPDATE: Final = """

@@ -48,9 +48,13 @@ CANCELLED_IN_TRANSIT: Final = "cancelled_in_transit"
 """The carrier calls a parcel cancelled that it holds: it has to come back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
-    """One report on the timeline. Money in đồng."""
+    """One report on the timeline. Money in đồng.
+
+    Nothing changes one; it is not frozen because that makes it several times as dear to make, and there are thousands
+    a second.
+    """
 
     waybill: str
     raw_status: str
@@ -79,10 +83,10 @@ class Entry:
     @property
     def key(self) -> tuple[str, str, datetime, str]:
         """What makes two reports one (GHTK sends no event id)."""
-        return *self.fact, self.reason_code
+        return self.waybill, self.raw_status, self.at, self.reason_code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Merged:
     """A timeline after new reports: all entries, and which of them are new or changed."""
 
@@ -111,12 +115,13 @@ def merge(held: Sequence[Entry], reports: Iterable[Entry]) -> Merged:
             if key in origin:
                 origin[joined.key] = origin.pop(key)
         now[joined.key] = joined
-    changed = tuple((stored[origin[key]], entry) for key, entry in now.items() if key in origin)
-    return Merged(
-        entries=tuple(now.values()),
-        added=tuple(entry for key, entry in now.items() if key not in origin),
-        changed=tuple((before, after) for before, after in changed if before != after),
-    )
+    added, changed = [], []
+    for key, entry in now.items():
+        if key not in origin:
+            added.append(entry)
+        elif (before := stored[origin[key]]) is not entry and before != entry:
+            changed.append((before, entry))
+    return Merged(tuple(now.values()), tuple(added), tuple(changed))
 
 
 def _same_fact(
@@ -146,7 +151,7 @@ def _join(held: Entry, report: Entry) -> Entry:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class State:
     """What a timeline says. Money in đồng."""
 
@@ -174,44 +179,71 @@ def fold(entries: Iterable[Entry], *, waybill: str, cod: int) -> State:
         waybill: reports about another one (a cancelled twin) do not count.
         cod: what the courier was told to collect; a carrier's table with less means a partial delivery (rule D18).
     """
-    ordered = sorted((entry for entry in entries if entry.waybill == waybill), key=_position)
-    confirmed = _directed([entry for entry in ordered if entry.status is not None and not entry.provisional])
-    status: ShipmentStatus = confirmed[-1].status or "accepted" if confirmed else "accepted"
-    run = _last_run(confirmed)
-    provisional = next((entry for entry in reversed(ordered) if entry.provisional), None)
-    if provisional is not None and confirmed and provisional.at <= confirmed[-1].at:
+    status: ShipmentStatus = "accepted"
+    run: list[Entry] = []
+    provisional: Entry | None = None
+    handed_over_at: datetime | None = None
+    fee: int | None = None
+    attention: set[str] = set()
+    for entry in sorted([entry for entry in entries if entry.waybill == waybill], key=_position):
+        fee = entry.fee if entry.fee is not None else fee
+        if entry.status is None:
+            attention.add(UNKNOWN_STATUS)
+        elif entry.provisional:
+            provisional = entry
+        else:
+            # On its way back a parcel passes offices and couriers as before (ViettelPost tells them by the same codes).
+            told = status if entry.either_way and status == "returning" else entry.status
+            if told != status:
+                run = []
+            status = told
+            run.append(entry)
+            if handed_over_at is None and told in HANDED_OVER:
+                handed_over_at = entry.at
+    if provisional is not None and run and provisional.at <= run[-1].at:
         provisional = None
-    handed_over_at = min((entry.at for entry in confirmed if entry.status in HANDED_OVER), default=None)
-    delivered = status == "delivered"
-    collected = _last(entry.collected for entry in run) if delivered else None
-    attention = set()
-    if any(entry.status is None for entry in ordered):
-        attention.add(UNKNOWN_STATUS)
     if status == "cancelled" and handed_over_at is not None:
         attention.add(CANCELLED_IN_TRANSIT)
+    return _state(status, run, provisional, handed_over_at, fee, frozenset(attention), cod=cod)
+
+
+def _state(
+    status: ShipmentStatus,
+    run: Sequence[Entry],
+    provisional: Entry | None,
+    handed_over_at: datetime | None,
+    fee: int | None,
+    attention: frozenset[str],
+    *,
+    cod: int,
+) -> State:
+    """
+    Args:
+        run: the entries at the end that all say the present status, oldest first.
+    """
+    delivered = status == "delivered"
+    reason_code, collected, settled_at, partial = "", None, None, False
+    for entry in run:
+        reason_code = entry.reason_code or reason_code
+        if entry.settles and settled_at is None:
+            settled_at = entry.at
+        if delivered:
+            collected = entry.collected if entry.collected is not None else collected
+            partial = partial or entry.partial
     return State(
         status=status,
         at=run[0].at if run else None,
-        reason_code=next((entry.reason_code for entry in reversed(run) if entry.reason_code), ""),
+        reason_code=reason_code,
         provisional=provisional,
         handed_over_at=handed_over_at,
         delivered_at=run[0].at if delivered else None,
-        settled_at=next((entry.at for entry in run if entry.settles), None),
-        partial=delivered and (any(entry.partial for entry in run) or (collected is not None and collected < cod)),
+        settled_at=settled_at,
+        partial=partial or (collected is not None and collected < cod),
         collected=collected,
-        fee=_last(entry.fee for entry in ordered),
-        raw_status=confirmed[-1].raw_status if confirmed else "",
-        attention=frozenset(attention),
+        fee=fee,
+        raw_status=run[-1].raw_status if run else "",
+        attention=attention,
     )
-
-
-def _directed(confirmed: Iterable[Entry]) -> list[Entry]:
-    """On its way back a parcel passes offices and couriers as before (ViettelPost tells them by the same codes)."""
-    told: list[Entry] = []
-    for entry in confirmed:
-        back = entry.either_way and bool(told) and told[-1].status == "returning"
-        told.append(replace(entry, status="returning") if back else entry)
-    return told
 
 
 def _position(entry: Entry) -> tuple[datetime, bool, int, bool, str, str]:
@@ -219,24 +251,7 @@ def _position(entry: Entry) -> tuple[datetime, bool, int, bool, str, str]:
     return entry.at, not entry.provisional, rank, entry.settles, entry.raw_status, entry.reason_code
 
 
-def _last_run(confirmed: Sequence[Entry]) -> list[Entry]:
-    """The entries at the end that all say the present status, oldest first."""
-    run: list[Entry] = []
-    for entry in reversed(confirmed):
-        if entry.status != confirmed[-1].status:
-            break
-        run.append(entry)
-    return run[::-1]
-
-
-def _last(values: Iterable[int | None]) -> int | None:
-    found = None
-    for value in values:
-        found = value if value is not None else found
-    return found
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Known:
     """What was known of a shipment before: its row."""
 
@@ -255,7 +270,7 @@ class Known:
     cancel_requested: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Changes:
     """What is to be told and kept when a timeline has a new state."""
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 from shared import outbox
+from shared.contracts import ids
 from shared.contracts.base import Contract
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.events.base import EventType
+from shared.contracts.workflows import SHIPMENT, nudge_shipment
 from shared.db import Database
 
 if TYPE_CHECKING:
@@ -21,18 +23,44 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 
+_NUDGE: Final = nudge_shipment(UUID(int=0)).model_dump()
+"""What the nudges of all shipments have in common."""
+COPY_FROM: Final = 50
+"""Rows from which COPY is cheaper than INSERT in spite of its two round trips."""
+
+
 @dataclass
 class Work:
     """One transaction: its connection, and what it tells the others when it commits."""
 
     connection: Connection
     rows: list[outbox.Row] = field(default_factory=list)
+    _once: list[outbox.Row] = field(default_factory=list)
+    """Rows with a fixed id, which may be there already."""
 
     def tell(self, event_type: EventType, data: Contract, *, subject: UUID, event_id: UUID | None = None) -> None:
-        self.rows.append(outbox.event_row(event_type, data, subject=subject, event_id=event_id))
+        row = outbox.event_row(event_type, data, subject=subject, event_id=event_id)
+        (self.rows if event_id is None else self._once).append(row)
 
     def send(self, command: WorkflowCommand) -> None:
         self.rows.append(outbox.command_row(command))
+
+    def nudge_shipment(self, shipment_id: UUID, *, round: int) -> None:
+        """As `send(nudge_shipment(…))`, for many."""
+        workflow_id = ids.shipment_id(shipment_id, round=round)
+        fields = _NUDGE | {"workflow_id": workflow_id, "input": _NUDGE["input"] | {"shipment_id": shipment_id}}
+        self.rows.append(outbox.fields_row("command", SHIPMENT.name, fields, subject=workflow_id))
+
+    async def write_outbox(self) -> bool:
+        """Writes what was told; False: nothing was."""
+        if len(self.rows) < COPY_FROM:
+            rows = self.rows + self._once
+        else:
+            await self.connection.copy_records_to_table("outbox", records=self.rows, columns=outbox.COLUMNS)
+            rows = self._once
+        if rows:
+            await self.connection.execute(outbox.INSERT, *outbox.columns(rows))
+        return bool(self.rows or self._once)
 
 
 @asynccontextmanager
@@ -42,7 +70,6 @@ async def work(db: Database) -> AsyncIterator[Work]:
     async with pool.acquire() as connection, connection.transaction():
         current = Work(connection)
         yield current
-        if current.rows:
-            await connection.execute(outbox.INSERT, *outbox.columns(current.rows))
-    if current.rows:
+        told = await current.write_outbox()
+    if told:
         db.wake_relay()

@@ -11,11 +11,11 @@ from uuid import UUID
 
 import orjson
 
-from services.leads.identity import new_id
 from services.leads.intake.items import Candidate, Item, Origin, Rejection, read_candidate
 from services.leads.sources import KnownSource
 from services.leads.text import cell, plain
 from services.leads.workbook.columns import Field
+from shared.identity import new_id
 
 MAX_CAMPAIGN: Final = 200
 MAX_ORIGINS: Final = 10_000
