@@ -11,8 +11,9 @@ import httpx
 from services.shipping.carriers.access import Access
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.ghtk import Ghtk
+from services.shipping.carriers.viettelpost import ViettelPost
 
-CARRIERS: Final[dict[str, type[Carrier]]] = {carrier.name: carrier for carrier in (Ghtk,)}
+CARRIERS: Final[dict[str, type[Carrier]]] = {carrier.name: carrier for carrier in (Ghtk, ViettelPost)}
 
 
 def known(name: str) -> str:
