@@ -19,15 +19,17 @@ handlers = Handlers()
 _CLOSED = text(
     """
 INSERT INTO shippable_orders (order_id, version, code, closer_id, closer_code, recipient, phone, province, district, ward,
-    detail, lines, goods_value, cod, note, closed_at)
+    detail, province_code, district_code, ward_code, lines, goods_value, cod, shipping_fee, note, closed_at)
 SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(order_id uuid, version integer, code text, closer_id uuid,
-    closer_code text, recipient text, phone text, province text, district text, ward text, detail text, lines jsonb,
-    goods_value bigint, cod bigint, note text, closed_at timestamptz)
+    closer_code text, recipient text, phone text, province text, district text, ward text, detail text,
+    province_code text, district_code text, ward_code text, lines jsonb, goods_value bigint, cod bigint,
+    shipping_fee bigint, note text, closed_at timestamptz)
 ON CONFLICT (order_id) DO UPDATE SET version = excluded.version, code = excluded.code, closer_id = excluded.closer_id,
     closer_code = excluded.closer_code, recipient = excluded.recipient, phone = excluded.phone,
     province = excluded.province, district = excluded.district, ward = excluded.ward, detail = excluded.detail,
-    lines = excluded.lines, goods_value = excluded.goods_value, cod = excluded.cod, note = excluded.note,
-    closed_at = excluded.closed_at
+    province_code = excluded.province_code, district_code = excluded.district_code, ward_code = excluded.ward_code,
+    shipping_fee = excluded.shipping_fee, lines = excluded.lines, goods_value = excluded.goods_value,
+    cod = excluded.cod, note = excluded.note, closed_at = excluded.closed_at
 WHERE shippable_orders.version < excluded.version
 """
 )
@@ -77,7 +79,7 @@ def _row(order: OrderClosed) -> dict[str, Any]:
     goods = sum(line.quantity * line.unit_price for line in order.lines) - order.discount
     return {
         **order.model_dump(mode="json", include={"order_id", "version", "code", "closer_id", "closer_code"}),
-        **order.model_dump(mode="json", include={"recipient", "phone", "cod", "note", "closed_at"}),
+        **order.model_dump(mode="json", include={"recipient", "phone", "cod", "shipping_fee", "note", "closed_at"}),
         **order.address.model_dump(mode="json"),
         "lines": [
             {
