@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from shared.contracts.base import Contract
 from shared.contracts.commands import WorkflowCommand
@@ -33,6 +33,19 @@ SELECT * FROM unnest(
     CAST(:ids AS uuid[]), CAST(:destinations AS text[]), CAST(:types AS text[]), CAST(:subjects AS text[]),
     CAST(CAST(:payloads AS text[]) AS json[]), CAST(:correlations AS text[]), CAST(:causations AS text[]))
 ON CONFLICT (id) DO NOTHING
+"""
+)
+
+_INSERT_PACED = text(
+    """
+INSERT INTO outbox (id, destination, type, subject, payload, correlation_id, causation_id, next_attempt_at)
+SELECT t.id, t.destination, t.type, t.subject, t.payload, t.correlation_id, t.causation_id, greatest(now(), (
+        SELECT max(next_attempt_at) FROM outbox WHERE status = 'pending' AND destination = 'command'
+    )) + make_interval(secs => t.place / CAST(:a_second AS double precision))
+FROM unnest(
+    CAST(:ids AS uuid[]), CAST(:destinations AS text[]), CAST(:types AS text[]), CAST(:subjects AS text[]),
+    CAST(CAST(:payloads AS text[]) AS json[]), CAST(:correlations AS text[]), CAST(:causations AS text[])
+) WITH ORDINALITY AS t (id, destination, type, subject, payload, correlation_id, causation_id, place)
 """
 )
 
@@ -106,11 +119,15 @@ def columns(rows: Iterable[Row]) -> list[list[Any]]:
 
 async def write(session: Session, rows: Iterable[Row]) -> None:
     """Writes rows to the outbox in the session's transaction, in one statement."""
+    await _insert(session, _INSERT_TEXT, rows)
+
+
+async def _insert(session: Session, statement: TextClause, rows: Iterable[Row], **values: Any) -> None:
     ids, destinations, types, subjects, payloads, correlations, causations = columns(rows)
     if not ids:
         return
     await session.execute(
-        _INSERT_TEXT,
+        statement,
         {
             "ids": ids,
             "destinations": destinations,
@@ -119,6 +136,7 @@ async def write(session: Session, rows: Iterable[Row]) -> None:
             "payloads": payloads,
             "correlations": correlations,
             "causations": causations,
+            **values,
         },
     )
     session.info[OUTBOX_WRITTEN] = True
@@ -140,3 +158,13 @@ async def announced(session: ReadSession, workflow_ids: Sequence[str]) -> set[st
 async def send(session: Session, command: WorkflowCommand) -> None:
     """Writes one workflow command in the session's transaction."""
     await write(session, [command_row(command)])
+
+
+async def send_paced(session: Session, commands: Iterable[WorkflowCommand], *, a_second: float) -> None:
+    """Writes workflow commands that are in no hurry: they go one after another behind what was paced before them, while
+    what others send meanwhile overtakes them.
+
+    Args:
+        a_second: how many of them the relay may send.
+    """
+    await _insert(session, _INSERT_PACED, [command_row(command) for command in commands], a_second=a_second)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from shared.contracts.permissions import SEED_GROUPS
 from shared.telemetry import logger
 from shared.temporal import connected, ensure_search_attributes
 from tests.harness import Databases, connect, eventually, running
+from tests.integration.orders.copies import copy_orders, follow, promise_again
 from tests.integration.orders.support import Clock, Shop
 from workflows import search_attributes
 from workflows.worker import build_worker, make_current
@@ -38,19 +39,21 @@ log = logger(__name__)
 # for two seconds for a deadlock and does it once more.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-SET_UP_PER_SECOND: Final = 10.0
-"""Calls a second that a machine logs at least which has made numbers in no time."""
-SLACK: Final = 4.0
-"""The calls may take so many times as long as the numbers took: each costs more, and others may come to the machine."""
 PATIENCE: Final = 120.0
 CARED_PER_SECOND: Final = 4.0
-"""Cares a second that such a machine starts, or looks at, at least."""
-AT_ONCE: Final = 8
+"""Cares a second that a machine starts, or looks at, at least."""
+STARTED_PER_SECOND: Final = 20.0
+"""The same of a machine that others leave alone: what is not followed by then is followed while calls fall due."""
+WITHIN: Final = timedelta(seconds=90)
+"""In which thousands that are due at one moment are reminded of."""
 GRACE: Final = timedelta(seconds=2)
 OUTAGE: Final = (0.3, 0.7)
 """Shares of the time in which calls fall due: between them every worker and NATS are away."""
 
 _LOOKED: Final = "SELECT count(*) AS looked FROM care WHERE looks > 0 AND seen_version = version"
+_REMINDED: Final = """
+SELECT count(*) AS orders, max(decided_at) AS at FROM care_effects WHERE effect = 'RemindOwner' AND key LIKE 'callback:%'
+"""
 _ENDED: Final = """
 SELECT order_id, outcome, ended_at, deadline_at, due_at, late_seconds FROM promises
 WHERE kind = 'callback' AND ended_at IS NOT NULL
@@ -79,46 +82,27 @@ class Floor:
         await self._workers.aclose()
         await self.nats.stop()
 
-    async def numbers(self, count: int) -> list[UUID]:
-        """Numbers of NV01; their workflows start as fast as Temporal can."""
-        return await in_parts(range(count), lambda _: self._number())
-
-    async def followed(self, count: int) -> None:
-        """Until so many cares have workflows that have seen everything."""
-
-        async def seen() -> bool:
-            (row,) = await self.shop.service.rows(_LOOKED)
-            return bool(row.looked >= count)
-
-        await eventually(seen, within=PATIENCE + count / CARED_PER_SECOND, every=0.5)
-
-    async def _number(self) -> UUID:
-        order_id = await self.shop.accept(at=datetime.now(UTC))
+    async def promised(self, calls: int) -> None:
+        """Numbers of NV01 who asked to be called again; one as people do it, the others as copies of it."""
         self.shop.clock.now = datetime.now(UTC)
+        order_id = await self.shop.accept()
         await self.shop.assign(order_id, self.shop.sale)
-        return order_id
-
-    async def promise(self, order_id: UUID, at: datetime) -> None:
-        """The customer asks to be called again."""
-        answer = await self.shop.call(order_id, "call_later", promised_at=at.isoformat())
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        answer = await self.shop.call(order_id, "call_later", promised_at=tomorrow.isoformat())
         assert answer.status_code == 201, answer.text
+        await copy_orders(self.shop, calls - 1)
+        await follow(self.shop)
+
+    async def due(self) -> dict[UUID, datetime]:
+        """When each promised call is due, the first one first."""
+        rows = await self.shop.service.rows(
+            "SELECT order_id, due_at FROM promises WHERE kind = 'callback' ORDER BY due_at"
+        )
+        return {row.order_id: row.due_at for row in rows}
 
     async def ended(self) -> dict[UUID, Any]:
         """Promised calls that have ended, by order."""
         return {row.order_id: row for row in await self.shop.service.rows(_ENDED)}
-
-
-async def in_parts(items: Sequence[Any] | range, do: Callable[[Any], Awaitable[Any]]) -> list[Any]:
-    """Does something for all items, some at a time."""
-    found: list[Any] = [None] * len(items)
-    waiting = iter(enumerate(items))
-
-    async def work() -> None:
-        for place, item in waiting:
-            found[place] = await do(item)
-
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-    return found
 
 
 async def publish(shop: Shop, *, grace: timedelta, rungs: list[dict[str, str]]) -> None:
@@ -138,16 +122,6 @@ async def publish(shop: Shop, *, grace: timedelta, rungs: list[dict[str, str]]) 
         body["key"],
         orjson.dumps(body).decode(),
     )
-
-
-def when_set_up(calls: int, *, began: float) -> datetime:
-    """An instant by which that many calls are logged.
-
-    Args:
-        began: when the machine, as busy as it is, began to make their numbers, by the monotonic clock.
-    """
-    wanted = max(calls / SET_UP_PER_SECOND, SLACK * (time.monotonic() - began))
-    return datetime.now(UTC) + timedelta(seconds=wanted + 1)
 
 
 @asynccontextmanager
@@ -193,12 +167,12 @@ async def test_promised_calls_that_fall_due_while_workers_and_nats_are_away_are_
     shop = floor.shop
     await publish(shop, grace=GRACE, rungs=[{"do": "tell_manager", "after": f"{int(GRACE.total_seconds())}s"}])
     await floor.go()  # numbers and calls need PostgreSQL alone
-    began = time.monotonic()
-    numbers = await floor.numbers(calls)
-    begins = when_set_up(calls, began=began)
-    due = {order_id: begins + timedelta(seconds=seconds * place / calls) for place, order_id in enumerate(numbers)}
-    await in_parts(numbers, lambda order_id: floor.promise(order_id, due[order_id]))
-    assert datetime.now(UTC) < begins, "the machine is slower than this test allows for"
+    await floor.promised(calls)
+    begins = datetime.now(UTC) + timedelta(seconds=2 + calls / STARTED_PER_SECOND)
+    await promise_again(shop, "callback", begins=begins, apart=timedelta(seconds=seconds / calls))
+    due = await floor.due()
+    numbers = list(due)
+    assert len(numbers) == calls
     poisoned = numbers[calls // 2]
     (state,) = await shop.service.rows(
         "SELECT CAST(state AS text) AS sound FROM care WHERE order_id = :id", id=poisoned
@@ -266,27 +240,26 @@ async def test_five_thousand_calls_that_are_due_at_one_moment_are_on_the_list_at
     shop = floor.shop
     await publish(shop, grace=timedelta(minutes=30), rungs=[{"do": "remind_owner", "after": "0s"}])
     await floor.go()
-    began = time.monotonic()
-    numbers = await floor.numbers(calls)
-    earliest = when_set_up(calls, began=began)
+    await floor.promised(calls)
     # Like 08:00: an instant on whole five minutes, which many orders share.
+    earliest = datetime.now(UTC) + timedelta(seconds=calls / STARTED_PER_SECOND)
     at = earliest.replace(minute=earliest.minute // 5 * 5, second=0, microsecond=0) + timedelta(minutes=5)
-    await in_parts(numbers, lambda order_id: floor.promise(order_id, at))
+    await promise_again(shop, "callback", begins=at)
     await floor.come()
-    await floor.followed(calls)
-    assert datetime.now(UTC) < at, "the machine is slower than this test allows for"
     await until(at)
+    (followed,) = await shop.service.rows(_LOOKED)
     listed = (await shop.sale.client.get("/v1/tasks", params={"kind": "call", "limit": 1})).json()
     assert listed["counts"]["now"] == calls
-    on_the_list = (datetime.fromisoformat(listed["server_time"]) - at).total_seconds()
+    on_the_list = datetime.fromisoformat(listed["server_time"]) - at
 
     async def reminded() -> bool:
-        (row,) = await shop.service.rows(
-            "SELECT count(*) AS done FROM tasks WHERE step = 'callback' AND reminded_at IS NOT NULL"
-        )
-        return bool(row.done == calls)
+        (row,) = await shop.service.rows(_REMINDED)
+        return bool(row.orders == calls)
 
     await eventually(reminded, within=PATIENCE + calls / CARED_PER_SECOND, every=0.5)
-    took = (datetime.now(UTC) - at).total_seconds()
-    log.info("all are due", on_the_list_seconds=round(on_the_list, 2), reminded_seconds=round(took, 1))
-    assert on_the_list < 90
+    (last,) = await shop.service.rows(_REMINDED)
+    print(f"{calls} calls: {followed.looked} followed before, on the list after {on_the_list}, reminded {last.at - at}")
+    assert on_the_list < WITHIN
+    assert last.at - at < WITHIN
+    (told,) = await shop.service.rows("SELECT count(*) AS notices, count(DISTINCT order_id) AS orders FROM notices")
+    assert (told.notices, told.orders) == (calls, calls), "each is reminded of once"

@@ -54,6 +54,12 @@ SELECT order_id, {_COLUMNS} FROM care WHERE order_id = ANY(CAST(:ids AS uuid[]))
 ORDER BY order_id FOR UPDATE
 """
 )
+_LOCK_OPEN: Final = text(
+    f"""
+SELECT order_id, {_COLUMNS} FROM care WHERE order_id = ANY(CAST(:ids AS uuid[])) AND is_open AND state IS NOT NULL
+ORDER BY order_id FOR UPDATE
+"""
+)
 _ABOUT: Final = text(
     f"""
 SELECT o.id AS order_id, (SELECT max(at) FROM arrivals WHERE order_id = o.id AND asked_again) AS came_again_at,
@@ -114,6 +120,12 @@ async def read_care(session: ReadSession, order_id: UUID) -> Care | None:
 async def lock_due_cares(session: Session, ids: Sequence[UUID], *, now: datetime) -> dict[UUID, Care]:
     """Those cares of locked orders that owe something by now."""
     rows = await session.execute(_LOCK_DUE, {"ids": list(ids), "now": now})
+    return {row.order_id: _care(row) for row in rows}
+
+
+async def lock_open_cares(session: Session, ids: Sequence[UUID]) -> dict[UUID, Care]:
+    """Those cares of locked orders that are open and have taken their first step."""
+    rows = await session.execute(_LOCK_OPEN, {"ids": list(ids)})
     return {row.order_id: _care(row) for row in rows}
 
 

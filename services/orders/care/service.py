@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,13 +12,14 @@ from uuid import UUID
 import orjson
 from sqlalchemy import text
 
+from services.orders.calendars.store import revision as revision_of_calendars
 from services.orders.care.decide import decide
 from services.orders.care.effects import Decision, EndCare
 from services.orders.care.facts import Facts, dump_state
 from services.orders.care.process import CareProcess
 from services.orders.care.processes import Processes
-from services.orders.care.reading import Care, read_facts
-from services.orders.care.writing import Cause, write_effects
+from services.orders.care.reading import Care, read_facts, read_facts_of
+from services.orders.care.writing import Cause, write_effects, write_effects_of
 from services.orders.causes import REQUEST, Causes
 from services.orders.processes.choice import CHOSEN
 from services.orders.promises import first_calls
@@ -113,29 +115,47 @@ async def advance(
     """
     process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
     facts = await read_facts(session, order, care, now=now)
-    advanced = await advance_upon(session, process, order, care, facts, now=now, cause=cause)
-    if advanced.care != care:
-        await save(session, order.id, advanced.care, now=now)
-    return advanced
-
-
-async def advance_upon(
-    session: Session,
-    process: CareProcess,
-    order: Order,
-    care: Care,
-    facts: Facts,
-    *,
-    now: datetime,
-    cause: Cause | None = None,
-) -> Advanced:
-    """`advance` for whoever has read the facts of many orders at once, and saves what their care is then."""
     decision = decide(process, facts, now)
-    before = order
-    order = await write_effects(session, order, decision, now=now, cause=cause)
-    await first_calls.tell(session, process, before, facts, decision)
+    written = await write_effects(session, order, decision, now=now, cause=cause)
+    await first_calls.tell(session, process, order, facts, decision)
+    after = _as_decided(care, decision)
+    if after != care:
+        await save(session, order.id, after, now=now)
+    return Advanced(written, after, decision, facts)
+
+
+async def advance_many(
+    session: Session, processes: Processes, orders: Mapping[UUID, Order], cares: Mapping[UUID, Care], *, now: datetime
+) -> dict[UUID, Care]:
+    """`advance` for many locked orders with as many statements as for one, but for what only few of them owe; the caller
+    saves what their care is then.
+
+    Args:
+        orders: those of `cares` at least.
+        cares: locked.
+
+    Raises:
+        UnknownResult, NeverOpen: one of them cannot be decided; nothing of what others owe may be kept then.
+    """
+    facts = await read_facts_of(session, [(orders[id], care) for id, care in cares.items()], now=now)
+    revision = await revision_of_calendars(session)
+    decided: list[tuple[CareProcess, Order, Decision]] = []
+    for id, care in cares.items():
+        order = orders[id]
+        process = await processes.under(
+            session, care.process, care.process_version, revision=revision, year=now.year, team=order.team
+        )
+        decided.append((process, order, decide(process, facts[id], now)))
+        await asyncio.sleep(0)  # deciding keeps the loop from its other work
+    await write_effects_of(session, [(order, decision) for _, order, decision in decided], now=now)
+    for process, order, decision in decided:
+        await first_calls.tell(session, process, order, facts[order.id], decision)
+    return {order.id: _as_decided(cares[order.id], decision) for _, order, decision in decided}
+
+
+def _as_decided(care: Care, decision: Decision) -> Care:
     changed = bool(decision.effects) or decision.state != care.state or decision.next_due != care.next_due
-    after = replace(
+    return replace(
         care,
         state=decision.state,
         step=decision.state.step,
@@ -146,7 +166,6 @@ async def advance_upon(
         next_due=decision.next_due,
         version=care.version + (1 if changed else 0),
     )
-    return Advanced(order, after, decision, facts)
 
 
 async def advance_by_request(

@@ -17,10 +17,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.orders import record
-from services.orders.calendars import store
 from services.orders.care import service as care_service
 from services.orders.care.processes import Processes
-from services.orders.care.reading import Care, lock_due_cares, read_facts_of
+from services.orders.care.reading import lock_due_cares
 from services.orders.clock import Clock
 from shared.db import Database, is_unavailable
 from shared.telemetry import logger
@@ -104,21 +103,8 @@ class Sweep:
             cares = await lock_due_cares(session, list(orders), now=now)
             if not cares:
                 return 0
-            facts = await read_facts_of(session, [(orders[id], care) for id, care in cares.items()], now=now)
-            revision = await store.revision(session)
-            after: dict[UUID, Care] = {}
-            for id, care in cares.items():
-                process = await self._processes.under(
-                    session,
-                    care.process,
-                    care.process_version,
-                    revision=revision,
-                    year=now.year,
-                    team=orders[id].team,
-                )
-                advanced = await care_service.advance_upon(session, process, orders[id], care, facts[id], now=now)
-                if advanced.care != care:
-                    after[id] = advanced.care
+            decided = await care_service.advance_many(session, self._processes, orders, cares, now=now)
+            after = {id: care for id, care in decided.items() if care != cares[id]}
             # Their workflows are not told: they wake by themselves, and until then reconcile has nothing to tell them.
             seen_from = {id: care.version for id, care in cares.items()}
             if after:

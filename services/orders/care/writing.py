@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -46,10 +46,11 @@ from shared.outbox import emit
 _EFFECTS: Final = text(
     """
 INSERT INTO care_effects (order_id, key, effect, cause, at, decided_at)
-SELECT :order_id, t.key, t.effect, t.cause, t.at, :now FROM unnest(
-    CAST(:keys AS text[]), CAST(:effects AS text[]), CAST(:causes AS text[]), CAST(:at AS timestamptz[])
-) AS t (key, effect, cause, at)
-ON CONFLICT (order_id, key) DO NOTHING RETURNING key
+SELECT t.order_id, t.key, t.effect, t.cause, t.at, :now FROM unnest(
+    CAST(:order_ids AS uuid[]), CAST(:keys AS text[]), CAST(:effects AS text[]), CAST(:causes AS text[]),
+    CAST(:at AS timestamptz[])
+) AS t (order_id, key, effect, cause, at)
+ON CONFLICT (order_id, key) DO NOTHING RETURNING order_id, key
 """
 )
 _OPEN_TASK: Final = text(
@@ -62,14 +63,17 @@ INSERT INTO tasks (id, order_id, key, step, kind, promise, name_vi, name_en, own
 VALUES (:id, :order_id, :key, :step, :kind, :promise, :name_vi, :name_en, :owner_id, :team, :due_at, :deadline_at, :now)
 """
 )
-_MOVE_TASK: Final = text(
+_MOVE_TASKS: Final = text(
     """
-WITH promise AS (
-    UPDATE promises SET due_at = :due_at, deadline_at = :deadline_at
-    WHERE order_id = :order_id AND task_key = :task_key AND ended_at IS NULL
+WITH moved AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:order_ids AS uuid[]), CAST(:task_keys AS text[]), CAST(:due_at AS timestamptz[]),
+        CAST(:deadline_at AS timestamptz[])) AS t (order_id, task_key, due_at, deadline_at)
+), promise AS (
+    UPDATE promises p SET due_at = moved.due_at, deadline_at = moved.deadline_at FROM moved
+    WHERE p.order_id = moved.order_id AND p.task_key = moved.task_key AND p.ended_at IS NULL
 )
-UPDATE tasks SET due_at = :due_at, deadline_at = :deadline_at, snoozed_until = NULL
-WHERE order_id = :order_id AND key = :task_key AND closed_at IS NULL
+UPDATE tasks t SET due_at = moved.due_at, deadline_at = moved.deadline_at, snoozed_until = NULL FROM moved
+WHERE t.order_id = moved.order_id AND t.key = moved.task_key AND t.closed_at IS NULL RETURNING t.owner_id, t.team
 """
 )
 _RENAME_TASK: Final = text(
@@ -136,25 +140,70 @@ async def write_effects(
         order: locked, as the decision saw it.
         cause: the interaction in whose transaction this happens; the level it leads to is its author's doing.
     """
-    if not decision.effects:
-        return order
+    return (await write_effects_of(session, [(order, decision)], now=now, cause=cause))[order.id]
+
+
+async def write_effects_of(
+    session: Session, decided: Sequence[tuple[Order, Decision]], *, now: datetime, cause: Cause | None = None
+) -> dict[UUID, Order]:
+    """The same for many locked orders: what a change of calendars brings with it, tasks put to other times, in as many
+    statements as for one order."""
+    effects = [(order.id, effect) for order, decision in decided for effect in decision.effects]
+    fresh = await _not_written_before(session, effects, now=now)
+    after, moves = {}, list[tuple[UUID, MoveTask]]()
+    for order, decision in decided:
+        owed = [effect for effect in decision.effects if (order.id, effect.key) in fresh]
+        alone = _only_moves(owed)
+        if alone is not None:
+            moves += [(order.id, move) for move in alone]
+            after[order.id] = order
+            continue
+        writer = _Writer(session, order, now, cause or Cause())
+        for effect in owed:
+            await writer.write(effect)
+        after[order.id] = writer.order
+    await _move_tasks(session, moves)
+    return after
+
+
+async def _not_written_before(
+    session: Session, effects: Sequence[tuple[UUID, Effect]], *, now: datetime
+) -> set[tuple[UUID, str]]:
+    """Order and key of those effects that nobody has written yet; from now on they are."""
+    if not effects:
+        return set()
     fresh = await session.execute(
         _EFFECTS,
         {
-            "order_id": order.id,
-            "keys": [effect.key for effect in decision.effects],
-            "effects": [type(effect).__name__ for effect in decision.effects],
-            "causes": [effect.cause for effect in decision.effects],
-            "at": [effect.at for effect in decision.effects],
+            "order_ids": [order_id for order_id, _ in effects],
+            "keys": [effect.key for _, effect in effects],
+            "effects": [type(effect).__name__ for _, effect in effects],
+            "causes": [effect.cause for _, effect in effects],
+            "at": [effect.at for _, effect in effects],
             "now": now,
         },
     )
-    keys = set(fresh.scalars())
-    writer = _Writer(session, order, now, cause or Cause())
-    for effect in decision.effects:
-        if effect.key in keys:
-            await writer.write(effect)
-    return writer.order
+    return {(row.order_id, row.key) for row in fresh}
+
+
+def _only_moves(effects: Sequence[Effect]) -> list[MoveTask] | None:
+    """The moves of tasks of which these effects consist, no task twice; None if there is anything else among them."""
+    moves = [effect for effect in effects if isinstance(effect, MoveTask)]
+    tasks = {move.task_key for move in moves}
+    return moves if len(tasks) == len(effects) else None
+
+
+async def _move_tasks(session: Session, moves: Sequence[tuple[UUID, MoveTask]]) -> None:
+    if not moves:
+        return
+    values = {
+        "order_ids": [order_id for order_id, _ in moves],
+        "task_keys": [move.task_key for _, move in moves],
+        "due_at": [move.due_at for _, move in moves],
+        "deadline_at": [move.deadline_at for _, move in moves],
+    }
+    for owner_id, team in {(row.owner_id, row.team) for row in await session.execute(_MOVE_TASKS, values)}:
+        tasks_changed(session, owner_id, team=team)
 
 
 class _Writer:
@@ -169,9 +218,7 @@ class _Writer:
             case OpenTask():
                 await self._open(effect)
             case MoveTask():
-                await self._run(
-                    _MOVE_TASK, task_key=effect.task_key, due_at=effect.due_at, deadline_at=effect.deadline_at
-                )
+                await _move_tasks(self._session, [(self.order.id, effect)])
             case RenameTask():
                 await self._run(
                     _RENAME_TASK,

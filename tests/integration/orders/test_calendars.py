@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
-from services.orders.calendars.replan import Replans
+from services.orders.calendars.replan import WOKEN_A_SECOND, Replans
 from services.orders.care.processes import PROCESSES
 from tests.integration.orders.support import MORNING, Shop
 
@@ -99,19 +101,41 @@ async def test_only_orders_that_the_change_can_touch_are_looked_at(shop: Shop) -
     assert (await replan(shop))["touched"] == 0
 
 
-async def test_a_replan_that_is_done_twice_or_killed_in_between_moves_each_order_once(shop: Shop) -> None:
+async def test_a_replan_that_is_done_twice_or_comes_after_a_workflow_looked_moves_each_order_once(shop: Shop) -> None:
     shop.clock.now = EVENING
     orders = [await shop.number() for _ in range(3)]
     changed = await close_day(shop, "2026-11-26")
     work = Replans(shop.service.db, shop.service.runtime.state[PROCESSES], now=shop.clock)
-    await work._plan_again(orders[0])  # and the process dies
-    first, second = await work.turn(changed["revision"]), await work.turn(changed["revision"])
+    await shop.look(orders[0])
+    first, second = await asyncio.gather(work.turn(changed["revision"]), work.turn(changed["revision"]))
     assert first.done
     assert second.done
+    assert (await work.turn(changed["revision"])).done
     [listed] = (await shop.admin.client.get("/v1/calendars/replans")).json()["items"]
     assert (listed["looked"], listed["moved"]) == (3, 3)
     moves = await shop.service.rows("SELECT order_id FROM care_effects WHERE cause = 'calendar'")
     assert sorted(row.order_id for row in moves) == sorted(orders)
+
+
+async def test_a_care_that_cannot_be_planned_holds_no_other_up(shop: Shop) -> None:
+    shop.clock.now = EVENING
+    first, poisoned, last = [await shop.number() for _ in range(3)]
+    await close_day(shop, "2026-11-26")
+    pool = await shop.service.db.driver()
+    await pool.execute("UPDATE care SET state = '{\"step\": 1}' WHERE order_id = $1", poisoned)
+    done = await replan(shop)
+    assert (done["state"], done["looked"], done["moved"], done["failed"]) == ("done", 3, 2, 1)
+    assert [await due(shop, order_id) for order_id in (first, last)] == ["Fri 08:05", "Fri 08:05"]
+
+
+async def test_whoever_follows_their_due_list_sees_what_a_change_moves(shop: Shop) -> None:
+    shop.clock.now = EVENING
+    await shop.number()
+    told: list[str] = []
+    shop.service.db.on_told = told.extend
+    await close_day(shop, "2026-11-26")
+    await replan(shop)
+    assert f"tasks/{shop.sale.id}" in told
 
 
 async def test_a_workflow_is_woken_only_when_it_has_to_look_earlier(shop: Shop) -> None:
@@ -128,6 +152,25 @@ async def test_a_workflow_is_woken_only_when_it_has_to_look_earlier(shop: Shop) 
     await put(shop, version=2, special_days=[])
     await replan(shop)
     assert await nudges() == before + 1
+
+
+async def test_workflows_that_must_look_earlier_are_woken_one_after_another_and_let_others_pass(shop: Shop) -> None:
+    shop.clock.now = EVENING
+    for _ in range(3):
+        await shop.number()
+    await close_day(shop, "2026-11-26")
+    await replan(shop)
+    pool = await shop.service.db.driver()
+    await pool.execute("UPDATE outbox SET status = 'sent'")  # as the relay does
+    await put(shop, version=2, special_days=[])
+    await replan(shop)
+    await shop.assign(await shop.accept(), shop.sale)
+    *paced, other = await shop.service.rows(
+        "SELECT next_attempt_at AS at, created_at FROM outbox WHERE type = 'CareWorkflow' AND status = 'pending' ORDER BY id"
+    )
+    gaps = [(later.at - sooner.at).total_seconds() for sooner, later in pairwise(paced)]
+    assert gaps == [pytest.approx(1 / WOKEN_A_SECOND)] * 2
+    assert other.at <= other.created_at
 
 
 async def test_a_team_has_hours_and_a_zone_of_its_own_until_it_gives_them_up(shop: Shop) -> None:

@@ -4,57 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+import tracemalloc
 from datetime import UTC, datetime
 from random import Random
-from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from services.orders.calendars.replan import Replans
 from services.orders.care.processes import Processes
+from shared.contracts.activities import Advance
+from tests.integration.orders.copies import copy_orders
 from tests.integration.orders.support import Shop
 from tests.integration.orders.test_calendars import EVENING, close_day, due
 
-_CLONED = {
-    "orders": {"id": "n.id", "code": "'DH-' || n.number", "phone": "'+84' || (900000000 + n.number)"},
-    "assignments": {"order_id": "n.id"},
-    "transitions": {"id": "gen_random_uuid()", "order_id": "n.id"},
-    "care": {"order_id": "n.id"},
-    "care_effects": {"order_id": "n.id"},
-    "tasks": {"id": "gen_random_uuid()", "order_id": "n.id"},
-    "promises": {"id": "gen_random_uuid()", "order_id": "n.id"},
-}
 
-
-async def multiply(shop: Shop, order_id: UUID, *, times: int) -> None:
-    """As many orders in care as there are, just like one."""
-    async with shop.service.db.transaction() as session:
-        await session.execute(
-            text(
-                "CREATE TEMPORARY TABLE many ON COMMIT DROP AS "
-                "SELECT gen_random_uuid() AS id, number FROM generate_series(1, :times) AS number"
-            ),
-            {"times": times},
-        )
-        for table, changed in _CLONED.items():
-            columns = (
-                await session.execute(
-                    text(
-                        "SELECT column_name FROM information_schema.columns "
-                        "WHERE table_name = :table AND table_schema = 'public' AND is_generated = 'NEVER'"
-                    ),
-                    {"table": table},
-                )
-            ).scalars()
-            names = list(columns)
-            values = ", ".join(changed.get(name, f't."{name}"') for name in names)
-            key = "id" if table == "orders" else "order_id"
-            quoted = ", ".join(f'"{name}"' for name in names)
-            await session.execute(
-                text(f"INSERT INTO {table} ({quoted}) SELECT {values} FROM {table} t, many n WHERE t.{key} = :id"),
-                {"id": order_id},
-            )
+async def peak_of(turn: asyncio.Task[Advance]) -> int:
+    """The most bytes that a turn needs at a time."""
+    tracemalloc.start()
+    try:
+        await turn
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return peak
 
 
 @pytest.mark.parametrize(
@@ -69,24 +41,35 @@ async def test_every_open_timer_is_planned_again_once_however_often_the_process_
 ) -> None:
     shop.clock.now = EVENING
     first = await shop.number()
-    await multiply(shop, first, times=orders - 1)
+    await copy_orders(shop, orders - 1)
     assert await due(shop, first) == "Thu 08:05"
     changed = await close_day(shop, "2026-11-26")
     if orders < 1000:
-        monkeypatch.setattr("services.orders.calendars.replan.BATCH", 25)
-    random, begun = Random(1), time.monotonic()
-    while True:
+        monkeypatch.setattr("services.orders.calendars.replan.BATCH", 10)
+        monkeypatch.setattr("services.orders.calendars.replan.TURN", 50)
+    random, begun, peaks = Random(1), time.monotonic(), list[int]()
+    done = False
+    while not done:
         work = Replans(shop.service.db, Processes(), now=shop.clock)  # what a fresh process knows: nothing
         turn = asyncio.create_task(work.turn(changed["revision"]))
         if kills:
             kills -= 1
             await asyncio.wait([turn], timeout=random.random())
             turn.cancel()
-        await asyncio.wait([turn])
-        if not turn.cancelled() and turn.result().done:
-            break
+            await asyncio.wait([turn])
+        elif len(peaks) % 10 in (1, 2):  # being measured, a turn takes twice as long
+            peaks.append(await peak_of(turn))
+        else:
+            await turn
+            peaks.append(0)
+        done = not turn.cancelled() and turn.result().done
     took = time.monotonic() - begun
-    print(f"\n{orders} orders planned again in {took:.0f} s: {orders / took:.0f} a second")
+    measured = [peak for peak in peaks if peak]
+    megabytes = ", ".join(f"{peak / 1e6:.1f}" for peak in measured)
+    print(
+        f"\n{orders} orders planned again in {took:.0f} s: {orders / took:.0f} a second; peaks of turns: {megabytes} MB"
+    )
+    assert max(measured[-2:], default=0) <= 2 * max(measured[:2], default=0), "later turns need no more than early ones"
     [listed] = (await shop.admin.client.get("/v1/calendars/replans")).json()["items"]
     assert (listed["looked"], listed["moved"], listed["failed"]) == (orders, orders, 0)
     friday = datetime(2026, 11, 27, 1, 5, tzinfo=UTC)
