@@ -10,10 +10,11 @@ import httpx
 
 from services.shipping.carriers.access import Access
 from services.shipping.carriers.base import Carrier
+from services.shipping.carriers.ghn import Ghn
 from services.shipping.carriers.ghtk import Ghtk
 from services.shipping.carriers.viettelpost import ViettelPost
 
-CARRIERS: Final[dict[str, type[Carrier]]] = {carrier.name: carrier for carrier in (Ghtk, ViettelPost)}
+CARRIERS: Final[dict[str, type[Carrier]]] = {carrier.name: carrier for carrier in (Ghtk, Ghn, ViettelPost)}
 
 
 def known(name: str) -> str:
