@@ -38,6 +38,13 @@ class OrdersSettings(Settings):
     )
     snoozes_per_task: int = Field(default=3, ge=0, le=20, description="how often a task may be snoozed")
 
+    promise_days: int = Field(
+        default=35,
+        ge=1,
+        le=365,
+        description="days ahead at most for which a customer is promised a call, where the step does not say (`max_days`)",
+    )
+
     move_details_days: int = Field(
         default=90,
         ge=7,

@@ -166,7 +166,10 @@ async def log_interaction(
     async def effect(session: Session) -> Logged:
         order = await lock_visible(session, order_id, who)
         now = clock()
-        logged, order = await interactions.log(session, processes, order, interaction, staff(who), now=now)
+        most = runtime.settings.promise_days
+        logged, order = await interactions.log(
+            session, processes, order, interaction, staff(who), now=now, promise_days=most
+        )
         worked = await _worked(session, processes, order, now=now)
         return Logged(**dict(worked), interaction_id=logged)
 

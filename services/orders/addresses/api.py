@@ -14,6 +14,7 @@ from services.orders.addresses.checking import Checked, DeliveryAddress, validat
 from services.orders.addresses.loading import Era, File, UnreadableUnits, read_units
 from services.orders.addresses.store import Loaded, Successor, Tier, UnitView
 from services.orders.http import ClockDep, RuntimeDep
+from shared.db import ReadSession
 from shared.errors import NotFound, language_of
 
 router = APIRouter(prefix="/v1", tags=["addresses"])
@@ -53,6 +54,7 @@ async def list_units(
     """What lies directly in a province or district; without `parent` the provinces."""
     async with runtime.db.read() as session:
         items = await store.children(session, era=era, parent=parent, limit=limit, after=after)
+        await _require(session, era, parent)
     return UnitList(items=items, next=items[-1].code if len(items) == limit else None)
 
 
@@ -69,7 +71,14 @@ async def search_units(
     """Units by what people type: without accents, abbreviated, with what they lie in; the likeliest first."""
     async with runtime.db.read() as session:
         items = await store.search(session, text, era=era, tier=tier, within=within, limit=limit)
+        await _require(session, era, within)
     return UnitList(items=items, next=None)
+
+
+async def _require(session: ReadSession, era: Era, code: str | None) -> None:
+    """That in which one looks is there; else nothing would be found in it, and nobody would know why."""
+    if code is not None and code not in await store.get(session, era, [code]):
+        raise UnitNotFound
 
 
 @router.get("/address-units/{era}/{code}")

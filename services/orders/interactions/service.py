@@ -24,7 +24,7 @@ from services.orders.care.service import Advanced
 from services.orders.care.transition import UnknownResult, allowed_results, transition_for
 from services.orders.care.writing import Cause
 from services.orders.deliveries import facts
-from services.orders.interactions import ledger, undo
+from services.orders.interactions import ledger, promised, undo
 from services.orders.levels.catalogue import Filled
 from services.orders.levels.moves import level_name
 from services.orders.record import Order
@@ -144,7 +144,9 @@ class NewInteraction(BaseModel):
     at: AwareDatetime | None = Field(default=None, description="when it took place; now if left out")
     note: str = Field(default="", max_length=2000)
     reason: str = Field(default="", max_length=200)
-    promised_at: AwareDatetime | None = Field(default=None, description="what was agreed with the customer")
+    promised_at: AwareDatetime | None = Field(
+        default=None, description="what was agreed with the customer; as far ahead as the step and the company allow"
+    )
     seconds: int = Field(default=0, ge=0, le=86_400)
     recording: str = Field(default="", max_length=500, description="link of the recording")
     fields: Filled = Field(default_factory=dict, description="what the move that the result makes wants filled in")
@@ -177,18 +179,22 @@ async def log(
     actor: Actor,
     *,
     now: datetime,
+    promise_days: int,
 ) -> tuple[UUID, Order]:
     """Logs what a person did with the customer of a locked order, and lets care take its next step.
 
     A call that the telephone system told of too is the same interaction; it takes place when the system says it did, if
     the person gives no time. One that the system has logged by itself is taken back in favour of the person's result.
 
+    Args:
+        promise_days: the company's limit, see `promised`.
+
     Returns:
         The interaction's id, and the order afterwards.
 
     Raises:
-        NotInCare, NotAssigned, ResultRequired, ResultUnknown, UseClosing, ReasonNeeded, PromiseInThePast, InTheFuture,
-        NotOverYet, BeforeTheOrder, Overlapping, CallNotFound: it cannot be logged so.
+        NotInCare, NotAssigned, ResultRequired, ResultUnknown, UseClosing, ReasonNeeded, PromiseInThePast, PromiseTooFar,
+        InTheFuture, NotOverYet, BeforeTheOrder, Overlapping, CallNotFound: it cannot be logged so.
         NotYourInteraction, TooLateToUndo, SomethingHappenedSince: it is logged with another result, which stays.
     """
     if made.reference:
@@ -212,7 +218,7 @@ async def log(
     await _check_time(session, order, made, now=now)
     if call is not None and made.at is None:
         made = made.model_copy(update={"at": min(call.started_at, now), "seconds": made.seconds or call.talk_seconds})
-    interaction_id, advanced = await record(session, processes, order, made, actor, now=now)
+    interaction_id, advanced = await record(session, processes, order, made, actor, now=now, promise_days=promise_days)
     if call is not None:
         await linking.link(session, call, interaction_id)
     if made.reference and made.kind in ("email", "message"):
@@ -245,16 +251,20 @@ async def record(
     actor: Actor,
     *,
     now: datetime,
+    promise_days: int | None = None,
     source: ledger.Source = "person",
 ) -> tuple[UUID, Advanced]:
     """Writes an interaction of an order in care, whoever tells of it, and lets care take its next step.
+
+    Args:
+        promise_days: see `log`; None where nothing is promised, as by a telephone system.
 
     Returns:
         The interaction's id, and the order and its care afterwards.
 
     Raises:
-        NotInCare, NotAssigned, ResultRequired, ResultUnknown, UseClosing, ReasonNeeded, PromiseInThePast, InTheFuture:
-            it cannot be logged so.
+        NotInCare, NotAssigned, ResultRequired, ResultUnknown, UseClosing, ReasonNeeded, PromiseInThePast, PromiseTooFar,
+            InTheFuture: it cannot be logged so.
     """
     care = await lock_care(session, order.id)
     if order.main != CLEAN or (care is not None and not care.is_open):
@@ -273,7 +283,7 @@ async def record(
         if not care.is_open:
             raise await _not_in_care(session, order)
     process = await processes.get(session, care.process, care.process_version, now=now, team=order.team)
-    _check_result(process, care, order, made, at=at)
+    _check_result(process, care, order, made, at=at, promise_days=promise_days)
     entry = ledger.LedgerEntry(
         kind=made.kind,
         direction=made.direction,
@@ -309,7 +319,9 @@ def _spoke_with_customer(process: CareProcess, made: NewInteraction, order: Orde
     return bool(made.result) and process.results[made.result].reached and order.level != WRONG_NUMBER
 
 
-def _check_result(process: CareProcess, care: Care, order: Order, made: NewInteraction, *, at: datetime) -> None:
+def _check_result(
+    process: CareProcess, care: Care, order: Order, made: NewInteraction, *, at: datetime, promise_days: int | None
+) -> None:
     step = care.step if care.step in process.steps else process.start
     if not made.result:
         if made.kind == ATTEMPT and made.direction == "out":
@@ -327,6 +339,8 @@ def _check_result(process: CareProcess, care: Care, order: Order, made: NewInter
     if leads_to.needs_reason and not made.reason.strip():
         name = words.result_name(process, made.result)
         raise ReasonNeeded(result=made.result, result_vi=name.vi, result_en=name.en)
+    if made.promised_at is not None and promise_days is not None:
+        promised.check(process, leads_to.step, made.promised_at, at=at, days=promise_days)
 
 
 async def _not_in_care(session: Session, order: Order) -> NotInCare:

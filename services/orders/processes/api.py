@@ -141,7 +141,7 @@ async def restore_process(_: Publisher, runtime: RuntimeDep, key: Key) -> None:
 def _with_defaults(draft: Draft, runtime: Runtime[OrdersSettings]) -> Draft:
     settings = runtime.settings
     snooze = SnoozeLimits(at_most=timedelta(minutes=settings.snooze_minutes), times=settings.snoozes_per_task)
-    return draft.model_copy(update={"defaults": Defaults(snooze=snooze)})
+    return draft.model_copy(update={"defaults": Defaults(snooze=snooze, promise_days=settings.promise_days)})
 
 
 # --- drafts -----------------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ class Defaults(BaseModel):
     """What holds where the process says nothing."""
 
     snooze: SnoozeLimits = Field(description="of steps without `snooze`: the company's settings")
+    promise_days: int = Field(description="how far ahead a step without `max_days` may be promised: the same")
 
 
 class Draft(DraftItem):

@@ -67,6 +67,12 @@ async def test_one_code_is_the_right_ward_of_either_era(shop: Shop) -> None:
     ]
 
 
+async def test_whoever_looks_in_a_unit_that_is_not_there_is_told(shop: Shop) -> None:
+    for path, query in (("", {"parent": "98"}), ("/search", {"text": "bến thành", "within": "98"})):
+        answer = await shop.sale.client.get(f"/v1/address-units{path}", params=query)
+        assert (answer.status_code, answer.json()["title"]) == (404, "not-found")
+
+
 async def test_units_are_found_by_what_people_type(shop: Shop) -> None:
     await load(shop)
     assert await found(shop, "p. bến nghé, q1, tphcm", era="three_tier") == ["Phường Bến Nghé"]

@@ -67,6 +67,22 @@ async def test_a_time_in_a_sentence_is_written_as_people_here_write_it(shop: Sho
     assert answer.json()["at"] == "2026-11-23T02:30:00+00:00"
 
 
+async def test_a_promise_for_next_year_is_refused_with_how_far_one_may_promise(shop: Shop) -> None:
+    order_id = await shop.number()
+    path, days = f"/v1/orders/{order_id}/interactions", shop.service.runtime.settings.promise_days
+    later = MORNING + timedelta(days=days)
+    body = {"kind": "call", "result": "call_later", "promised_at": (later + timedelta(minutes=1)).isoformat()}
+    answer, vi, en = await in_both(shop, path, body)
+    assert (answer.status_code, answer.json()["title"]) == (422, "promise-too-far")
+    assert vi.startswith("Hẹn xa nhất 35 ngày, đến 28/12/2026 09:00.")
+    assert en.startswith("A customer is promised something 35 days ahead at most")
+    assert (await shop.call(order_id, "call_later", promised_at=later.isoformat())).status_code == 201
+    drafts = "/v1/care-processes/cod_standard/drafts"
+    draft = (await shop.admin.client.post(drafts, json={})).json()
+    shown = (await shop.admin.client.get(f"{drafts}/{draft['id']}")).json()
+    assert shown["defaults"]["promise_days"] == days, "who edits the process sees what holds where it says nothing"
+
+
 @pytest.mark.parametrize(
     ("body", "field", "message"),
     [
