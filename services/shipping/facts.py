@@ -7,7 +7,7 @@ one report as for five hundred.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,8 @@ from uuid import UUID, uuid5
 from services.shipping import schedule, timeline
 from services.shipping.carriers.answers import Report
 from services.shipping.carriers.codes import CodeTable, StatusMeaning
-from services.shipping.carriers.registry import CARRIERS
+from services.shipping.codes import catalogue
+from services.shipping.codes.catalogue import Codes, Met
 from services.shipping.timeline import Changes, Entry, Known, Source, State
 from services.shipping.work import Work
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
@@ -51,27 +52,31 @@ class Fact:
     report: Report
 
 
-async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float) -> set[UUID]:
+async def apply(
+    work: Work, facts: Sequence[Fact], *, now: datetime, pace: float, again: Collection[UUID] = ()
+) -> set[UUID]:
     """Puts facts onto the timelines and lets everything follow, in the transaction of `work`.
 
     Shipments that have no waybill yet keep their entries; they count from the moment the waybill is known.
 
     Args:
+        again: shipments whose entries are others than when they were last read, and whose state is made anew.
         now: the present, UTC.
         pace: factor of the pauses between polls.
 
     Returns:
         The shipments that really changed; their workflows are nudged.
     """
-    about: dict[UUID, list[Fact]] = defaultdict(list)
+    about: dict[UUID, list[Fact]] = {shipment_id: [] for shipment_id in again}
     for fact in facts:
-        about[fact.shipment_id].append(fact)
+        about.setdefault(fact.shipment_id, []).append(fact)
     ids = sorted(about)
     # Locked in one order, so that two batches wait for one another instead of blocking each other for ever.
     shipments = await work.connection.fetch(_LOCK, ids)
-    codes_of = {row["id"]: CARRIERS[row["carrier"]].codes for row in shipments}
+    entries = await work.connection.fetch(_ENTRIES, ids)
+    codes_of = await _codes(work, shipments, about, entries)
     held: dict[UUID, list[tuple[UUID, Entry]]] = defaultdict(list)
-    for row in await work.connection.fetch(_ENTRIES, ids):
+    for row in entries:
         held[row["shipment_id"]].append((row["id"], _entry(row, codes_of[row["shipment_id"]])))
     added: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
@@ -84,11 +89,13 @@ async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float
         merged = timeline.merge(
             [entry for _, entry in held[shipment_id]], [_read(fact, codes) for fact in about[shipment_id]]
         )
-        added += [(new_id(), shipment_id, *_values(entry)) for entry in merged.added]
+        added += [
+            (new_id(), shipment_id, *_values(entry), codes.versions.get(entry.raw_status)) for entry in merged.added
+        ]
         changed += [(stored[before.key], *_changed(after)) for before, after in merged.changed]
         polled = any(fact.source == "poll" for fact in about[shipment_id])
         nothing_new = not merged.added and not merged.changed and row["status"] not in timeline.BEFORE_CARRIER
-        if not row["waybill"] or (nothing_new and not polled):
+        if not row["waybill"] or (nothing_new and not polled and shipment_id not in again):
             continue
         state = timeline.fold(merged.entries, waybill=row["waybill"], cod=row["cod"])
         outcome = timeline.changes(_known(row), state)
@@ -105,11 +112,26 @@ async def apply(work: Work, facts: Sequence[Fact], *, now: datetime, pace: float
     return real
 
 
+async def _codes(
+    work: Work, shipments: Sequence[asyncpg.Record], about: Mapping[UUID, list[Fact]], entries: Sequence[asyncpg.Record]
+) -> dict[UUID, Codes]:
+    """Shipment → what its carrier's codes mean, those that are told and those that are held."""
+    carrier_of: dict[UUID, str] = {row["id"]: row["carrier"] for row in shipments}
+    told = [
+        Met(carrier, fact.report.raw_status, fact.report.reason_code, shipment_id)
+        for shipment_id, carrier in carrier_of.items()
+        for fact in about[shipment_id]
+    ]
+    held = {
+        (carrier_of[row["shipment_id"]], row["raw_status"]) for row in entries if row["meaning_version"] is not None
+    }
+    found = await catalogue.tables(work.connection, told, carriers=set(carrier_of.values()), held=held)
+    return {shipment_id: found[carrier] for shipment_id, carrier in carrier_of.items()}
+
+
 def _read(fact: Fact, codes: CodeTable) -> Entry:
     report = fact.report
     meaning = codes.statuses.get(report.raw_status)
-    if meaning is None:
-        log.warning("unknown carrier status", status=report.raw_status, shipment=str(fact.shipment_id))
     return Entry(
         waybill=report.waybill,
         raw_status=report.raw_status,
@@ -280,14 +302,14 @@ WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
 """
 _ENTRIES: Final = """
 SELECT id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason, status, provisional,
-    settles, partial, collected, fee
+    settles, partial, collected, fee, meaning_version
 FROM unnest($1::uuid[]) AS s(wanted) CROSS JOIN LATERAL (
     SELECT * FROM timeline_entries e WHERE e.shipment_id = s.wanted OFFSET 0  -- by index, whatever the statistics say
 ) AS e
 """
 _COLUMNS: Final = (
     *("id", "shipment_id", "waybill", "seen_by", "carrier_time", "received_at", "raw_status", "reason_code", "reason"),
-    *("status", "provisional", "settles", "partial", "collected", "fee"),
+    *("status", "provisional", "settles", "partial", "collected", "fee", "meaning_version"),
 )
 _CHANGE: Final = """
 UPDATE timeline_entries e SET seen_by = r.seen_by::text[], reason_code = r.reason_code, reason = r.reason,

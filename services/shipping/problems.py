@@ -80,3 +80,10 @@ class UnknownConnection(Problem):
     status = 422
     vi = "Không có kết nối hãng đang bật với mã này. Chọn một kết nối đang bật."
     en = "There is no enabled carrier connection with this id. Choose an enabled one."
+
+
+class CodeInTheTable(Problem):
+    type = "carrier-code-in-table"
+    status = 409
+    vi = "Mã {code} có sẵn trong bảng mã của {carrier} nên không đặt nghĩa khác được. Xem bảng mã của hãng."
+    en = "{carrier}'s own table has the code {code}, so it cannot be given another meaning. See the carrier's codes."

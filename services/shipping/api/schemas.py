@@ -136,7 +136,8 @@ def shipment_fields(row: Any, *, language: Language, now: datetime) -> dict[str,
 
 def timeline_item(row: Any, *, carrier: str, waybill: str, language: Language) -> TimelineItem:
     meaning = CARRIERS[carrier].codes.statuses.get(row["raw_status"])
-    label = (meaning.vi if language == "vi" else meaning.en) if meaning else f"Mã lạ / unknown code {row['raw_status']}"
+    words = (meaning.vi if language == "vi" else meaning.en) if meaning else row[language]
+    label = words or f"Mã lạ / unknown code {row['raw_status']}"
     return TimelineItem(
         at=row["carrier_time"],
         received_at=row["received_at"],
@@ -145,7 +146,7 @@ def timeline_item(row: Any, *, carrier: str, waybill: str, language: Language) -
         status=row["status"],
         provisional=row["provisional"],
         reason_code=row["reason_code"],
-        reason=reason_words(carrier, row["reason_code"], language) or row["reason"],
+        reason=reason_words(carrier, row["reason_code"], language) or row[f"reason_{language}"] or row["reason"],
         known_first_by=_source_words(row["seen_by"][0], language),
         sources=row["seen_by"],
         waybill=row["waybill"],

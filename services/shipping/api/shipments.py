@@ -78,8 +78,12 @@ ORDER BY s.id DESC LIMIT :limit
 _GET = text(f"{_SELECT} WHERE s.id = :id AND {VISIBLE}")
 _TIMELINE = text(
     """
-SELECT carrier_time, received_at, raw_status, status, provisional, reason_code, reason, seen_by, waybill
-FROM timeline_entries WHERE shipment_id = :id ORDER BY carrier_time, received_at, id
+SELECT e.carrier_time, e.received_at, e.raw_status, e.status, e.provisional, e.reason_code, e.reason, e.seen_by, e.waybill,
+    k.vi, k.en, r.vi AS reason_vi, r.en AS reason_en
+FROM timeline_entries e
+LEFT JOIN carrier_codes k ON (k.carrier, k.kind, k.code) = (:carrier, 'status', e.raw_status)
+LEFT JOIN carrier_codes r ON (r.carrier, r.kind, r.code) = (:carrier, 'reason', e.reason_code)
+WHERE e.shipment_id = :id ORDER BY e.carrier_time, e.received_at, e.id
 """
 )
 _ATTEMPTS = text(
@@ -223,7 +227,7 @@ async def _detail(
     context: Context, session: ReadSession, shipment_id: UUID, who: Principal, language: Language
 ) -> ShipmentDetail:
     view = await _visible(context, session, shipment_id, who, language)
-    entries = (await session.execute(_TIMELINE, {"id": shipment_id})).mappings().all()
+    entries = (await session.execute(_TIMELINE, {"id": shipment_id, "carrier": view.carrier})).mappings().all()
     attempts = (await session.execute(_ATTEMPTS, {"id": shipment_id})).mappings().all()
     return ShipmentDetail(
         **view.model_dump(),

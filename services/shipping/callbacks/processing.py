@@ -18,6 +18,7 @@ from services.shipping.callbacks.intake import CHANNEL
 from services.shipping.carriers.answers import CallbackMessage, Report
 from services.shipping.carriers.errors import UnreadableCallback
 from services.shipping.carriers.registry import CARRIERS
+from services.shipping.codes import mapping
 from services.shipping.facts import Fact
 from services.shipping.work import Work, work
 from shared.db import Database, is_unavailable
@@ -103,6 +104,8 @@ class CallbackProcessor:
                         "DELETE FROM callbacks_raw WHERE state = 'applied' AND received_at < now() - $1::interval", KEEP
                     )
                     purge_at = loop.time() + PURGE_EVERY
+                    await mapping.absorb(self._db)
+                    await mapping.settle(self._db, now=self._now(), pace=self._pace)
                 await self.drain()
                 await until_set(self._wake, at_most=POLL)
 
