@@ -15,7 +15,9 @@ from uuid import UUID, uuid5
 
 from services.shipping import schedule, timeline
 from services.shipping.carriers.answers import Report
+from services.shipping.carriers.capabilities import Settlement
 from services.shipping.carriers.codes import CodeTable, StatusMeaning
+from services.shipping.carriers.registry import CARRIERS
 from services.shipping.codes import catalogue
 from services.shipping.codes.catalogue import Codes, Met
 from services.shipping.timeline import Changes, Entry, Known, Source, State
@@ -38,7 +40,9 @@ COD_DIFFERS: Final = "cod_differs"
 CANCEL_REFUSED: Final = "cancel_refused"
 NEEDS_PERSON: Final = "needs_person"
 """The carrier says that the parcel goes no further by itself."""
-STICKY: Final = frozenset({CARRIER_DISAGREES, MISSING_AT_CARRIER, COD_DIFFERS, CANCEL_REFUSED})
+CARRIER_SILENT: Final = "carrier_silent"
+"""The carrier was asked to call back several times, and nothing came: its callbacks do not reach us."""
+STICKY: Final = frozenset({CARRIER_DISAGREES, MISSING_AT_CARRIER, COD_DIFFERS, CANCEL_REFUSED, CARRIER_SILENT})
 """Marks that do not follow from the timeline; whoever set one takes it away."""
 
 
@@ -93,9 +97,9 @@ async def apply(
             (new_id(), shipment_id, *_values(entry), codes.versions.get(entry.raw_status)) for entry in merged.added
         ]
         changed += [(stored[before.key], *_changed(after)) for before, after in merged.changed]
-        polled = any(fact.source == "poll" for fact in about[shipment_id])
         nothing_new = not merged.added and not merged.changed and row["status"] not in timeline.BEFORE_CARRIER
-        if not row["waybill"] or (nothing_new and not polled and shipment_id not in again):
+        heard = shipment_id in again or _looked(row, about[shipment_id])
+        if not row["waybill"] or (nothing_new and not heard):
             continue
         state = timeline.fold(merged.entries, waybill=row["waybill"], cod=row["cod"])
         outcome = timeline.changes(_known(row), state)
@@ -127,6 +131,13 @@ async def _codes(
     }
     found = await catalogue.tables(work.connection, told, carriers=set(carrier_of.values()), held=held)
     return {shipment_id: found[carrier] for shipment_id, carrier in carrier_of.items()}
+
+
+def _looked(row: asyncpg.Record, facts: Sequence[Fact]) -> bool:
+    """Whether somebody asked, and this is the answer: also one that says nothing new."""
+    if row["asked_at"] is not None:
+        return any(fact.source == "callback" for fact in facts)
+    return any(fact.source == "poll" for fact in facts)
 
 
 def _read(fact: Fact, codes: CodeTable) -> Entry:
@@ -172,19 +183,23 @@ def _update(
     pace: float,
 ) -> tuple[Any, ...]:
     """The new values of a shipment's row, in the order of `_UPDATE`."""
-    polled = any(fact.source == "poll" for fact in facts)
+    looked = _looked(row, facts)
+    capabilities = CARRIERS[row["carrier"]].capabilities
     # A courier's report moves nothing, but what confirms it is due soon.
     moved = outcome.real or (state.provisional is not None and state.provisional.at != row["provisional_at"])
-    unchanged = 0 if moved else row["unchanged_polls"] + int(polled)
+    unchanged = 0 if moved else row["unchanged_polls"] + int(looked)
     settled_at = row["settled_at"] or (outcome.settled.at if outcome.settled else None)
+    promised_at = _promised(row, facts)
     next_poll_at = row["next_poll_at"]
-    if moved or polled or outcome.owes_amount or next_poll_at is None:
+    if moved or looked or outcome.owes_amount or next_poll_at is None:
+        tells_money = capabilities.settlement is not Settlement.STATEMENT
         next_poll_at = schedule.next_poll(
             state.status,
-            settled=settled_at is not None or row["cod"] == 0,
+            settled=settled_at is not None or row["cod"] == 0 or not tells_money,
             provisional=state.provisional is not None,
-            owes_amount=outcome.owes_amount,
+            owes_amount=outcome.owes_amount and capabilities.track,
             unchanged=unchanged,
+            promised_at=promised_at,
             now=now,
             pace=pace,
         )
@@ -207,16 +222,30 @@ def _update(
         row["settled_amount"] if row["settled_at"] else (outcome.settled.amount if outcome.settled else None),
         next_poll_at,
         unchanged,
-        None if polled else row["claimed_until"],
+        None if looked else row["claimed_until"],
+        promised_at,
+        None if looked else row["asked_at"],
+        0 if looked else row["unanswered"],
     )
+
+
+def _promised(row: asyncpg.Record, facts: Sequence[Fact]) -> datetime | None:
+    """What the carrier promised last, by its own times."""
+    told = [fact.report for fact in facts if fact.report.promised_at is not None]
+    kept: datetime | None = row["promised_at"]
+    return max(told, key=lambda report: report.at).promised_at if told else kept
 
 
 def _attention(row: asyncpg.Record, state: State, outcome: Changes, facts: Sequence[Fact], codes: CodeTable) -> str:
     """The marks that a person should look at, as the text of a PostgreSQL array (unnest cannot take nested arrays)."""
     marks = set(outcome.attention) | (set(row["attention"]) & STICKY)
+    if state.status == "cancelled":
+        marks.discard(CANCEL_REFUSED)  # a repeated cancellation is refused because the first one was done
     present = codes.statuses.get(state.raw_status)
     if present is not None and present.needs_person:
         marks.add(NEEDS_PERSON)
+    if row["asked_at"] is not None and _looked(row, facts):
+        marks -= {CARRIER_SILENT, MISSING_AT_CARRIER}
     for fact in facts:
         if fact.source == "poll":  # of a journey the last one is how it stands now
             marks -= {MISSING_AT_CARRIER, CARRIER_DISAGREES}
@@ -296,7 +325,7 @@ def _known(row: asyncpg.Record) -> Known:
 _LOCK: Final = """
 SELECT s.id, s.order_id, c.carrier, s.waybill, s.status, s.sequence, s.revision, s.round, s.cod, s.fee, s.accepted_at,
     s.handed_over_at, s.provisional_at, s.partial, s.settled_at, s.settled_amount, s.cancel_requested_at, s.attention,
-    s.next_poll_at, s.claimed_until, s.unchanged_polls
+    s.next_poll_at, s.claimed_until, s.unchanged_polls, s.promised_at, s.asked_at, s.unanswered
 FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
 WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
 """
@@ -324,12 +353,14 @@ UPDATE shipments s SET status = r.status, status_at = r.status_at, reason_code =
     partial = r.partial, attention = r.attention::text[], sequence = r.sequence, revision = r.revision,
     handed_over_at = r.handed_over_at, delivered_at = r.delivered_at, settled_at = r.settled_at,
     settled_amount = r.settled_amount, next_poll_at = r.next_poll_at, unchanged_polls = r.unchanged_polls,
-    claimed_until = r.claimed_until, updated_at = now()
+    claimed_until = r.claimed_until, promised_at = r.promised_at, asked_at = r.asked_at, unanswered = r.unanswered,
+    updated_at = now()
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[],
     $8::bigint[], $9::boolean[], $10::text[], $11::integer[], $12::integer[], $13::timestamptz[], $14::timestamptz[],
-    $15::timestamptz[], $16::bigint[], $17::timestamptz[], $18::integer[], $19::timestamptz[])
+    $15::timestamptz[], $16::bigint[], $17::timestamptz[], $18::integer[], $19::timestamptz[], $20::timestamptz[],
+    $21::timestamptz[], $22::integer[])
     AS r(id, status, status_at, reason_code, provisional_status, provisional_at, collected, fee, partial, attention,
     sequence, revision, handed_over_at, delivered_at, settled_at, settled_amount, next_poll_at, unchanged_polls,
-    claimed_until)
+    claimed_until, promised_at, asked_at, unanswered)
 WHERE s.id = r.id
 """

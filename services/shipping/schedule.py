@@ -1,8 +1,12 @@
 """When to look at a shipment again. Pure: time comes as an argument.
 
 Callbacks are the rule and polling repairs what they lost, so the pauses follow how soon the next report is expected
-and how much a late one costs: minutes around a delivery, hours before a pick-up, a day when nothing moves. The cost is
-that of the overdue shipments, not of all open ones.
+and how much a late one costs: minutes around a delivery, hours before a pick-up, a day when nothing moves. A parcel that
+the carrier promises for Friday has nothing to tell on Wednesday, and a parcel that is late by that promise is looked at
+more often. The cost is that of the overdue shipments, not of all open ones.
+
+A carrier whose parcels cannot be asked about (ViettelPost) is asked to call back once more. It answers by callbacks, or
+not at all; then it is asked again after longer and longer pauses, a person is told, and in the end it is left alone.
 """
 
 from __future__ import annotations
@@ -27,6 +31,19 @@ PROVISIONAL_PAUSE: Final = timedelta(minutes=15)
 GROWTH: Final = 1.5
 """Each look that finds nothing new makes the next pause longer."""
 PAUSE_MAX: Final = timedelta(hours=24)
+PROMISE_NEAR: Final = timedelta(days=1)
+"""Before the promised time: until then a parcel on its way has nothing to tell."""
+LATE: Final = frozenset({"picked_up", "out_for_delivery", "delivery_failed"})
+LATE_PAUSE_MAX: Final = timedelta(hours=4)
+LATE_FOR: Final = timedelta(days=7)
+"""A parcel that is late by its promise is looked at that often, for so long; after that it is one that nothing moves."""
+
+ANSWER_WITHIN: Final = timedelta(minutes=30)
+"""Until a carrier that was asked to call back is asked again; doubles each time."""
+SILENT_AFTER: Final = 3
+"""Requests without a callback after which a person is told: the carrier's callbacks do not reach us."""
+REQUESTS_MAX: Final = 10
+"""Requests without a callback after which the parcel is left alone: about four days. Any callback begins anew."""
 
 PATIENCE: Final[Mapping[ShipmentStatus, timedelta]] = {
     "draft": timedelta(minutes=15),
@@ -48,16 +65,18 @@ def next_poll(
     provisional: bool,
     owes_amount: bool,
     unchanged: int,
+    promised_at: datetime | None = None,
     now: datetime,
     pace: float,
 ) -> datetime | None:
     """When to ask the carrier about a shipment, or None when nothing more is expected of it.
 
     Args:
-        settled: its money is home.
+        settled: its money is home, or the carrier has no word for that.
         provisional: a courier's report waits for its confirmation.
         owes_amount: the amount of a partial delivery is not known yet, so it is asked at once.
         unchanged: looks since the last change that found nothing new.
+        promised_at: when the carrier means to deliver it.
         pace: factor of all pauses.
     """
     if owes_amount:
@@ -68,7 +87,24 @@ def next_poll(
     if provisional:
         pause = min(pause, PROVISIONAL_PAUSE)
     # Beyond 20 the pause is at its longest anyway, and the power stays a small number.
-    return now + min(pause * GROWTH ** min(unchanged, 20), PAUSE_MAX) * pace
+    pause = min(pause * GROWTH ** min(unchanged, 20), PAUSE_MAX)
+    if promised_at is not None and not provisional:
+        if status == "picked_up" and now < promised_at - PROMISE_NEAR:
+            pause = max(pause, min(promised_at - PROMISE_NEAR - now, PAUSE_MAX))
+        elif status in LATE and promised_at < now < promised_at + LATE_FOR:
+            pause = min(pause, LATE_PAUSE_MAX)
+    return now + pause * pace
+
+
+def next_request(unanswered: int, *, now: datetime, pace: float) -> datetime | None:
+    """When to ask once more for callbacks that did not come, or None when enough was asked.
+
+    Args:
+        unanswered: requests since the carrier last told anything, the one just made included.
+    """
+    if unanswered >= REQUESTS_MAX:
+        return None
+    return now + min(ANSWER_WITHIN * 2.0 ** (unanswered - 1), PAUSE_MAX) * pace
 
 
 def overdue_at(status: ShipmentStatus, *, since: datetime, settled: bool) -> datetime | None:

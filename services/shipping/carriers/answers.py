@@ -47,6 +47,8 @@ class Report:
     """COD of the shipment as the carrier's own table has it; None where the source is not to be trusted with money:
     callbacks are not, because no carrier signs them."""
     fee: int | None = None
+    promised_at: datetime | None = None
+    """When the carrier means to deliver, UTC, where it says so."""
 
 
 class CancelOutcome(StrEnum):

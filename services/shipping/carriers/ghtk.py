@@ -7,6 +7,7 @@ its key against duplicates; weights are kilograms in a creation and grams in a f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, quote
 
@@ -229,6 +230,7 @@ class Ghtk(Carrier):
                 at=moment_of(order.get("modified")),
                 collected=money_of(order.get("pick_money")),
                 fee=(money_of(order.get("ship_money")) or 0) + (money_of(order.get("insurance")) or 0),
+                promised_at=_end_of_day(order.get("deliver_date")),
             )
         except ValueError:
             raise Away("the status answer cannot be read") from None
@@ -262,6 +264,14 @@ class Ghtk(Carrier):
             "X-Client-Source": self.access.credentials["client_source"],
         }
         return await self.send(method, path, params=params, json=json, headers=headers, unknown=unknown)
+
+
+def _end_of_day(value: Any) -> datetime | None:
+    """'2026-11-23', the day on which GHTK means to deliver (or has delivered), in Vietnam; None for anything else."""
+    try:
+        return moment_of(f"{date.fromisoformat(text_of(value))}T23:59:59")
+    except ValueError:
+        return None
 
 
 def _envelope(response: httpx.Response, *, unknown: type[UnknownOutcome] | type[Away]) -> Body:

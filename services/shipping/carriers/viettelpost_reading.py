@@ -170,4 +170,15 @@ def report_of(fields: Fields) -> Report:
         at=at,
         reason_code=text_of(fields.get("reasoncode")),
         reason=text_of(fields.get("note")),
+        promised_at=_promised(fields.get("expecteddeliverydate")),
     )
+
+
+def _promised(value: Any) -> datetime | None:
+    """EXPECTED_DELIVERY_DATE, whose format nobody documents; None where it cannot be read."""
+    if value is None:
+        return None
+    try:
+        return time_of(value)
+    except ValueError:
+        return None

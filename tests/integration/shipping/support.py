@@ -16,12 +16,13 @@ from uuid import UUID
 import httpx
 from uuid_utils.compat import uuid7
 
+from deploy.local.carriers.server import CarrierSimulator
 from deploy.local.engines import Nats, Temporal
 from deploy.local.ghtk import GhtkSimulator
 from services.shipping import creation, polling
 from services.shipping.app import SERVICE, callback_processor
 from services.shipping.carriers.errors import CarrierError
-from services.shipping.carriers.ghtk_codes import CODES
+from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context, context_of
 from shared import http
 from shared.contracts.events.orders import (
@@ -83,12 +84,19 @@ class Shop:
     """The service, the simulated carrier and the time that both believe in."""
 
     running: Running
-    ghtk: GhtkSimulator
+    simulator: CarrierSimulator
     client: httpx.AsyncClient
     connection_id: UUID
     callback_url: str
+    carrier: str
     skipped: timedelta = timedelta()
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def ghtk(self) -> GhtkSimulator:
+        """The carrier, where it is GHTK."""
+        assert isinstance(self.simulator, GhtkSimulator)
+        return self.simulator
 
     @property
     def context(self) -> Context:
@@ -176,11 +184,11 @@ class Shop:
                     return False
 
             await eventually(up)
-        self.ghtk.send_callbacks_to(f"http://127.0.0.1:{port}{httpx.URL(self.callback_url).path}")
+        self.simulator.send_callbacks_to(f"http://127.0.0.1:{port}{httpx.URL(self.callback_url).path}")
 
     async def settle_callbacks(self) -> None:
         """Until every callback was sent, and every accepted one applied."""
-        await self.ghtk.drain()
+        await self.simulator.drain()
 
         async def applied() -> bool:
             [row] = await self.running.rows("SELECT count(*) AS waiting FROM callbacks_raw WHERE state = 'received'")
@@ -198,7 +206,8 @@ class Shop:
 
     def carrier_states(self) -> dict[str, str]:
         """Waybill → our word for the carrier's own status."""
-        return {shipment.waybill: CODES.statuses[str(shipment.status)].status for shipment in self.ghtk.shipments}
+        statuses = CARRIERS[self.carrier].codes.statuses
+        return {each.waybill: statuses[str(each.status)].status for each in self.simulator.shipments}
 
 
 def moves(events: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -213,8 +222,9 @@ def moves(events: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 @asynccontextmanager
 async def open_shop(
     databases: Databases,
-    ghtk: GhtkSimulator,
+    simulator: CarrierSimulator,
     *,
+    connect: dict[str, Any] | None = None,
     nats: Nats | None = None,
     temporal: Temporal | None = None,
     **settings: Any,
@@ -223,10 +233,13 @@ async def open_shop(
         SERVICE, databases, nats=nats, temporal=temporal, credentials_key=KEY, carrier_timeout=5, **settings
     ) as instance:
         client = await instance.client(code="NV099")
-        created = await client.post("/v1/connections", json=connection_body(ghtk))
+        if connect is None:
+            assert isinstance(simulator, GhtkSimulator)
+            connect = connection_body(simulator)
+        created = await client.post("/v1/connections", json=connect)
         assert created.status_code == 201, created.text
         body = created.json()
-        shop = Shop(instance, ghtk, client, UUID(body["id"]), body["callback_url"])
+        shop = Shop(instance, simulator, client, UUID(body["id"]), body["callback_url"], body["carrier"])
         try:
             yield shop
         finally:

@@ -124,7 +124,7 @@ async def test_a_round_locks_its_parcels_in_one_order_with_everybody_else(shop: 
     report = Report((await shop.get(known))["waybill"], "", raw_status="2", at=shop.context.now())
     answers = polling._Answers(reports={known: [report]}, missing=[unknown])
     shop.skip(timedelta(days=1))
-    leased = await polling._lease(shop.context, shop.connection_id)
+    leased = await polling._lease(shop.context, await shop.context.connection(shop.connection_id))
     other = await asyncpg.connect(shop.running.db.url)
     try:
         transaction = other.transaction()
@@ -155,7 +155,7 @@ async def test_a_carrier_s_table_that_contradicts_its_own_reports_is_raised(shop
 async def test_a_dead_poller_s_lease_runs_out(shop: Shop) -> None:
     await shop.ship_many(3)
     shop.skip(timedelta(days=1))
-    assert len(await polling._lease(shop.context, shop.connection_id)) == 3
+    assert len(await polling._lease(shop.context, await shop.context.connection(shop.connection_id))) == 3
     assert (await shop.poll()).asked == 0
     shop.skip(polling.LEASE + timedelta(seconds=1))
     assert (await shop.poll()).asked == 3
