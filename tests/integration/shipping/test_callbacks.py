@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 
-from deploy.local.ghtk import Faults, GhtkSimulator, OutcomeRates, SimulatorSettings, Status
+from deploy.local.ghtk import Faults, Status
 from services.shipping import creation
 from services.shipping.app import callback_processor
 from services.shipping.callbacks import processing
@@ -18,8 +18,8 @@ from services.shipping.carriers.answers import CallbackMessage, Report
 from services.shipping.carriers.errors import UnknownOutcome
 from services.shipping.carriers.ghtk import Ghtk
 from services.shipping.timeline import FINAL
-from tests.harness import Databases, eventually
-from tests.integration.shipping.support import Shop, connection_body, moves, open_shop
+from tests.harness import eventually
+from tests.integration.shipping.support import Shop, connection_body, moves
 
 CHANGED = "shipping.shipment.changed.v1"
 SETTLED = "shipping.cod.settled.v1"
@@ -238,44 +238,6 @@ async def test_everything_that_waits_is_drained_by_lanes_that_meet_at_the_same_p
     assert len(await shop.events(SETTLED)) == 10
     for events in moves(await shop.events(CHANGED)).values():
         assert events[-1]["status"] == "delivered"
-
-
-async def test_lost_repeated_and_shuffled_callbacks_end_in_the_carrier_s_own_states(databases: Databases) -> None:
-    settings = SimulatorSettings(
-        outcomes=OutcomeRates(delivered=0.5, redelivered=0.15, returned=0.2, pick_up_failed=0.1, lost=0.05),
-        resend_after_seconds=0.05,
-    )
-    faults = Faults(
-        drop_callback=0.3,
-        duplicate_callback=0.3,
-        shuffle_callback=0.5,
-        shuffle_hold_seconds=0.5,
-        delay_callback=0.3,
-        delay_callback_seconds=0.3,
-    )
-    async with GhtkSimulator(settings=settings, faults=faults) as ghtk, open_shop(databases, ghtk) as shop:
-        await shop.listen()
-        await shop.ship_many(80)
-        for _ in range(4):
-            await ghtk.advance(steps=3)
-        await shop.settle_callbacks()
-        assert ghtk.stats.callbacks_dropped > 60
-        missed = sum(shop.carrier_states()[waybill] != state for waybill, state in (await shop.states()).items())
-        assert missed > 0, "nothing was lost, so polling has nothing to prove"
-        await shop.poll_everything()
-        assert await shop.states() == shop.carrier_states()
-        # And to the end of every life, money included.
-        await ghtk.advance(steps=40)
-        await shop.settle_callbacks()
-        await shop.poll_everything()
-        assert await shop.states() == shop.carrier_states()
-        assert_nothing_moved_backwards(await shop.events(CHANGED))
-        settled = await shop.events(SETTLED)
-        assert len(settled) == len({event["shipment_id"] for event in settled})
-        assert sum(event["amount"] for event in settled) == sum(each.settled_cod for each in ghtk.shipments) > 0
-        summary = (await shop.client.get("/v1/cod/summary")).json()["total"]
-        assert summary["settled"] == summary["delivered"] == sum(each.settled_cod for each in ghtk.shipments)
-        assert summary["difference"] == 0
 
 
 def assert_nothing_moved_backwards(events: list[dict[str, object]]) -> None:
