@@ -6,14 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 from uuid import UUID
 
 import httpx
 from fastapi import Depends, Request
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from shared.contracts import permissions
 from shared.directory import Epochs
@@ -21,17 +18,19 @@ from shared.errors import Forbidden, Unauthenticated, Unavailable
 from shared.settings import Settings
 from shared.telemetry import logger
 
+if TYPE_CHECKING:
+    from shared.token_keys import TokenKeys
+
 log = logger(__name__)
 
-ALGORITHMS: Final = ["Ed25519", "EdDSA"]
+LEEWAY: Final = 10
+"""Seconds of clock difference allowed between machines."""
 JWKS_FRESH: Final = 600.0
 """Seconds after which the keys are read again; an unknown key id reads them at once."""
 JWKS_PAUSE: Final = 2.0
 """Seconds between reads at least, so that forged key ids cannot make us call without end."""
 CHECKED_MAX: Final = 2000
 """Tokens whose signature is remembered until they expire: a person sends the same one with every request."""
-LEEWAY: Final = 10
-"""Seconds of clock difference allowed between machines."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +74,9 @@ class TokenVerifier:
         self._epochs = epochs
         self._http = http
         self._checked: dict[str, _Checked] = {}
-        self._keys: KeySet | None = None
+        self._keys: TokenKeys | None = None
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
-        self._claims = jwt.JWTClaimsRegistry(
-            leeway=LEEWAY,
-            iss={"essential": True, "value": settings.token_issuer},
-            aud={"essential": True, "value": settings.token_audience},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
 
     async def verify(self, token: str) -> Principal:
         """The principal of a token.
@@ -105,8 +97,7 @@ class TokenVerifier:
 
     async def _check(self, token: str) -> _Checked:
         try:
-            claims = await self._decode(token)
-            self._claims.validate(claims)
+            claims = await self._claims(token)
             principal = Principal(
                 account_id=UUID(claims["sub"]),
                 code=str(claims["code"]),
@@ -115,30 +106,41 @@ class TokenVerifier:
                 team=str(claims.get("team", "")),
             )
             return _Checked(principal, epoch=int(claims["epoch"]), expires_at=float(claims["exp"]) + LEEWAY)
-        except (JoseError, KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             raise Unauthenticated from None
 
-    async def _decode(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str) -> dict[str, Any]:
         keys = await self._key_set(max_age=JWKS_FRESH)
         try:
-            return jwt.decode(token, keys, algorithms=ALGORITHMS).claims
-        except (JoseError, ValueError):
+            claims = keys.read(token)
+        except ValueError:
             # The signer may have a new key.
-            return jwt.decode(token, await self._key_set(max_age=JWKS_PAUSE), algorithms=ALGORITHMS).claims
+            keys = await self._key_set(max_age=JWKS_PAUSE)
+            claims = keys.read(token)
+        keys.check(claims)
+        return claims
 
-    async def _key_set(self, *, max_age: float) -> KeySet:
+    async def _key_set(self, *, max_age: float) -> TokenKeys:
         async with self._lock:
             if self._keys is None or time.monotonic() - self._read_at > max_age:
                 try:
                     answer = await self._http.get(self._settings.jwks_url)
                     answer.raise_for_status()
-                    self._keys = KeySet.import_key_set(answer.json())
+                    # In a thread, so that the requests of a process that has just begun do not wait for the import.
+                    self._keys = await asyncio.to_thread(self._made_of, answer.json())
                     self._read_at = time.monotonic()
                 except (httpx.HTTPError, ValueError) as error:
                     log.warning("token keys could not be read", error=type(error).__name__)
                     if self._keys is None:
                         raise Unavailable from error
             return self._keys
+
+    def _made_of(self, published: Any) -> TokenKeys:
+        from shared.token_keys import TokenKeys  # here: see there
+
+        return TokenKeys(
+            published, issuer=self._settings.token_issuer, audience=self._settings.token_audience, leeway=LEEWAY
+        )
 
 
 async def principal(request: Request) -> Principal:

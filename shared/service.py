@@ -26,7 +26,7 @@ from shared.auth import TokenVerifier
 from shared.consumer import Consumer, Handlers
 from shared.db import Database
 from shared.directory import EPOCHS_FRESH, Epochs, directory_handlers
-from shared.lifecycle import Part, collect_rarely, keep_running, run_until_signal
+from shared.lifecycle import Part, collect_rarely, give_large_blocks_back, keep_running, run_until_signal
 from shared.messaging_api import messaging_router, reconcile_router
 from shared.relay import Relay
 from shared.settings import Settings, load
@@ -276,6 +276,7 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> None:
     if chosen and chosen[0] not in (*ROLES, "migrate"):
         sys.stderr.write(f"'{chosen[0]}' is not a role. Take one of: {', '.join(ROLES)}, migrate; or none for all.\n")
         raise SystemExit(2)
+    give_large_blocks_back()
     settings = load(service.settings)
     role = chosen[0] if chosen else "all"
     configure_logging(service.name, role, format=settings.log_format, level=settings.log_level)

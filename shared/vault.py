@@ -7,15 +7,16 @@ import binascii
 import hashlib
 import hmac
 import os
-from typing import Annotated, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import orjson
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import AfterValidator, SecretStr
+
+# `cryptography` is imported where it is used: 7 MiB, which a process that opens no credentials does without.
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
 """AES-256."""
@@ -40,7 +41,12 @@ class Vault:
     def __init__(self, key: bytes, *, service: str) -> None:
         self._key = key
         self._service = service
-        self._cipher = AESGCM(self._derived("credentials"))
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(self._derived("credentials"))
 
     def seal(self, credentials: dict[str, str], *, owner_id: UUID) -> bytes:
         """Encrypts credentials so that they open for this owner only."""
@@ -53,6 +59,8 @@ class Vault:
         Raises:
             CredentialsUnreadable: the key or the owner is another one.
         """
+        from cryptography.exceptions import InvalidTag
+
         try:
             plain = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner_id.bytes)
         except (InvalidTag, ValueError):
@@ -66,6 +74,9 @@ class Vault:
         return base64.urlsafe_b64encode(hmac.digest(self._derived(purpose), message, "sha256")).decode().rstrip("=")
 
     def _derived(self, purpose: str) -> bytes:
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
         info = f"chot {self._service} {purpose}".encode()
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._key)
 

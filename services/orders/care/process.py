@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from shared.calendar import Calendar
@@ -411,6 +410,8 @@ def read_process(text: str) -> CareProcess:
         yaml.YAMLError: the text is not YAML.
         pydantic.ValidationError: a key is unknown or missing, or a value has the wrong form; it names the path.
     """
+    import yaml  # here: processes are written as YAML when they are edited, half a MiB otherwise unused
+
     return CareProcess.model_validate(yaml.safe_load(text))
 
 
