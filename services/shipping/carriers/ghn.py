@@ -2,11 +2,11 @@
 
 Its habits:
 
-- Every answer is `{code, message, data}`. A failure is HTTP 400 with a `code_message`, but 'no such order', 'this very
-  request is being processed' and failures inside GHN are told apart by sentences only.
+- Every answer is `{code, message, data}`. A refusal is HTTP 400 with a `code_message`; failures inside GHN come as HTTP 400
+  as well, but without one, and 'no such order' is only a sentence.
 - `client_order_code` is its key against duplicates: a second creation is answered like the first, with the first order's
-  code, even if that one was cancelled since. So a creation looks the code up first; otherwise a cancelled order would be
-  taken for a new one.
+  code, even if that one was cancelled since or collects another amount. So the order that a creation is answered with is
+  looked at before it is taken for ours.
 - Times are UTC. The detail of an order has its whole journey, and the date on which the COD was paid out.
 - Labels are HTML pages for a token that lives half an hour.
 - Addresses of three tiers go as codes of GHN's own lists, those of two tiers as the names in its lists.
@@ -85,8 +85,6 @@ class Ghn(Carrier):
             raise NotLetIn(f"Token GHN này không có cửa hàng {wanted}")
 
     async def create(self, parcel: Parcel) -> Created | AlreadyThere:
-        if (there := await self.look_up(parcel.reference)) is not None:
-            return AlreadyThere(there.waybill)
         body = creation(parcel, note=self.fit_note(parcel.note))
         answer = await self._ask("create", body, shop=parcel.pick_up.place_id, unknown=UnknownOutcome)
         if answer.is_in_doubt:
@@ -96,12 +94,25 @@ class Ghn(Carrier):
         order = answer.data if isinstance(answer.data, Mapping) else {}
         if not (waybill := text_of(order.get("order_code"))):
             raise UnknownOutcome("created without an order code")
+        if not await self._is_ours(waybill, parcel):
+            return AlreadyThere(waybill)
         return Created(
             waybill=waybill,
             raw_status=CREATED,
             fee=money_of(order.get("total_fee")) or 0,
             sort_code=text_of(order.get("sort_code")),
         )
+
+    async def _is_ours(self, waybill: str, parcel: Parcel) -> bool:
+        """Whether the order that a creation was answered with is alive and collects what this parcel is to collect."""
+        try:
+            journey = await self.track(waybill)
+        except Away:
+            journey = ()
+        if not journey:
+            raise UnknownOutcome("the order that the creation was answered with cannot be looked at")
+        meaning = self.codes.statuses.get(journey[-1].raw_status)
+        return (meaning is None or meaning.status != "cancelled") and journey[-1].collected == parcel.cod
 
     async def look_up(self, reference: str) -> Report | None:
         journey = await self._detail("detail-by-client-code", {"client_order_code": reference})

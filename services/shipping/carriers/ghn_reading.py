@@ -24,8 +24,6 @@ FOREIGN: Final = frozenset(
 """Words for credentials that do not fit together."""
 NO_SUCH_ORDER: Final = ("code=404", "không tồn tại", "not found")
 """GHN has no word of its own for it, only these sentences (documentation id=66, id=67; integrations)."""
-UNDER_WAY: Final = "processing"
-"""'Too many request. This request is processing': the same creation is at work already."""
 SERVER_ERROR: Final = "SERVER_ERR_COMMON"
 STATUS_TYPES: Final = frozenset({"", "create", "switch_status"})
 """Types of callbacks that tell a status at its time; the others (weight, COD, fee) repeat the status of long ago."""
@@ -33,11 +31,12 @@ STATUS_TYPES: Final = frozenset({"", "create", "switch_status"})
 
 @dataclass(frozen=True)
 class Envelope:
-    """`{code, message, data}` with `code_message` for what a program may decide by."""
+    """`{code, message, data}`; a refusal has a `code_message` for programs, or at least a sentence for people."""
 
     code: int
     message: str
     word: str
+    is_explained: bool
     data: Any
 
     @property
@@ -51,8 +50,9 @@ class Envelope:
 
     @property
     def is_in_doubt(self) -> bool:
-        """The same request is under way, or GHN failed inside: it may have had its effect."""
-        return self.failed and (self.word == SERVER_ERROR or UNDER_WAY in self.message.lower())
+        """It may have had its effect: GHN failed inside ('[online] Chưa init Redis'), or the very request is under way
+        already ('Too many request. This request is processing'). Such failures come without an explanation."""
+        return self.failed and not self.is_missing and (self.word == SERVER_ERROR or not self.is_explained)
 
 
 def envelope_of(response: httpx.Response, *, unknown: type[UnknownOutcome] | type[Away]) -> Envelope:
@@ -69,7 +69,7 @@ def envelope_of(response: httpx.Response, *, unknown: type[UnknownOutcome] | typ
         raise NotLetIn(text_of(answer.get("code_message_value")) or said or "GHN không chấp nhận thông tin kết nối")
     shown = text_of(answer.get("code_message_value"))
     message = said if not shown or said == shown else f"{shown} ({said})" if said else shown
-    return Envelope(code, message, word, answer.get("data"))
+    return Envelope(code, message, word, bool(word or shown), answer.get("data"))
 
 
 def journey_of(data: Any) -> Sequence[Report]:
