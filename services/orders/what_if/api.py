@@ -35,6 +35,7 @@ ASSUMPTIONS: Final = {
         "Kết quả mà bước đó không biết chỉ tính là một lần gọi (unplaced).",
         "Việc chia số, thu hồi và lấy từ kho giữ như đã xảy ra.",
         "Hẹn bị trễ vào lúc không ai được giao việc gì thì tính riêng (unasked), không tính là trễ.",
+        "Đơn đã chuyển sang phiên bản khác: trước lần chuyển cuối vẫn theo phiên bản lúc đó, sau đó mới theo quy trình đang thử.",
         "Ca làm, bật/tắt nhận số, nghỉ việc, thao tác của người vận hành và kết quả bị hoàn tác giữ như đã xảy ra.",
     ],
     "en": [
@@ -42,6 +43,7 @@ ASSUMPTIONS: Final = {
         "A result that the step does not know counts as an attempt without a result (unplaced).",
         "Numbers were distributed, taken back and claimed as they were.",
         "A promise that was missed while nobody was asked for anything is counted apart (unasked), not as broken.",
+        "Care that was moved between versions is in the version of then until its last move, and in the tried one afterwards.",
         "Shifts, duty and leaving of people, what operators did, and results that were taken back are as they were.",
     ],
 }

@@ -11,7 +11,7 @@ Leads answered as it answered, and people were on duty, in their shifts and here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import heappop, heappush
@@ -19,8 +19,7 @@ from typing import Final
 from uuid import UUID
 
 from services.orders.care import effects as effect
-from services.orders.care.decide import decide
-from services.orders.care.effects import Effect
+from services.orders.care.effects import Decision, Effect
 from services.orders.care.facts import Command, Facts, Interaction, Owner, Pause, StepState, Task
 from services.orders.care.grounds import ENDS_AFTER, Ground, Known, ground_for
 from services.orders.care.process import CareProcess
@@ -28,10 +27,8 @@ from services.orders.care.reading import latest
 from services.orders.care.taking_back import taken_back
 from services.orders.care.transition import UnknownResult
 from services.orders.what_if.recorded import Assignment, Life, Logged, Recorded, TaskLife
+from services.orders.what_if.versions import ProcessAt, Published, Versions
 from shared.contracts.levels import REFUSES_CONTACT
-
-ProcessAt = Callable[[datetime, str], CareProcess]
-"""The process in the business time of an instant, for a team."""
 
 UNDO: Final = "undo"
 """Cause with which tasks and promises end that a result had made, when it is taken back."""
@@ -43,17 +40,18 @@ class Endless(RuntimeError):
     """A process asks to look again and again and never comes to an end."""
 
 
-def live(process_at: ProcessAt, recorded: Recorded, *, finals: Mapping[str, bool]) -> Life:
+def live(process_at: ProcessAt, recorded: Recorded, *, published: Published, finals: Mapping[str, bool]) -> Life:
     """Let an order live under a process.
 
     Args:
+        published: versions in which its care was before it was moved.
         finals: level → whether it ends an order.
 
     Raises:
         Endless: the process never comes to rest.
         shared.calendar.NeverOpen: a calendar of the process has no time left.
     """
-    return _World(process_at, recorded, finals).run()
+    return _World(Versions(process_at, published, recorded.ways), recorded, finals).run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +70,8 @@ class _Point:
 class _World:
     """The database of one order, in memory."""
 
-    def __init__(self, process_at: ProcessAt, recorded: Recorded, finals: Mapping[str, bool]) -> None:
-        self.process_at = process_at
+    def __init__(self, versions: Versions, recorded: Recorded, finals: Mapping[str, bool]) -> None:
+        self.versions = versions
         self.recorded = recorded
         self.finals = finals
         self.life = Life(level=recorded.level)
@@ -123,6 +121,7 @@ class _World:
         yield from (each.at for each in self.recorded.claims)
         yield from (each.known_at for each in self.recorded.levels)
         yield from (each.at for each in self.recorded.commands)
+        yield from (each.at for each in self.recorded.ways)
         yield from (known_at for _, known_at in self.recorded.arrivals)
         if self.recorded.do_not_call is not None:
             yield self.recorded.do_not_call[1]
@@ -142,17 +141,10 @@ class _World:
         )
         if assignment is None:
             return
-        process = self.process_at(now, assignment.team)
         self._take_claims(now)
         self._take_back(now)
         self._remember(now)
-        self._set_apart_unknown_results(process, now)
-        while True:
-            try:
-                made = decide(process, self._facts(process, assignment, now), now)
-                break
-            except UnknownResult:
-                self._set_apart_last(now)
+        made = self._decide(assignment, now)
         for each in made.effects:
             self._apply(each, now)
         self.state = made.state
@@ -163,6 +155,15 @@ class _World:
             switch = self.recorded.presence.next_switch(assignment.owner_id, now)
             if switch is not None:
                 heappush(self.moments, switch)
+
+    def _decide(self, assignment: Assignment, now: datetime) -> Decision:
+        process = self.versions.process(now, assignment.team)
+        self._set_apart_unknown_results(process, now)
+        while True:
+            try:
+                return self.versions.decide(self._facts(process, assignment, now), now, team=assignment.team)
+            except UnknownResult:
+                self._set_apart_last(now)
 
     def _facts(self, process: CareProcess, assignment: Assignment, now: datetime) -> Facts:
         logged = [each for each in self._standing(now) if self._is_known(each.known_at, now)]
@@ -309,9 +310,10 @@ class _World:
         return known_at <= now if self.state is not None else known_at < now
 
     def _set_apart_unknown_results(self, process: CareProcess, now: datetime) -> None:
+        seen = self.state.seen if self.state is not None else 0
         for each in self._standing(now):
-            result = each.made.result
-            if each.known_at <= now and result is not None and result not in process.results:
+            result, fresh = each.made.result, each.made.number > seen  # a version before may have known what was seen
+            if fresh and each.known_at <= now and result is not None and result not in process.results:
                 self._set_apart(each)
 
     def _set_apart_last(self, now: datetime) -> None:
@@ -338,6 +340,8 @@ class _World:
                 self._open(made, now)
             case effect.MoveTask():
                 self._change(made.task_key, due_at=made.due_at, deadline_at=made.deadline_at)
+            case effect.RenameTask():
+                self._change(made.task_key, step=made.step)
             case effect.GiveTask():
                 self._change(made.task_key, owner_id=made.owner_id)
             case effect.EndPromise():

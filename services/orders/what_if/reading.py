@@ -27,6 +27,7 @@ from services.orders.what_if.recorded import (
     Ordered,
     Recorded,
     TaskLife,
+    Way,
 )
 from shared.db import ReadSession
 
@@ -68,6 +69,23 @@ _COMMANDS: Final = text(
 _EFFECTS: Final = text(
     "SELECT order_id, effect, cause, at, decided_at FROM care_effects WHERE order_id = ANY(CAST(:ids AS uuid[]))"
 )
+# Also of tasks whose broken promise went over to another one, because a result was taken back.
+_CLAIMS: Final = text(
+    """
+SELECT order_id, key AS task_key, claimed_by_id AS by_id, claimed_at AS at FROM tasks
+WHERE order_id = ANY(CAST(:ids AS uuid[])) AND origin = 'care' AND claimed_by_id IS NOT NULL ORDER BY order_id, claimed_at
+"""
+)
+# What was before a move that was made before this was kept is not known: the care lives in the tried process throughout.
+_WAYS: Final = text(
+    """
+SELECT w.order_id, w.at, w.from_process, w.from_version, m.steps
+FROM care_moves w LEFT JOIN process_moves m ON m.id = w.move_id
+WHERE w.order_id = ANY(CAST(:ids AS uuid[]))
+    AND NOT EXISTS (SELECT FROM care_moves u WHERE u.order_id = w.order_id AND u.from_version IS NULL)
+ORDER BY w.order_id, w.at, w.id
+"""
+)
 _ELSEWHERE: Final = text(
     """
 SELECT o.id AS order_id, i.kind, i.at, i.recorded_at FROM orders o
@@ -79,7 +97,7 @@ _TASKS: Final = text(
     """
 SELECT t.order_id, t.key, t.step, t.kind, t.promise, t.owner_id, t.due_at, t.deadline_at, t.opened_at, t.closed_at,
     coalesce(t.outcome, '') AS outcome, t.cause, coalesce(p.outcome, '') AS promised, p.cause AS promise_cause,
-    p.ended_at AS promise_at, p.late_seconds, p.voided_at IS NOT NULL AS void, t.claimed_by_id, t.claimed_at
+    p.ended_at AS promise_at, p.late_seconds, p.voided_at IS NOT NULL AS void
 FROM tasks t JOIN promises p ON p.order_id = t.order_id AND p.task_key = t.key
 WHERE t.order_id = ANY(CAST(:ids AS uuid[])) AND t.origin = 'care'
 """
@@ -110,6 +128,8 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
     effects = await _by_order(session, _EFFECTS, ids)
     elsewhere = await _by_order(session, _ELSEWHERE, ids)
     tasks = await _by_order(session, _TASKS, ids)
+    claims = await _by_order(session, _CLAIMS, ids)
+    ways = await _by_order(session, _WAYS, ids)
     held = [row for rows in assignments.values() for row in rows if row.owner_id is not None]
     first = min((row.at for row in held), default=now)
     presence = await presence_of(session, {row.owner_id for row in held}, since=first)
@@ -124,7 +144,8 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
             *(each.known_at for each in logged),
             *(each.undone_at for each in logged if each.undone_at is not None),
             *(row.at for row in commands[order.id]),
-            *(row.claimed_at for row in tasks[order.id] if row.claimed_at is not None),
+            *(row.at for row in ways[order.id]),
+            *(row.at for row in claims[order.id]),
         ]
         born, levels = _levels(transitions[order.id], begun=min(decided.moments, default=now))
         recorded = Recorded(
@@ -145,8 +166,12 @@ async def read_cases(session: ReadSession, ids: Sequence[UUID], *, now: datetime
                 Elsewhere(kind=row.kind, at=row.at, known_at=row.recorded_at) for row in elsewhere[order.id]
             ),
             do_not_call=_refusal(order, decided),
-            claims=tuple(_claims(tasks[order.id])),
+            claims=tuple(Claim(task_key=row.task_key, by_id=row.by_id, at=row.at) for row in claims[order.id]),
             presence=presence,
+            ways=tuple(
+                Way(at=row.at, before=(row.from_process, row.from_version), steps=row.steps or {})
+                for row in ways[order.id]
+            ),
             decided=tuple(sorted(set(decided.moments))),
             late=decided.late,
             until=max([*moments, order.looked_at or datetime.min.replace(tzinfo=now.tzinfo)]) if order.is_open else now,
@@ -237,9 +262,3 @@ def _refusal(order: Any, decided: _Decided) -> tuple[datetime, datetime] | None:
 
 def _task(row: Any) -> TaskLife:
     return TaskLife(**{name: row._mapping[name] for name in TaskLife.__slots__})
-
-
-def _claims(tasks: Iterable[Any]) -> list[Claim]:
-    taken = [row for row in tasks if row.claimed_by_id is not None]
-    made = [Claim(task_key=row.key, by_id=row.claimed_by_id, at=row.claimed_at) for row in taken]
-    return sorted(made, key=lambda claim: claim.at)

@@ -75,6 +75,19 @@ class Elsewhere:
     known_at: datetime
 
 
+Version = tuple[str, int]
+"""Key and number of a published process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """The care was moved from one version of a process to another; `steps`: what was said of where steps lead."""
+
+    at: datetime
+    before: Version
+    steps: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """The facts of one order.
@@ -86,6 +99,7 @@ class Recorded:
         late: instant at which something was owed → when it was decided, where that was later.
         do_not_call: since when others forbid calls to the number, and when that was known.
         presence: of those who held the number.
+        ways: the moves of its care between versions, the first one first.
         until: up to when the real care has been looked at.
     """
 
@@ -103,6 +117,7 @@ class Recorded:
     do_not_call: tuple[datetime, datetime] | None = None
     claims: tuple[Claim, ...] = ()
     presence: Presence = field(default_factory=Presence)
+    ways: tuple[Way, ...] = ()
     decided: tuple[datetime, ...] = ()
     late: Mapping[datetime, datetime] = field(default_factory=dict)
     until: datetime

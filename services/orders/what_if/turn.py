@@ -18,9 +18,10 @@ from services.orders.care.process import CareProcess
 from services.orders.care.processes import Processes
 from services.orders.clock import Clock
 from services.orders.what_if.compare import MINUTES, Tally, differences, shown, tally
-from services.orders.what_if.life import Endless, ProcessAt, live
+from services.orders.what_if.life import Endless, live
 from services.orders.what_if.reading import Case, read_cases
 from services.orders.what_if.recorded import Life
+from services.orders.what_if.versions import ProcessAt, Published
 from shared.calendar import NeverOpen
 from shared.contracts.activities import Advance, OperatorView
 from shared.db import Database, ReadSession, Session
@@ -117,9 +118,9 @@ class Turns:
             ids = list((await session.execute(_NEXT, {**_cohort(run), "limit": BATCH})).scalars())
             cases = await read_cases(session, ids, now=now)
             finals = {row.code: row.final for row in await session.execute(_FINALS)}
-            process_at = await self._process_at(session, run, cases, now=now)
+            process_at, published = await self._processes_at(session, run, cases, now=now)
         # Minutes of pure computing in a month's run: other requests of this process must not wait for them.
-        turn = await asyncio.to_thread(_work, cases, process_at, finals)
+        turn = await asyncio.to_thread(_work, cases, process_at, published, finals)
         async with self._db.transaction() as session:
             held = (await session.execute(_LOCK, {"id": run_id})).one()
             if held.state == "running" and held.place == run.place:
@@ -134,38 +135,57 @@ class Turns:
                 await session.execute(_COUNT, {**_cohort(run), "id": run_id})
             return run
 
-    async def _process_at(self, session: ReadSession, run: Any, cases: Sequence[Case], *, now: datetime) -> ProcessAt:
-        """The process in the business time of each moment that the cases touch."""
+    async def _processes_at(
+        self, session: ReadSession, run: Any, cases: Sequence[Case], *, now: datetime
+    ) -> tuple[ProcessAt, Published]:
+        """The process that is tried, and those that care was moved from, in the business time of each moment that the
+        cases touch."""
         tried = CareProcess.model_validate(run.body)
         first = min((each.at for case in cases for each in case.recorded.assignments), default=now)
         teams = {each.team for case in cases for each in case.recorded.assignments} | {store.COMPANY}
         begun = (datetime.min.replace(tzinfo=UTC), await store.revision_at(session, first))
         changes = [begun, *((at, revision) for revision, at in await store.changes(session, since=first, till=now))]
-        resolved = {
-            (revision, team): await self._processes.resolve(session, tried, now=now, revision=revision, team=team)
-            for _, revision in changes
-            for team in teams
+        times = [(revision, team) for _, revision in changes for team in teams]
+
+        def at_each(resolved: Mapping[tuple[int, str], CareProcess]) -> ProcessAt:
+            def process_at(at: datetime, team: str) -> CareProcess:
+                revision = next(revision for since, revision in reversed(changes) if since <= at)
+                return resolved[revision, team]
+
+            return process_at
+
+        process_at = at_each(
+            {
+                (revision, team): await self._processes.resolve(session, tried, now=now, revision=revision, team=team)
+                for revision, team in times
+            }
+        )
+        published = {
+            (key, version): at_each(
+                {
+                    (revision, team): await self._processes.under(
+                        session, key, version, revision=revision, year=now.year, team=team
+                    )
+                    for revision, team in times
+                }
+            )
+            for key, version in {way.before for case in cases for way in case.recorded.ways}
         }
-
-        def process_at(at: datetime, team: str) -> CareProcess:
-            revision = next(revision for since, revision in reversed(changes) if since <= at)
-            return resolved[revision, team]
-
-        return process_at
+        return process_at, published
 
 
 def _cohort(run: Any) -> dict[str, Any]:
     return {"since": run.since, "till": run.till, "team": run.team, "place": run.place}
 
 
-def _work(cases: Sequence[Case], process_at: ProcessAt, finals: Mapping[str, bool]) -> Turn:
+def _work(cases: Sequence[Case], process_at: ProcessAt, published: Published, finals: Mapping[str, bool]) -> Turn:
     turn = Turn()
     for case in cases:
         recorded, life = case.recorded, case.life
         process = process_at(recorded.until, recorded.assignments[-1].team)
         clock = process.calendar(process.windows.asked)
         try:
-            tried = live(process_at, recorded, finals=finals)
+            tried = live(process_at, recorded, published=published, finals=finals)
         except (NeverOpen, Endless) as error:
             _add(turn, case, "failed", Life(), [str(error)])
             continue

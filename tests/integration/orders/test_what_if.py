@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -80,16 +80,21 @@ class People:
         return [self.shop.sale, self.shop.colleague]
 
 
-async def some_days(shop: Shop, *, orders: int, seed: int, days: float = 6, people: People | None = None) -> list[UUID]:
+async def some_days(
+    shop: Shop, *, orders: int, seed: int, days: float = 6, people: People | None = None, among: Sequence[UUID] = ()
+) -> list[UUID]:
     """Numbers arrive, people work on them or do not, workers look late, customers come again.
 
     Args:
+        days: after the first morning, until which this lasts.
+        among: orders that are there already, and worked on as well.
         people: who goes off duty, changes shift, takes results back and takes calls of others.
     """
     random, end = Random(seed), MORNING + timedelta(days=days)
-    await shop.stocked(units=1000)
-    made: list[UUID] = []
-    looks: dict[UUID, datetime | None] = {}
+    if not among:
+        await shop.stocked(units=1000)
+    made = list(among)
+    looks = {order_id: await shop.look(order_id) for order_id in made}
     while shop.clock.now < end:
         if len(made) < orders:
             order_id = await shop.accept()
