@@ -32,12 +32,14 @@ from workflows.facebook import FacebookPageWorkflow
 from workflows.fulfilment import FulfilmentWorkflow
 from workflows.imports import ImportUndoWorkflow, ImportWorkflow
 from workflows.polling import CarrierPollingWorkflow
+from workflows.settlement import SettlementWorkflow
 from workflows.shipment import ShipmentWorkflow
 
 WORKFLOWS: Final[list[type]] = [
     CareWorkflow,
     FulfilmentWorkflow,
     ShipmentWorkflow,
+    SettlementWorkflow,
     CarrierPollingWorkflow,
     FacebookPageWorkflow,
     ImportWorkflow,

@@ -10,6 +10,8 @@ from temporalio.exceptions import ApplicationError
 
 from services.shipping import cancelling, creation, following, polling
 from services.shipping.carriers.errors import CarrierError
+from services.shipping.cod import settlement
+from services.shipping.cod.settlement import StatementUnknown
 from services.shipping.context import Context, context_of
 from services.shipping.creation import OrderUnknown, Outcome
 from services.shipping.statuses import ShipmentUnknown
@@ -20,6 +22,7 @@ from shared.contracts.activities import (
     OPEN_SHIPMENT,
     POLL_OVERDUE,
     PREPARE_SHIPMENT,
+    SETTLEMENT_ADVANCE,
     SHIPMENT_ADVANCE,
     Advance,
     ConnectionRef,
@@ -29,6 +32,7 @@ from shared.contracts.activities import (
     OpenedShipment,
     OrderRef,
     ShipmentRef,
+    StatementRef,
 )
 from shared.service import Runtime
 from shared.temporal import beating, implements
@@ -46,6 +50,7 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
         offered.cancel_at_carrier,
         offered.advance,
         offered.poll_overdue,
+        offered.settlement_advance,
     )
 
 
@@ -104,6 +109,13 @@ class ShippingActivities:
     async def poll_overdue(self, connection: ConnectionRef) -> Advance:
         done = await polling.poll_overdue(self._context, connection.connection_id, beat=activity.heartbeat)
         return Advance(done=done.connection is None, next_due=done.next_due, view=polling_view(done))
+
+    @implements(SETTLEMENT_ADVANCE)
+    async def settlement_advance(self, statement: StatementRef) -> Advance:
+        try:
+            return await settlement.advance(self._context, statement.statement_id, beat=activity.heartbeat)
+        except StatementUnknown as error:
+            raise ApplicationError(f"no statement {error}", type="StatementUnknown", non_retryable=True) from None
 
     async def _outcome(self, shipment_id: Any, outcome: Outcome) -> CreateOutcome:
         followed = await following.look(self._context, shipment_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from shared.lifecycle import Part, keep_running
 from shared.service import Runtime, Service
 from shared.vault import Vault, decode_key
 
+STATEMENTS_AT_ONCE: Final = 2
+"""Of a process: more wait, so that two connections each are left for everything else."""
 WAKE: Final = "callbacks.wake"
 
 
@@ -40,6 +43,7 @@ async def resources(runtime: Runtime[ShippingSettings]) -> AsyncIterator[None]:
         intake=intake,
         secrets=callback_secrets(runtime.db),
         now=utc_now,
+        statements=asyncio.Semaphore(STATEMENTS_AT_ONCE),
     )
     try:
         yield

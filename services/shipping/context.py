@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Context:
     intake: CallbackIntake
     secrets: HookSecrets[Called]
     now: Callable[[], datetime]
+    statements: asyncio.Semaphore
+    """Statements taken in at a time: each holds two connections of the database's pool."""
 
     @property
     def pace(self) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
@@ -18,6 +18,8 @@ from services.shipping.carriers.answers import Report
 from services.shipping.carriers.capabilities import Settlement
 from services.shipping.carriers.codes import CodeTable, StatusMeaning
 from services.shipping.carriers.registry import CARRIERS
+from services.shipping.cod import books
+from services.shipping.cod.books import MONEY_DIFFERS
 from services.shipping.codes import catalogue
 from services.shipping.codes.catalogue import Codes, Met
 from services.shipping.timeline import Changes, Entry, Known, Source, State
@@ -42,7 +44,9 @@ NEEDS_PERSON: Final = "needs_person"
 """The carrier says that the parcel goes no further by itself."""
 CARRIER_SILENT: Final = "carrier_silent"
 """The carrier was asked to call back several times, and nothing came: its callbacks do not reach us."""
-STICKY: Final = frozenset({CARRIER_DISAGREES, MISSING_AT_CARRIER, COD_DIFFERS, CANCEL_REFUSED, CARRIER_SILENT})
+STICKY: Final = frozenset(
+    {CARRIER_DISAGREES, MISSING_AT_CARRIER, COD_DIFFERS, CANCEL_REFUSED, CARRIER_SILENT, MONEY_DIFFERS}
+)
 """Marks that do not follow from the timeline; whoever set one takes it away."""
 
 
@@ -103,6 +107,8 @@ async def apply(
             continue
         state = timeline.fold(merged.entries, waybill=row["waybill"], cod=row["cod"])
         outcome = timeline.changes(_known(row), state)
+        if not row["status_is_proof"]:
+            outcome = replace(outcome, settled=None)
         _tell(work, row, outcome)
         if outcome.real:
             real.add(shipment_id)
@@ -113,6 +119,7 @@ async def apply(
         await work.connection.execute(_CHANGE, *zip(*changed, strict=True))
     if updates:
         await work.connection.execute(_UPDATE, *zip(*updates, strict=True))
+    await books.compare_named(work, real, now=now)
     return real
 
 
@@ -195,7 +202,7 @@ def _update(
         tells_money = capabilities.settlement is not Settlement.STATEMENT
         next_poll_at = schedule.next_poll(
             state.status,
-            settled=settled_at is not None or row["cod"] == 0 or not tells_money,
+            settled=settled_at is not None or state.settled_at is not None or row["cod"] == 0 or not tells_money,
             provisional=state.provisional is not None,
             owes_amount=outcome.owes_amount and capabilities.track,
             unchanged=unchanged,
@@ -325,8 +332,10 @@ def _known(row: asyncpg.Record) -> Known:
 _LOCK: Final = """
 SELECT s.id, s.order_id, c.carrier, s.waybill, s.status, s.sequence, s.revision, s.round, s.cod, s.fee, s.accepted_at,
     s.handed_over_at, s.provisional_at, s.partial, s.settled_at, s.settled_amount, s.cancel_requested_at, s.attention,
-    s.next_poll_at, s.claimed_until, s.unchanged_polls, s.promised_at, s.asked_at, s.unanswered
+    s.next_poll_at, s.claimed_until, s.unchanged_polls, s.promised_at, s.asked_at, s.unanswered,
+    coalesce(k.proof, 'status') = 'status' AS status_is_proof
 FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
+LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
 WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
 """
 _ENTRIES: Final = """

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from services.shipping import schedule
+from services.shipping.cod import books
+from services.shipping.cod.books import MONEY_DIFFERS, Reckoned
+from services.shipping.cod.reckoning import UNDER_WAY
+from services.shipping.cod.words import money_words
 from services.shipping.context import Context
 from services.shipping.statuses import ShipmentUnknown
 from services.shipping.view import Standing, shipment_view
-from services.shipping.work import work
+from services.shipping.work import Work, work
 from shared.contracts.activities import Advance
 
 CANCEL: Final = "cancel"
+WRITTEN_OFF: Final = "written_off"
+"""How a parcel ends whose money a person gave up."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,9 @@ class Followed:
 
     standing: Standing
     cancel_now: bool
+    over: bool
+    """Nothing is left to wait for."""
+    outcome: str
 
 
 async def look(context: Context, shipment_id: UUID) -> Followed:
@@ -31,6 +41,7 @@ async def look(context: Context, shipment_id: UUID) -> Followed:
         ShipmentUnknown: there is no such shipment.
     """
     async with work(context.db) as current:
+        money = await _money(current, shipment_id, now=context.now())
         row = await current.connection.fetchrow(_SEE, shipment_id)
     if row is None:
         raise ShipmentUnknown(str(shipment_id))
@@ -47,26 +58,41 @@ async def look(context: Context, shipment_id: UUID) -> Followed:
         cancel_requested=row["cancel_requested"],
         calls=row["calls"],
         attention=tuple(row["attention"]),
+        money=money_words(money.account, money.open, carrier=row["carrier"]) if money else ("", ""),
+        money_due_at=money.account.overdue_at if money and not money.account.settled else None,
     )
+    over = money.over if money else schedule.has_ended(standing.status, settled=standing.settled, cod=standing.cod)
+    written_off = money is not None and money.account.written_off and not money.account.settled
     cancel_now = standing.cancel_requested and not row["cancel_sent"] and standing.status == "accepted"
-    return Followed(standing, cancel_now)
+    return Followed(standing, cancel_now, over, WRITTEN_OFF if written_off else standing.status)
+
+
+async def _money(current: Work, shipment_id: UUID, *, now: datetime) -> Reckoned | None:
+    """The money of a parcel whose way is over, or about whose money something is wrong; None for all others.
+
+    Also a day on which money is overdue comes this way: the parcel's workflow wakes on it.
+    """
+    stands = await current.connection.fetchrow(_STANDS, shipment_id)
+    if stands is None or (stands["status"] in UNDER_WAY and MONEY_DIFFERS not in stands["attention"]):
+        return None
+    return (await books.compare(current, [shipment_id], now=now, cause="due")).get(shipment_id)
 
 
 async def advance(context: Context, shipment_id: UUID) -> Advance:
     """Whether a shipment and its money have come to their end, and when to look again without a nudge."""
     followed = await look(context, shipment_id)
-    standing, now = followed.standing, context.now()
-    view = shipment_view(standing, now=now)
-    done = schedule.has_ended(standing.status, settled=standing.settled, cod=standing.cod)
+    view = shipment_view(followed.standing, now=context.now())
+    done = followed.over
     return Advance(
         done=done,
         next_due=None if done or view.overdue else view.due_at,
         view=view,
-        outcome=standing.status if done else "",
+        outcome=followed.outcome if done else "",
         action=CANCEL if followed.cancel_now else "",
     )
 
 
+_STANDS: Final = "SELECT status, attention FROM shipments WHERE id = $1 AND waybill <> ''"
 _SEE: Final = """
 UPDATE shipments s SET seen_revision = revision
 FROM shippable_orders o

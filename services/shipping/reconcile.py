@@ -14,11 +14,20 @@ from uuid import UUID
 
 from temporalio.client import Client
 
+from services.shipping.cod.books import MONEY_DIFFERS
+from services.shipping.cod.contracts import STATUS_CARRIERS
 from services.shipping.work import work
 from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
-from shared.contracts.workflows import POLLING, SHIPMENT, nudge_polling, nudge_shipment
+from shared.contracts.workflows import (
+    POLLING,
+    SETTLEMENT,
+    SHIPMENT,
+    nudge_polling,
+    nudge_settlement,
+    nudge_shipment,
+)
 from shared.db import Database
 
 if TYPE_CHECKING:
@@ -34,10 +43,23 @@ each once again would make it twice as long."""
 
 # A fact that its workflow has not seen for two minutes will not be seen without help: relay and workers need seconds.
 _OPEN_SHIPMENTS: Final = f"""
-SELECT id, round, seen_revision < revision AND updated_at < now() - interval '2 minutes' AS behind FROM shipments
-WHERE id > $1 AND NOT (status IN ('returned', 'lost', 'cancelled', 'pickup_failed')
-    OR (status = 'delivered' AND (settled_at IS NOT NULL OR cod = 0)))
-ORDER BY id LIMIT {PAGE}
+SELECT s.id, s.round, s.seen_revision < s.revision AND s.updated_at < now() - interval '2 minutes' AS behind
+FROM shipments s
+WHERE s.id > $1 AND (s.attention @> ARRAY['{MONEY_DIFFERS}'] OR NOT (s.status IN ('returned', 'cancelled', 'pickup_failed')
+    OR (s.status IN ('delivered', 'lost') AND (s.settled_at IS NOT NULL
+        OR EXISTS (SELECT 1 FROM cod_write_offs w WHERE w.shipment_id = s.id)))
+    OR (s.status = 'delivered' AND coalesce(s.collected, s.cod) = 0)
+    OR (s.status = 'lost' AND coalesce(
+        (SELECT k.proof = 'status' FROM cod_contracts k WHERE k.connection_id = s.connection_id),
+        (SELECT c.carrier = ANY(ARRAY{list(STATUS_CARRIERS)}::text[]) FROM carrier_connections c
+            WHERE c.id = s.connection_id)))))
+ORDER BY s.id LIMIT {PAGE}
+"""
+_OPEN_SETTLEMENTS: Final = f"""
+SELECT t.id, t.round, false AS behind FROM cod_statements t
+WHERE t.id > $1 AND (t.state IN ('matching', 'withdrawing') OR (t.state = 'matched' AND t.credited_at IS NULL
+    AND EXISTS (SELECT 1 FROM cod_contracts k WHERE k.connection_id = t.connection_id AND k.proof = 'bank')))
+ORDER BY t.id LIMIT {PAGE}
 """
 _CONNECTIONS: Final = f"""
 SELECT id, round, false AS behind FROM carrier_connections WHERE id > $1 ORDER BY id LIMIT {PAGE}
@@ -45,6 +67,10 @@ SELECT id, round, false AS behind FROM carrier_connections WHERE id > $1 ORDER B
 _FURTHER_SHIPMENTS: Final = """
 UPDATE shipments s SET round = s.round + 1 FROM unnest($1::uuid[], $2::integer[]) AS r(id, round)
 WHERE s.id = r.id AND s.round = r.round RETURNING s.id, s.round
+"""
+_FURTHER_SETTLEMENTS: Final = """
+UPDATE cod_statements t SET round = t.round + 1 FROM unnest($1::uuid[], $2::integer[]) AS r(id, round)
+WHERE t.id = r.id AND t.round = r.round RETURNING t.id, t.round
 """
 _FURTHER_CONNECTIONS: Final = """
 UPDATE carrier_connections c SET round = c.round + 1 FROM unnest($1::uuid[], $2::integer[]) AS r(id, round)
@@ -67,6 +93,9 @@ class _Followed:
 
 
 _SHIPMENTS: Final = _Followed(SHIPMENT.name, _OPEN_SHIPMENTS, _FURTHER_SHIPMENTS, ids.shipment_id, nudge_shipment)
+_SETTLEMENTS: Final = _Followed(
+    SETTLEMENT.name, _OPEN_SETTLEMENTS, _FURTHER_SETTLEMENTS, ids.settlement_id, nudge_settlement
+)
 _POLLINGS: Final = _Followed(POLLING.name, _CONNECTIONS, _FURTHER_CONNECTIONS, ids.polling_id, nudge_polling)
 
 
@@ -81,6 +110,7 @@ async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
     """
     return {
         "shipments": await _reconcile(db, temporal, _SHIPMENTS),
+        "settlements": await _reconcile(db, temporal, _SETTLEMENTS),
         "pollings": await _reconcile(db, temporal, _POLLINGS),
     }
 

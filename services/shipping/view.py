@@ -62,6 +62,10 @@ class Standing:
     calls: int
     """Creations asked of the carrier so far."""
     attention: tuple[str, ...]
+    money: tuple[str, str] = ("", "")
+    """Who owes what since when, in Vietnamese and English."""
+    money_due_at: datetime | None = None
+    """When money that has not come by then is missing."""
 
 
 def shipment_view(standing: Standing, *, now: datetime) -> OperatorView:
@@ -80,8 +84,11 @@ def shipment_view(standing: Standing, *, now: datetime) -> OperatorView:
         marks = ", ".join(standing.attention)
         vi += f"; cần xem: {marks}"
         en += f"; look at: {marks}"
+    if standing.money[0]:
+        vi += f"; {standing.money[0]}"
+        en += f"; {standing.money[1]}"
     name = f"{standing.code} · {standing.carrier.upper() or '?'} {standing.waybill or standing.reference}"
-    due_at = schedule.overdue_at(
+    due_at = standing.money_due_at or schedule.overdue_at(
         standing.status, since=standing.status_at, settled=standing.settled or standing.cod == 0
     )
     return OperatorView(

@@ -52,6 +52,10 @@ class ConnectionRef(Contract):
     connection_id: UUID
 
 
+class StatementRef(Contract):
+    statement_id: UUID
+
+
 class FacebookPageRef(Contract):
     page_id: UUID
     """Ours, not Facebook's."""
@@ -273,6 +277,16 @@ CANCEL_AT_CARRIER: Final = ActivityRef(
 
 SHIPMENT_ADVANCE: Final = ActivityRef("shipping.shipment.advance", ShipmentRef, Advance, queue="shipping")
 """Reads the timeline; says whether the parcel has ended and its money is home."""
+
+SETTLEMENT_ADVANCE: Final = ActivityRef(
+    "shipping.settlement.advance",
+    StatementRef,
+    Advance,
+    queue="shipping",
+    start_to_close=timedelta(minutes=5),
+    heartbeat=timedelta(seconds=30),
+)
+"""Compares the next lines of a carrier's statement with the parcels, then its sum with what the bank has credited."""
 
 POLL_OVERDUE: Final = ActivityRef(
     "shipping.carrier.poll",

@@ -9,6 +9,7 @@ CARE: Final = "care"
 FULFILMENT: Final = "fulfilment"
 SHIPMENT: Final = "shipment"
 POLLING: Final = "polling"
+SETTLEMENT: Final = "settlement"
 IMPORT: Final = "import"
 FACEBOOK: Final = "facebook"
 REPLAN: Final = "replan"
@@ -37,6 +38,11 @@ def shipment_id(shipment_id: UUID, *, round: int = 1) -> str:
 
 def polling_id(connection_id: UUID, *, round: int = 1) -> str:
     return _round(f"{POLLING}/{connection_id}", round)
+
+
+def settlement_id(statement_id: UUID, *, round: int = 1) -> str:
+    """A statement that is withdrawn after it was compared is worked on by another one: 'settlement/…/2'."""
+    return _round(f"{SETTLEMENT}/{statement_id}", round)
 
 
 def facebook_id(page_id: UUID, *, round: int = 1) -> str:

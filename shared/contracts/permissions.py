@@ -39,8 +39,10 @@ ORDERS_PROCESS_PUBLISH: Final = "orders.process.publish"
 """Put a draft into force, retire a process, say which process an order gets, move running care."""
 SHIPPING_READ: Final = "shipping.read"
 SHIPPING_WRITE: Final = "shipping.write"
+SHIPPING_WRITE_OFF: Final = "shipping.write_off"
+"""Give up money that a carrier owes."""
 SHIPPING_ADMIN: Final = "shipping.admin"
-"""Carrier connections."""
+"""Carrier connections, and what was agreed with carriers about money."""
 REPORTS_READ: Final = "reports.read"
 STAFF_READ: Final = "staff.read"
 STAFF_ADMIN: Final = "staff.admin"
@@ -74,6 +76,7 @@ SEED_GROUPS: Final[dict[str, tuple[str, ...]]] = {
         ORDERS_OPERATE,
         ORDERS_PROCESS_EDIT,
         SHIPPING_READ,
+        SHIPPING_WRITE_OFF,
         REPORTS_READ,
         STAFF_READ,
         PHONES_REVEAL,

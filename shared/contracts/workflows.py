@@ -68,6 +68,10 @@ class PollingInput(LongRunning):
     connection_id: UUID
 
 
+class SettlementInput(LongRunning):
+    statement_id: UUID
+
+
 class FacebookInput(LongRunning):
     page_id: UUID
     """Ours, not Facebook's."""
@@ -94,6 +98,7 @@ CARE: Final = WorkflowRef("CareWorkflow", CareInput)
 FULFILMENT: Final = WorkflowRef("FulfilmentWorkflow", FulfilmentInput)
 SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
 POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
+SETTLEMENT: Final = WorkflowRef("SettlementWorkflow", SettlementInput)
 FACEBOOK: Final = WorkflowRef("FacebookPageWorkflow", FacebookInput)
 IMPORT: Final = WorkflowRef("ImportWorkflow", ImportInput)
 IMPORT_UNDO: Final = WorkflowRef("ImportUndoWorkflow", ImportInput)
@@ -135,6 +140,14 @@ def nudge_polling(connection_id: UUID, *, round: int = 1) -> WorkflowCommand:
         ids.polling_id(connection_id, round=round),
         PollingInput(connection_id=connection_id),
         summary="Asks one carrier about overdue shipments",
+    )
+
+
+def nudge_settlement(statement_id: UUID, *, round: int = 1) -> WorkflowCommand:
+    return SETTLEMENT.nudge(
+        ids.settlement_id(statement_id, round=round),
+        SettlementInput(statement_id=statement_id),
+        summary="A carrier's statement until its money is on the bank account",
     )
 
 

@@ -227,6 +227,7 @@ def serve(request: Request, pipe: BinaryIO) -> None:
             {
                 "kind": "header",
                 "sheet": table.name,
+                "above": first_rows(table)[: header_row - 1],
                 "row": surveyed.header_row,
                 "columns": [(column.index, column.label, column.field) for column in surveyed.columns],
                 "row_count": surveyed.row_count,

@@ -33,6 +33,8 @@ class Request(TypedDict):
 class HeaderFrame(TypedDict):
     kind: Literal["header"]
     sheet: str
+    above: list[list[str]]
+    """The rows above the header: a title, what the file is about."""
     row: int
     columns: list[tuple[int, str, str | None]]
     """Index, label, field."""

@@ -52,11 +52,12 @@ _REFUSALS: Final[dict[str, type[WorkbookRefused]]] = {
 class SheetHeader(Generic[F]):
     """What is known before the first row.
 
-    `row` is Excel's row number of the header, `row_count` counts the rows below it that hold anything, and
-    `other_sheets` are the visible sheets that are not read.
+    `above` are the texts of the rows above the header, `row` is Excel's row number of the header, `row_count` counts the
+    rows below it that hold anything, and `other_sheets` are the visible sheets that are not read.
     """
 
     sheet: str
+    above: tuple[tuple[str, ...], ...]
     row: int
     columns: tuple[Column[F], ...]
     row_count: int
@@ -257,6 +258,7 @@ def _header(frame: Frame, headings: Headings[F], *, missing: type[WorkbookRefuse
     meanings: dict[str, F] = {str(meaning): meaning for meaning in headings.meanings}
     return SheetHeader(
         sheet=frame["sheet"],
+        above=tuple(map(tuple, frame["above"])),
         row=frame["row"],
         columns=tuple(
             Column(index, label, meanings[meaning] if meaning else None) for index, label, meaning in frame["columns"]

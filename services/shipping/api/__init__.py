@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from services.shipping.api.callbacks import router as callbacks
-from services.shipping.api.cod import router as cod
+from services.shipping.api.cod import routers as cod
 from services.shipping.api.codes import router as codes
 from services.shipping.api.connections import router as connections
 from services.shipping.api.shipments import router as shipments
 from services.shipping.callbacks.hook import router as hook
 
-routers: Final = (hook, connections, shipments, cod, callbacks, codes)
+routers: Final = (hook, connections, shipments, *cod, callbacks, codes)
 """The hook first: routes are tried in order, and it is the one that gets the load."""

@@ -47,7 +47,7 @@ class ShipmentChanged(Contract):
 
 
 class CodSettled(Contract):
-    """The carrier says the money of a delivered shipment was paid out."""
+    """The money of a shipment is home, by what was agreed to be the proof of it."""
 
     shipment_id: UUID
     order_id: UUID
@@ -57,7 +57,87 @@ class CodSettled(Contract):
     fee: Dong = 0
     carrier: str
     evidence: Literal["status", "statement", "bank", "person"]
+    compensation: bool = False
+    """The carrier's compensation for a lost parcel, which takes the place of its COD (rule D3)."""
+    statement_id: UUID | None = None
+    """The statement with the line that completed it; None where no statement was needed."""
+
+
+DifferenceKind = Literal[
+    "short",  # delivered, and paid less than was collected
+    "over",  # paid more than was collected
+    "double",  # paid more, by more than one line
+    "missing",  # delivered, and not paid in the days that were agreed
+    "returned_yet_paid",
+    "paid_not_delivered",
+    "wrong_fee",  # another fee than the one quoted
+    "compensation_missing",  # lost, and not compensated in the days that were agreed
+    "compensation_short",
+    "unknown_line",  # a line of a statement about no parcel of ours
+    "wrong_net",  # a statement that pays out something else than its own lines come to
+    "bank_missing",  # a statement whose money did not reach the bank in the days that were agreed
+    "bank_short",
+    "bank_over",
+]
+DifferenceEnd = Literal[
+    "mended",  # by a later fact
+    "resolved",  # by a person, with a reason
+    "written_off",  # given up by a person with permission, with a reason
+]
+
+
+class DifferenceOpened(Contract):
+    """What a carrier has paid is not what it should have paid."""
+
+    difference_id: UUID
+    kind: DifferenceKind
+    at: Instant
+    carrier: str
+    connection_id: UUID
+    amount: Dong
+    """What the carrier owes us; below zero: what we owe it."""
+    shipment_id: UUID | None = None
+    order_id: UUID | None = None
+    statement_id: UUID | None = None
+    since: Instant
+    """Since when the money is owed."""
+
+
+class DifferenceClosed(Contract):
+    """A difference has come to its end."""
+
+    difference_id: UUID
+    kind: DifferenceKind
+    at: Instant
+    carrier: str
+    connection_id: UUID
+    amount: Dong
+    """As it stood last."""
+    end: DifferenceEnd
+    by: str = ""
+    """Staff code; empty where a later fact mended it."""
+    cause: str = ""
+    """What mended it: the status of the parcel, or 'statement' or 'bank'."""
+    shipment_id: UUID | None = None
+    order_id: UUID | None = None
+    statement_id: UUID | None = None
+
+
+class CodWrittenOff(Contract):
+    """A person with permission gave up money that a carrier owes."""
+
+    shipment_id: UUID
+    order_id: UUID
+    at: Instant
+    amount: Dong
+    """What is not going to come."""
+    carrier: str
+    by: str
+    """Staff code."""
 
 
 SHIPMENT_CHANGED: Final = EventType("shipping.shipment.changed.v1", ShipmentChanged)
 COD_SETTLED: Final = EventType("shipping.cod.settled.v1", CodSettled)
+COD_WRITTEN_OFF: Final = EventType("shipping.cod.written_off.v1", CodWrittenOff)
+DIFFERENCE_OPENED: Final = EventType("shipping.difference.opened.v1", DifferenceOpened)
+DIFFERENCE_CLOSED: Final = EventType("shipping.difference.closed.v1", DifferenceClosed)

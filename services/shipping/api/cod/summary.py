@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import text
 
 from services.shipping.api.dependencies import VISIBLE, ContextDep, Reader, visible_to
+from services.shipping.cod.contracts import DAYS_TO_PAY
 
 router = APIRouter(prefix="/v1/cod", tags=["cod"])
 
@@ -22,7 +23,7 @@ class CodTotals(BaseModel):
     expected_shipments: int
     delivered: int = Field(description="collected from customers, by the carrier's reports")
     delivered_shipments: int
-    settled: int = Field(description="paid out to the shop, by the carrier's reports")
+    settled: int = Field(description="home, by what was agreed to be the proof of it")
     settled_shipments: int
     difference: int = Field(description="delivered − settled: still to come, or to be asked for")
     fees: int = Field(description="the carrier's fees of delivered parcels")
@@ -32,6 +33,34 @@ class ConnectionCod(CodTotals):
     connection_id: UUID
     carrier: str
     shop_name: str
+
+
+class Owed(BaseModel):
+    """Parcels of one age, and what the carrier owes for them in đồng."""
+
+    shipments: int
+    amount: int
+
+
+class ConnectionAgeing(BaseModel):
+    """What a carrier owes, by how long it is past the day that was agreed."""
+
+    connection_id: UUID
+    carrier: str
+    shop_name: str
+    days_to_pay: int = Field(description="from delivery, as agreed")
+    oldest: datetime = Field(description="of the deliveries that are not paid")
+    owed: Owed
+    not_due: Owed
+    to_3_days: Owed = Field(description="overdue for up to three days")
+    to_7_days: Owed
+    to_14_days: Owed
+    beyond: Owed
+
+
+class Ageing(BaseModel):
+    items: list[ConnectionAgeing]
+    next: None = None
 
 
 class CodSummary(BaseModel):
@@ -48,8 +77,8 @@ SELECT c.id AS connection_id, c.carrier, c.shop_name,
     count(*) FILTER (WHERE on_the_way) AS expected_shipments,
     coalesce(sum(coalesce(s.collected, s.cod)) FILTER (WHERE s.status = 'delivered'), 0)::bigint AS delivered,
     count(*) FILTER (WHERE s.status = 'delivered') AS delivered_shipments,
-    coalesce(sum(s.settled_amount), 0)::bigint AS settled,
-    count(s.settled_at) AS settled_shipments,
+    coalesce(sum(s.settled_amount) FILTER (WHERE s.status = 'delivered'), 0)::bigint AS settled,
+    count(s.settled_at) FILTER (WHERE s.status = 'delivered') AS settled_shipments,
     coalesce(sum(s.fee) FILTER (WHERE s.status = 'delivered'), 0)::bigint AS fees
 FROM shipments s
 JOIN carrier_connections c ON c.id = s.connection_id
@@ -63,6 +92,52 @@ WHERE s.waybill <> '' AND {VISIBLE}
 GROUP BY c.id ORDER BY c.id
 """
 )
+
+
+_AGES: Final = {
+    "owed": "true",
+    "not_due": "late <= 0",
+    "to_3_days": "late > 0 AND late <= 3",
+    "to_7_days": "late > 3 AND late <= 7",
+    "to_14_days": "late > 7 AND late <= 14",
+    "beyond": "late > 14",
+}
+_AGE_COLUMNS: Final = ", ".join(
+    f"json_build_object('shipments', count(*) FILTER (WHERE {when}), "
+    f"'amount', coalesce(sum(owed) FILTER (WHERE {when}), 0)::bigint) AS {name}"
+    for name, when in _AGES.items()
+)
+_AGEING = text(
+    f"""
+SELECT c.id AS connection_id, c.carrier, c.shop_name, coalesce(k.days_to_pay, :days_to_pay) AS days_to_pay,
+    min(s.delivered_at) AS oldest, {_AGE_COLUMNS}
+FROM shipments s
+JOIN carrier_connections c ON c.id = s.connection_id
+JOIN shippable_orders o ON o.order_id = s.order_id
+LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(l.cod), 0) AS amount FROM cod_lines l JOIN cod_statements t ON t.id = l.statement_id
+    WHERE l.shipment_id = s.id AND t.state IN ('matching', 'matched')
+) AS paid
+CROSS JOIN LATERAL (
+    SELECT greatest(0, coalesce(s.collected, s.cod) - paid.amount) AS owed,
+        extract(epoch FROM CAST(:now AS timestamptz) - s.delivered_at) / 86400
+            - coalesce(k.days_to_pay, :days_to_pay) AS late
+) AS age
+WHERE s.status = 'delivered' AND s.settled_at IS NULL AND s.cod > 0 AND age.owed > 0 AND {VISIBLE}
+    AND NOT EXISTS (SELECT 1 FROM cod_write_offs w WHERE w.shipment_id = s.id)
+GROUP BY c.id, k.days_to_pay ORDER BY c.id
+"""
+)
+
+
+@router.get("/ageing", summary="What each carrier owes, by how long it is overdue")
+async def ageing(context: ContextDep, who: Reader) -> Ageing:
+    """Delivered parcels whose money is not home. Overdue counts from the day that was agreed with the carrier."""
+    async with context.db.read() as session:
+        parameters = {**visible_to(who), "now": context.now(), "days_to_pay": DAYS_TO_PAY}
+        rows = (await session.execute(_AGEING, parameters)).mappings().all()
+    return Ageing(items=[ConnectionAgeing.model_validate(dict(row)) for row in rows])
 
 
 @router.get("/summary", summary="COD by connection")
