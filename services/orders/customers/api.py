@@ -16,7 +16,8 @@ from services.orders.addresses.checking import DeliveryAddress
 from services.orders.customers import contacts, lists, numbers, one, profile, timeline
 from services.orders.customers.access import ensure_sees, lock
 from services.orders.customers.contacts import ContactBody
-from services.orders.customers.lists import CustomerPage, Filters
+from services.orders.customers.filters import Filters
+from services.orders.customers.lists import CustomerPage
 from services.orders.customers.one import CustomerView
 from services.orders.customers.profile import CustomerEdit
 from services.orders.customers.timeline import CustomerTimeline

@@ -15,7 +15,9 @@ from shared.auth import Principal
 from shared.db import ReadSession
 
 HINTS: Final = 20
-"""Customers at most; whoever has more namesakes than this is not found by their name."""
+"""Customers at most."""
+NAMESAKES: Final = 100
+"""The newest of a name who are asked for their province; of thousands who share a common name a hint would say nothing."""
 
 
 class Hint(BaseModel):
@@ -36,6 +38,8 @@ WITH self AS (
     SELECT id, name_key, tax_code FROM customers WHERE id = :id
 ), numbers AS (
     SELECT phone FROM customer_phones WHERE customer_id = :id
+), provinces AS MATERIALIZED (
+    SELECT DISTINCT plain_words(province) AS province FROM customer_addresses WHERE customer_id = :id
 ), found (id, because, rank) AS (
     (SELECT o.customer_id, 'same_phone', 1 FROM orders o JOIN numbers n ON n.phone = o.recipient_phone
      WHERE o.recipient_phone <> '' AND o.recipient_phone <> o.phone AND o.customer_id <> :id LIMIT :hints)
@@ -49,10 +53,11 @@ WITH self AS (
     (SELECT a.customer_id, 'same_address', 3 FROM customer_addresses b JOIN customer_addresses a
         ON a.address_key = b.address_key AND a.customer_id <> b.customer_id WHERE b.customer_id = :id LIMIT :hints)
     UNION ALL
-    (SELECT c.id, 'same_name', 4 FROM self s JOIN customers c ON c.name_key = s.name_key
-     WHERE s.name_key <> '' AND c.name_key <> '' AND c.id <> s.id AND EXISTS (
-        SELECT 1 FROM customer_addresses a JOIN customer_addresses b ON plain_words(a.province) = plain_words(b.province)
-        WHERE a.customer_id = c.id AND b.customer_id = s.id) LIMIT :hints)
+    (SELECT c.id, 'same_name', 4 FROM self s CROSS JOIN LATERAL (
+        SELECT id FROM customers c WHERE c.name_key = s.name_key AND c.name_key <> '' AND c.id <> s.id
+        ORDER BY c.name_key DESC, c.id DESC LIMIT {NAMESAKES}) c
+     WHERE EXISTS (SELECT 1 FROM customer_addresses a WHERE a.customer_id = c.id
+        AND plain_words(a.province) IN (SELECT province FROM provinces)) LIMIT :hints)
 ), candidates AS (
     SELECT f.id, array_agg(DISTINCT f.because) AS because, min(f.rank) AS rank, count(DISTINCT f.because) AS reasons
     FROM found f JOIN customers c ON c.id = f.id AND c.merged_into IS NULL

@@ -1,98 +1,91 @@
-"""Customers by words of a name or by a range of a field: first among the newest, where what is common fills a page at once;
-then all of them.
+"""What customers are sought by, as queries of the tokens in `customer_search`.
 
-Neither way alone is good. Whoever is called Nguyễn would be gathered with 400,000 others before the newest fifty are shown;
-whoever is called Khuất would be looked for among a million. Both are fenced (OFFSET 0), so that the plan does not hang on a
-guess of how many there are.
+A token is a word of a name, or says who holds one of their orders, which tag they have, what a field holds. The index knows
+the tokens of each era (a stretch of time in which customers came), so that the newest who have several are found without
+those who came before, and an era in which nobody has them costs a few pages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
 from services.orders.text import words
 
-NEAR: Final = 5_000
-"""Names or values that are looked through from the newest, a few milliseconds. What does not fill a page from these is fewer
-than one in a hundred, and these are gathered in as short a time up to some million customers."""
+BLOCKED: Final = ".b"
+ORGANISATION: Final = ".k"
+PEOPLE: Final = 64
+"""Of so many people each is sought in the index of an era, some three pages a person. Of more, customers are looked through
+for one of theirs, who are many then."""
+
+
+def held_by(account: UUID) -> str:
+    """Token of the customers with an order that somebody holds or has closed."""
+    return _of_id("v", account)
+
+
+def tagged(tag: UUID) -> str:
+    return _of_id("g", tag)
+
+
+def having(field: str) -> str:
+    """Token of the customers of whom a field of the trade is known."""
+    return f".h{field}"
+
+
+def _of_id(kind: str, id: UUID) -> str:
+    return f".{kind}{str(id)[-12:]}"
 
 
 @dataclass(frozen=True)
 class Sought:
-    """Rows `k` of a table of customers that hold what is sought."""
-
-    table: str
-    of: str
-    """Which rows of the table can hold it at all, by an index with `customer_id` behind."""
-    holds: str
-
-    def of_customer(self) -> str:
-        """As a condition on customers `c`."""
-        return f"EXISTS (SELECT 1 FROM {self.table} k WHERE k.customer_id = c.id AND {self.of} AND {self.holds})"
-
-
-# Parsed once, not for each name.
-NAMES: Final = Sought("customer_names", "true", "k.words @@ (SELECT to_tsquery('simple', :words))")
-
-_NEWEST: Final = f"""
-SELECT DISTINCT customer_id FROM (
-    SELECT * FROM {{table}} k WHERE {{of}} AND {{further}} ORDER BY customer_id DESC LIMIT {NEAR}) k
-WHERE {{holds}}
-"""
-_NEWEST_OF_MINE: Final = f"""
-SELECT customer_id FROM (SELECT customer_id FROM mine WHERE {{further}} ORDER BY customer_id DESC LIMIT {NEAR}) newest
-WHERE EXISTS (SELECT 1 FROM {{table}} k WHERE k.customer_id = newest.customer_id AND {{of}} AND {{holds}} OFFSET 0)
-"""
-_ALL: Final = "SELECT DISTINCT customer_id FROM {table} k WHERE {of} AND {holds} AND {further}"
-# The planner may begin with what narrows the list besides: whoever is called Nguyễn and has a rare tag.
-_ALL_NARROWED: Final = """
-SELECT DISTINCT customer_id FROM {table} k JOIN customers c ON c.id = k.customer_id
-WHERE {of} AND {holds} AND {further} AND {conditions}
-"""
-_ROWS: Final = """
-SELECT c.* FROM ({found} ORDER BY customer_id DESC OFFSET 0) n
-CROSS JOIN LATERAL ({rows} WHERE c.id = n.customer_id AND {conditions} OFFSET 0) c ORDER BY n.customer_id DESC
-"""
-
-
-def named(typed: str) -> str | None:
-    """What is sought, as PostgreSQL reads it: whole words but the last, which may be a beginning. None: no word at all."""
-    found = words(typed)
-    return " & ".join([*found[:-1], f"{found[-1]}:*"]) if found else None
-
-
-def within(number: int, *, least: float | date | None, most: float | date | None) -> tuple[Sought, dict[str, Any]]:
-    """Values of a field in a range, both ends included, and the parameters but the key.
+    """Tokens that a customer must have.
 
     Args:
-        number: of the range, in the names of its parameters; the key is `:key_<number>`.
+        text: words of a name; the last may be a beginning.
+        tokens: further ones, all of them.
+        people: of whom one must hold or have closed an order; None = nobody need.
     """
-    bounds = {f"least_{number}": least, f"most_{number}": most}
-    column = "day" if isinstance(most if least is None else least, date) else "number"
-    ends = [f"k.{column} >= :least_{number}"] * (least is not None) + [f"k.{column} <= :most_{number}"] * (
-        most is not None
-    )
-    held = Sought("customer_field_values", f"k.key = :key_{number}", " AND ".join(ends))
-    return held, {name: value for name, value in bounds.items() if value is not None}
+
+    text: str = ""
+    tokens: Sequence[str] = ()
+    people: Sequence[UUID] | None = None
+
+    @property
+    def by_era(self) -> str:
+        """The query of an era, which takes the place of each @; empty: the index is no help."""
+        few = self.people is not None and len(self.people) <= PEOPLE
+        return self._query("@", people=few)
+
+    @property
+    def of_all(self) -> str:
+        """The query of a customer's tokens."""
+        return self._query("", people=True)
+
+    @property
+    def but_people(self) -> str:
+        """The same, whoever holds their orders; empty: there is nothing else."""
+        return self._query("", people=False)
+
+    @property
+    def one_name(self) -> str | None:
+        """The query of a name that one of their names must fit: words of two do not make one. None: any does."""
+        found = words(self.text)
+        return _all(_words(found, "")) if len(found) > 1 else None
+
+    def _query(self, era: str, *, people: bool) -> str:
+        wanted = [*_words(words(self.text), era), *(f"'{era}{token}'" for token in self.tokens)]
+        if people and self.people is not None:
+            anybody = " | ".join(f"'{era}{held_by(person)}'" for person in self.people)
+            wanted.append(f"({anybody})")
+        return _all(wanted)
 
 
-def ways(sought: Sought, rows: str, conditions: Sequence[str], *, of_mine: bool, further: bool) -> tuple[str, str]:
-    """Two queries of customers, the newest first. The first may miss some.
+def _words(found: Sequence[str], era: str) -> list[str]:
+    return [f"'{era}{word}'" for word in found[:-1]] + [f"'{era}{word}':*" for word in found[-1:]]
 
-    Args:
-        rows: a query of customers `c` without conditions.
-        conditions: on `c`; the first leaves nearly all of them.
-        of_mine: only customers in `mine`, a table of `customer_id`.
-        further: only customers before `:after`.
-    """
-    parts = {"table": sought.table, "of": sought.of, "holds": sought.holds, "conditions": " AND ".join(conditions)}
-    parts["further"] = "customer_id < :after" if further else "true"
-    newest = (_NEWEST_OF_MINE if of_mine else _NEWEST).format(**parts)
-    everybody = (_ALL_NARROWED if len(conditions) > 1 else _ALL).format(**parts)
-    if of_mine:
-        everybody += " AND customer_id IN (SELECT customer_id FROM mine)"
-    first, second = (_ROWS.format(found=found, rows=rows, **parts) for found in (newest, everybody))
-    return first, second
+
+def _all(wanted: Iterable[str]) -> str:
+    return " & ".join(wanted)
