@@ -18,8 +18,8 @@ from sqlalchemy import text
 from services.orders.customers.sought import Sought
 from shared.db import ReadSession
 
-ENOUGH: Final = 300
-"""Candidates whose rows are looked at for one page, some ten pages of PostgreSQL each."""
+ENOUGH: Final = 200
+"""Candidates whose rows are looked at for one page, some fifteen pages of PostgreSQL each: as many as the longest page shows."""
 GATHERED: Final = 20_000
 """Customers in a range whose ids are gathered, from some 200 pages of an index. Of more, the newest are looked through."""
 NEAR: Final = 5_000

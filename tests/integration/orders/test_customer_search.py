@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
+import pytest
+from sqlalchemy import text
+
+from services.orders.customers import lists, sought
 from tests.integration.orders.support import Person, Shop, idempotency_key
 from tests.integration.orders.test_customers import customer_of, edit, field, listed
 
@@ -142,3 +147,65 @@ async def test_a_range_that_makes_no_sense_is_refused_with_what_is_wrong(shop: S
         answer = await shop.sale.client.get("/v1/customers", params=query)
         assert (answer.status_code, answer.json()["title"]) == (422, title), query
         assert [each["code"] for each in answer.json().get("errors", [])] == codes, query
+
+
+async def test_edits_of_the_same_customers_in_opposite_orders_end_and_are_both_found(shop: Shop) -> None:
+    first, second = await called(shop, "Mai", "Lan")
+    named = text(
+        "INSERT INTO customer_contacts (id, customer_id, name, roles, created_at) "
+        "VALUES (uuidv7(), :customer, :name, '{buyer}', now())"
+    )
+
+    async def edit_both(name: str, *customers: str) -> None:
+        async with shop.service.db.transaction() as session:
+            for customer in customers:
+                await session.execute(named, {"customer": customer, "name": name})
+
+    for turn in range(10):
+        await asyncio.gather(edit_both(f"Yến {turn}", first, second), edit_both(f"Oanh {turn}", second, first))
+    for name in ("yen 9", "oanh 9"):
+        assert sorted(await listed(shop, text=name)) == sorted((first, second))
+    assert await shop.service.rows("SELECT 1 FROM customer_search_due") == []
+
+
+async def test_an_edit_that_is_taken_back_in_the_same_transaction_leaves_nothing(shop: Shop) -> None:
+    (customer,) = await called(shop, "Mai")
+    rename = text("UPDATE customers SET name = :name WHERE id = :id")
+    async with shop.service.db.transaction() as session:
+        await session.execute(rename, {"id": customer, "name": "Trần Mai"})
+        async with session.begin_nested() as inner:
+            await session.execute(rename, {"id": customer, "name": "Lê Duyên"})
+            await inner.rollback()
+    assert (await listed(shop, text="duyen"), await listed(shop, text="tran mai")) == ([], [customer])
+
+
+async def test_customers_of_an_order_that_goes_to_a_colleague_go_with_it(shop: Shop) -> None:
+    order_id = await shop.number(name="Đỗ Giang")
+    customer = await customer_of(shop, order_id)
+    assert await pages(shop, by=shop.sale, limit=5, text="giang") == [customer]
+    await shop.assign(order_id, shop.colleague)
+    for query in ({"text": "giang"}, {}):
+        assert await pages(shop, by=shop.sale, limit=5, **query) == []
+        assert await pages(shop, by=shop.colleague, limit=5, **query) == [customer]
+        assert await pages(shop, by=shop.manager, limit=5, **query) == [customer]
+
+
+async def test_a_search_that_is_given_up_goes_on_where_it_was(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "ENOUGH", 2)
+    found = await called(shop, *(f"Nguyễn {name}" for name in ("An", "Ba", "Chi", "Dung", "Em", "Gia", "Hoa")))
+    for customer in found[:3]:
+        path, body = f"/v1/customers/{customer}/block", {"reason": "bom hàng"}
+        assert (await shop.admin.client.post(path, json=body, headers=idempotency_key())).status_code == 200
+    answer = (await shop.admin.client.get("/v1/customers", params={"blocked": False, "limit": 5})).json()
+    # Two were looked at, and neither is meant: the page is empty, yet not the last.
+    assert (answer["items"], answer["next"]) == ([], found[1])
+    assert await pages(shop, by=shop.admin, limit=5, blocked=False) == found[3:]
+
+
+async def test_many_people_are_seen_as_few_are(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await called(shop, "Nguyễn An", "Nguyễn Ba", "Lê Chi")
+    monkeypatch.setattr(sought, "PEOPLE", 0)
+    for by in (shop.sale, shop.manager):
+        assert await pages(shop, by=by, limit=2) == found
+        assert await pages(shop, by=by, limit=1, text="nguyen") == found[1:]
+    assert await pages(shop, by=shop.colleague, limit=2) == []
