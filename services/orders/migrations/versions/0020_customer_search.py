@@ -47,9 +47,9 @@ COMMENT ON FUNCTION id_token IS 'the random end of a UUIDv7: whoever is found by
 CREATE FUNCTION customers_found_by(ids uuid[]) RETURNS TABLE (customer_id uuid, names tsvector[], tokens tsvector)
 LANGUAGE sql STABLE AS $$
 SELECT c.id, n.names, array_to_tsvector(ARRAY(
-    SELECT DISTINCT word FROM unnest(n.names) name CROSS JOIN LATERAL unnest(tsvector_to_array(name)) word
-    UNION SELECT id_token('v', owner_id) FROM orders o WHERE o.customer_id = c.id AND owner_id IS NOT NULL
-    UNION SELECT id_token('v', closer_id) FROM orders o WHERE o.customer_id = c.id AND closer_id IS NOT NULL
+    SELECT unnest(tsvector_to_array(name)) FROM unnest(n.names) name
+    UNION SELECT id_token('v', holder) FROM orders o CROSS JOIN LATERAL (VALUES (owner_id), (closer_id)) h (holder)
+        WHERE o.customer_id = c.id AND holder IS NOT NULL
     UNION SELECT id_token('g', tag) FROM unnest(c.tags) tag
     UNION SELECT field_tokens(c.fields) WHERE c.fields <> '{}'
     UNION SELECT '.h' || key FROM jsonb_object_keys(c.fields) key
@@ -60,6 +60,7 @@ FROM customers c CROSS JOIN LATERAL (
         SELECT strip(to_tsvector('simple', c.name_key)) WHERE c.name_key <> ''
         UNION SELECT strip(to_tsvector('simple', plain_words(k.name))) FROM customer_contacts k WHERE k.customer_id = c.id
         UNION SELECT strip(o.search) FROM orders o WHERE o.customer_id = c.id AND o.search <> '') AS names
+    OFFSET 0  -- made once, not wherever they are asked for
 ) n
 WHERE c.id = ANY(ids) AND c.merged_into IS NULL $$;
 
@@ -79,7 +80,8 @@ BEGIN
     held := ARRAY(SELECT customer_id FROM customer_search WHERE customer_id = ANY(due) ORDER BY customer_id FOR UPDATE);
     came := ARRAY(SELECT unnest(due) EXCEPT SELECT unnest(held));
     INSERT INTO customer_search SELECT f.* FROM customers_found_by(came) f ORDER BY f.customer_id ON CONFLICT DO NOTHING;
-    UPDATE customer_search s SET names = f.names, tokens = f.tokens FROM customers_found_by(held) f
+    WITH found AS MATERIALIZED (SELECT * FROM customers_found_by(held))
+    UPDATE customer_search s SET names = f.names, tokens = f.tokens FROM found f
         WHERE s.customer_id = f.customer_id AND (s.names <> f.names OR s.tokens <> f.tokens);
     -- Who was merged into another is not found any more; their row stays, so that it can always be locked.
     UPDATE customer_search s SET names = '{}', tokens = '' FROM customers c
