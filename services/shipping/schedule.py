@@ -1,9 +1,9 @@
 """When to look at a shipment again. Pure: time comes as an argument.
 
 Callbacks are the rule and polling repairs what they lost, so the pauses follow how soon the next report is expected
-and how much a late one costs: minutes around a delivery, hours before a pick-up, a day when nothing moves. A parcel that
-the carrier promises for Friday has nothing to tell on Wednesday, and a parcel that is late by that promise is looked at
-more often. The cost is that of the overdue shipments, not of all open ones.
+and how much a late one costs: an hour or a few around a delivery, half a day before that, a day when nothing moves. A
+parcel that the carrier promises for Friday has nothing to tell on Wednesday, and a parcel that is late by that promise
+is looked at more often. The cost is that of the overdue shipments, not of all open ones.
 
 A carrier whose parcels cannot be asked about (ViettelPost) is asked to call back once more. It answers by callbacks, or
 not at all; then it is asked again after longer and longer pauses, a person is told, and in the end it is left alone.
@@ -18,15 +18,16 @@ from typing import Final
 from shared.contracts.events.shipping import ShipmentStatus
 
 PAUSES: Final[Mapping[ShipmentStatus, timedelta]] = {
-    "accepted": timedelta(hours=2),
-    "picked_up": timedelta(hours=4),
-    "out_for_delivery": timedelta(minutes=30),
-    "delivery_failed": timedelta(hours=1),  # the rescue of an order depends on the carrier's next decision
-    "delivered": timedelta(hours=6),  # until the money is paid out
-    "returning": timedelta(hours=6),
+    "accepted": timedelta(hours=8),
+    "picked_up": timedelta(hours=12),
+    "out_for_delivery": timedelta(hours=3),
+    "delivery_failed": timedelta(hours=2),  # the rescue of an order depends on the carrier's next decision
+    "delivered": timedelta(hours=24),  # until the money is paid out
+    "returning": timedelta(hours=24),
 }
-"""The pause after a change; statuses that are not here are at rest and are not polled."""
-PROVISIONAL_PAUSE: Final = timedelta(minutes=15)
+"""The pause after a change: about as long as the status usually lasts, so that what is asked about is overdue. Statuses
+that are not here are at rest and are not polled."""
+PROVISIONAL_PAUSE: Final = timedelta(hours=1)
 """A courier's report is confirmed within the hour; without that a callback is overdue."""
 GROWTH: Final = 1.5
 """Each look that finds nothing new makes the next pause longer."""

@@ -35,21 +35,16 @@ def pause(
 
 def test_pauses_grow_while_nothing_is_new_up_to_a_day() -> None:
     pauses = [pause("out_for_delivery", unchanged=unchanged) for unchanged in (0, 1, 2, 30)]
-    assert pauses == [
-        timedelta(minutes=30),
-        timedelta(minutes=45),
-        timedelta(minutes=67, seconds=30),
-        timedelta(days=1),
-    ]
+    assert pauses == [timedelta(hours=3), timedelta(hours=4.5), timedelta(hours=6.75), timedelta(days=1)]
 
 
 @pytest.mark.parametrize(
     ("promised", "expected"),
     [
-        (timedelta(days=1, hours=10), timedelta(hours=10)),
+        (timedelta(days=1, hours=20), timedelta(hours=20)),
         (timedelta(days=5), timedelta(days=1)),
-        (timedelta(days=1, hours=2), timedelta(hours=4)),
-        (timedelta(hours=5), timedelta(hours=4)),
+        (timedelta(days=1, hours=2), timedelta(hours=12)),
+        (timedelta(hours=5), timedelta(hours=12)),
         (-timedelta(hours=5), timedelta(hours=4)),
     ],
 )

@@ -270,6 +270,6 @@ def test_looks_that_find_nothing_new_grow_further_apart_up_to_a_day() -> None:
         for count in range(60)
     ]
     waits = [pause - START for pause in pauses if pause is not None]
-    assert waits[0] == timedelta(hours=2)
+    assert waits[0] == schedule.PAUSES["accepted"]
     assert waits == sorted(waits)
     assert waits[-1] == schedule.PAUSE_MAX

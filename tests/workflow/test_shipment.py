@@ -24,7 +24,7 @@ from tests.workflow.recording import keep
 from workflows import search_attributes
 from workflows.worker import build_worker, make_current
 
-PACE = 0.0002
+PACE = 0.00005
 """Of the polls: two hours become a second and a half."""
 
 

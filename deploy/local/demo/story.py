@@ -46,7 +46,7 @@ FAULTS: Final = {
 SETTINGS: Final = {
     "shipping": {
         # A carrier's day lasts seconds here, so do our pauses between two looks at a shipment.
-        "CHOT_POLLING_PACE": "0.0005",
+        "CHOT_POLLING_PACE": "0.0001",
         "CHOT_CARRIER_TIMEOUT": "0.7",
     }
 }

@@ -87,7 +87,7 @@ async def test_a_parcel_is_posted_and_followed_to_its_delivery_by_callbacks_alon
 async def test_callbacks_that_were_lost_come_back_by_asking_for_them_and_nothing_moves_backwards(shop: Shop) -> None:
     await shop.listen()
     shop.simulator.set_outcomes(OutcomeRates(delivered=3, redelivered=1, returned=2, pick_up_failed=1, lost=1))
-    await shop.ship_many(24)
+    await shop.ship_many(16)
     shop.simulator.set_faults(SimulatorFaults(drop_callback=0.4, duplicate_callback=0.2, shuffle_callback=0.3))
     await shop.simulator.advance_time(timedelta(days=60))
     await shop.settle_callbacks()
@@ -162,10 +162,10 @@ async def test_a_parcel_that_the_carrier_does_not_know_is_raised_and_heard_of_ag
 
 
 async def test_two_pollers_ask_about_each_parcel_once(shop: Shop) -> None:
-    await shop.ship_many(30)
+    await shop.ship_many(12)
     shop.skip(timedelta(days=1))
     rounds = await asyncio.gather(shop.poll(), shop.poll())
-    assert sum(done.asked for done in rounds) == requests(shop) == 30
+    assert sum(done.asked for done in rounds) == requests(shop) == 12
 
 
 async def test_a_delivered_parcel_is_not_asked_about_because_no_status_will_say_that_its_money_is_home(
@@ -182,7 +182,7 @@ async def test_a_delivered_parcel_is_not_asked_about_because_no_status_will_say_
 async def test_a_parcel_on_its_way_is_not_asked_about_until_its_promised_day_is_near(shop: Shop) -> None:
     shipment_id = await shop.ship()
     waybill = (await shop.get(shipment_id))["waybill"]
-    promised = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1, hours=10)
+    promised = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1, hours=20)
     body = told(waybill, 300, "01/01/2031 08:00:00", EXPECTED_DELIVERY_DATE=promised.isoformat())
     await shop.call_back(body, content_type="application/json")
     await shop.apply_callbacks()
