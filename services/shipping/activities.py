@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from services.shipping import cancelling, creation, following, polling
-from services.shipping.carriers.errors import CarrierError
+from services.shipping.attempts import Outcome
+from services.shipping.carriers.errors import Away, CarrierError
 from services.shipping.cod import settlement
 from services.shipping.cod.settlement import StatementUnknown
 from services.shipping.context import Context, context_of
-from services.shipping.creation import OrderUnknown, Outcome
+from services.shipping.creation import OrderUnknown
 from services.shipping.statuses import ShipmentUnknown
 from services.shipping.view import polling_view, shipment_view
 from shared.contracts.activities import (
@@ -128,8 +130,11 @@ class ShippingActivities:
 
 
 def _retried(error: CarrierError) -> ApplicationError:
-    """Retried by the reference's policy; the message has no more than the kind of failure."""
-    return ApplicationError(str(error), type=type(error).__name__)
+    """Retried by the reference's policy, or when the carrier's gate says; the message has no more than the kind of
+    failure."""
+    after = error.retry_after if isinstance(error, Away) else None
+    delay = timedelta(seconds=after) if after is not None else None
+    return ApplicationError(str(error), type=type(error).__name__, next_retry_delay=delay)
 
 
 def _unknown_shipment(error: ShipmentUnknown) -> ApplicationError:

@@ -15,6 +15,7 @@ from services.shipping.callbacks.intake import CallbackIntake
 from services.shipping.callbacks.processing import CallbackProcessor
 from services.shipping.callbacks.secrets import callback_secrets
 from services.shipping.callbacks.wake import Waker
+from services.shipping.carriers.gate import Gates
 from services.shipping.carriers.registry import CarrierClients
 from services.shipping.consumers import handlers
 from services.shipping.context import STATE, Context, context_of, utc_now
@@ -40,6 +41,7 @@ async def resources(runtime: Runtime[ShippingSettings]) -> AsyncIterator[None]:
         db=runtime.db,
         vault=Vault(decode_key(settings.credentials_key.get_secret_value()), service="shipping"),
         carriers=CarrierClients(timeout=settings.carrier_timeout),
+        gates=Gates(runtime.db, pace=settings.polling_pace),
         intake=intake,
         secrets=callback_secrets(runtime.db),
         now=utc_now,

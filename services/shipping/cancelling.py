@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from services.shipping import creation, facts
+from services.shipping.attempts import Outcome, locked
 from services.shipping.carriers.answers import Cancellation, CancelOutcome
+from services.shipping.carriers.base import Carrier
+from services.shipping.carriers.capabilities import AdoptBy
+from services.shipping.carriers.gate import Turns
 from services.shipping.context import Context
 from services.shipping.facts import CANCEL_REFUSED, MISSING_AT_CARRIER, Fact
+from services.shipping.making import Made, make
 from services.shipping.statuses import ShipmentUnknown, move
 from services.shipping.work import Work, work
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
     import asyncpg
+
+    from services.shipping.connections import Connection
 
 log = logger(__name__)
 
@@ -38,8 +45,14 @@ async def cancel_at_carrier(context: Context, shipment_id: UUID, reference: str)
             # Never sent, refused or cancelled: nothing alive lies there.
             return await _close(context, current, row)
     connection = await context.connection(row["connection_id"])
-    async with context.carrier(connection) as carrier:
-        cancellation = await carrier.cancel(reference, waybill=row["waybill"] or row["attempt_waybill"])
+    async with context.carrier(connection, turns=Turns.BOOKED, subject=f"cancel {reference}") as carrier:
+        waybill = row["waybill"] or row["attempt_waybill"]
+        if not waybill and carrier.capabilities.adopt_by is AdoptBy.REPEAT:
+            # It cancels by waybill only, and only the repeated creation tells the waybill, or that there is none.
+            waybill = await _settle(context, carrier, connection, shipment_id, reference)
+            if waybill is None:
+                return False
+        cancellation = await carrier.cancel(reference, waybill=waybill)
     log.info("cancelled at the carrier", shipment=str(shipment_id), outcome=cancellation.outcome.value)
     report = cancellation.report
     if cancellation.outcome == CancelOutcome.REFUSED and not row["waybill"]:
@@ -52,6 +65,23 @@ async def cancel_at_carrier(context: Context, shipment_id: UUID, reference: str)
         row = await _locked(current, shipment_id, reference)
         await _record(context, current, row, cancellation)
     return True
+
+
+async def _settle(
+    context: Context, carrier: Carrier, connection: Connection, shipment_id: UUID, reference: str
+) -> str | None:
+    """The waybill under a reference whose creation had no answer; None: the carrier refuses it, for a person to see."""
+    async with work(context.db) as current:
+        row = await locked(current, shipment_id)
+    found = await make(context, carrier, connection, row)
+    if isinstance(found, Outcome):
+        return None
+    waybill = found.created.waybill if isinstance(found, Made) else found.waybill
+    async with work(context.db) as current:
+        await current.connection.execute(
+            "UPDATE creation_attempts SET waybill = $2 WHERE reference = $1", reference, waybill
+        )
+    return waybill
 
 
 async def _record(context: Context, current: Work, row: asyncpg.Record, cancellation: Cancellation) -> None:

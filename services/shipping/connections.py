@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from services.shipping.carriers.access import Access, NoTokens
-from services.shipping.carriers.parcel import PickUp
+from services.shipping.carriers.access import Access
+from services.shipping.carriers.parcel import Options, PickUp
+from services.shipping.tokens import SealedTokens
 from shared.db import Database
 from shared.vault import Vault
 
@@ -27,17 +30,20 @@ class Connection:
     shop_name: str
     base_url: str
     pick_up: PickUp
+    options: Options
     requests_per_second: int
     enabled: bool
     sealed: bytes
 
-    def access(self, vault: Vault) -> Access:
+    def access(self, db: Database, vault: Vault, *, now: Callable[[], datetime]) -> Access:
         """What an adapter needs. Raises CredentialsUnreadable."""
-        return Access(self.base_url, vault.open(self.sealed, owner_id=self.id), NoTokens())
+        credentials = vault.open(self.sealed, owner_id=self.id)
+        return Access(self.base_url, credentials, SealedTokens(db, vault, self.id, credentials, now=now))
 
 
 _LOAD: Final = """
-SELECT id, carrier, shop_name, base_url, pick_up::text AS pick_up, requests_per_second, state, credentials
+SELECT id, carrier, shop_name, base_url, pick_up::text AS pick_up, options::text AS options, requests_per_second,
+    state, credentials
 FROM carrier_connections WHERE id = $1
 """
 # One statement that also clears an old error, so that a healthy connection costs no write.
@@ -73,6 +79,7 @@ def _connection(row: asyncpg.Record) -> Connection:
         shop_name=row["shop_name"],
         base_url=row["base_url"],
         pick_up=PickUp.model_validate_json(row["pick_up"]),
+        options=Options.model_validate_json(row["options"]),
         requests_per_second=row["requests_per_second"],
         enabled=row["state"] == "enabled",
         sealed=row["credentials"],

@@ -14,6 +14,7 @@ from services.shipping import connections
 from services.shipping.callbacks.intake import CallbackIntake
 from services.shipping.callbacks.secrets import Called
 from services.shipping.carriers.base import Carrier
+from services.shipping.carriers.gate import Gates, Turns
 from services.shipping.carriers.registry import CarrierClients
 from services.shipping.connections import Connection
 from services.shipping.settings import ShippingSettings
@@ -41,6 +42,7 @@ class Context:
     db: Database
     vault: Vault
     carriers: CarrierClients
+    gates: Gates
     intake: CallbackIntake
     secrets: HookSecrets[Called]
     now: Callable[[], datetime]
@@ -52,9 +54,21 @@ class Context:
         return self.settings.polling_pace
 
     @asynccontextmanager
-    async def carrier(self, connection: Connection) -> AsyncIterator[Carrier]:
-        """The adapter of a connection, with a client of its own until the end of the block."""
-        async with self.carriers.open(connection.carrier, connection.access(self.vault)) as carrier:
+    async def carrier(
+        self, connection: Connection, *, turns: Turns = Turns.AT_ONCE, subject: str = ""
+    ) -> AsyncIterator[Carrier]:
+        """The adapter of a connection, with a client of its own until the end of the block.
+
+        Args:
+            turns: how its requests wait for the connection's rate.
+            subject: what a booked turn is for.
+
+        Raises:
+            Away: it is not its turn, or the carrier is left alone.
+        """
+        access = connection.access(self.db, self.vault, now=lambda: self.now())
+        gate = self.gates.enter(connection.id, per_second=connection.requests_per_second, turns=turns, subject=subject)
+        async with gate as passage, self.carriers.open(connection.carrier, access, passage=passage) as carrier:
             yield carrier
 
     async def connection(self, connection_id: UUID) -> Connection:

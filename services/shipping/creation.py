@@ -7,8 +7,6 @@ its reference up before creating again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -16,13 +14,15 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from services.shipping import facts, references
-from services.shipping.carriers.answers import AlreadyThere, CancelOutcome, Created, Report
+from services.shipping.attempts import Outcome, locked, refuse
+from services.shipping.carriers.answers import CancelOutcome, Created, Report
 from services.shipping.carriers.base import Carrier
-from services.shipping.carriers.errors import Refused, UnknownOutcome
-from services.shipping.carriers.parcel import Address, Parcel, ParcelLine
+from services.shipping.carriers.checking import Breach
+from services.shipping.carriers.gate import Turns
+from services.shipping.choosing import PostingRule, choose
 from services.shipping.context import Context
 from services.shipping.facts import COD_DIFFERS, Fact
-from services.shipping.statuses import ShipmentUnknown, move
+from services.shipping.making import Made, make
 from services.shipping.timeline import Source
 from services.shipping.work import Work, work
 from shared.contracts.workflows import nudge_shipment
@@ -31,30 +31,23 @@ from shared.telemetry import logger
 if TYPE_CHECKING:
     import asyncpg
 
-    from services.shipping.connections import Connection
 
 log = logger(__name__)
 
-NO_CONNECTION: Final = "no_connection"
-SEVERAL_CONNECTIONS: Final = "several_connections"
-REFUSED_BY_CARRIER: Final = "carrier"
-_REFUSALS: Final = {
-    NO_CONNECTION: "Chưa có kết nối hãng vận chuyển nào đang bật. Thêm hoặc bật một kết nối rồi đăng lại.",
-    SEVERAL_CONNECTIONS: "Có nhiều kết nối hãng đang bật. Chọn một kết nối khi đăng lại.",
-}
+NO_CONNECTION: Final = Breach(
+    "no_connection",
+    "Chưa có kết nối hãng vận chuyển nào đang bật. Thêm hoặc bật một kết nối rồi đăng lại.",
+    "No connection to a carrier is enabled. Add or enable one, then post again.",
+)
+SEVERAL_CONNECTIONS: Final = Breach(
+    "several_connections",
+    "Có nhiều kết nối hãng đang bật. Chọn một kết nối khi đăng lại, hoặc đặt quy tắc chọn hãng.",
+    "Several connections to carriers are enabled. Choose one when posting again, or set rules that choose.",
+)
 
 
 class OrderUnknown(Exception):
     """Shipping has not heard of the order, or of its last edit, yet; the event is on the way."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of it: `state` as in the contract (accepted, refused, next_reference, cancelled)."""
-
-    state: str
-    reference: str
-    reason: str = ""
 
 
 async def open_shipment(context: Context, order_id: UUID, *, version: int = 0) -> tuple[UUID, str]:
@@ -96,22 +89,39 @@ async def prepare(context: Context, shipment_id: UUID) -> Outcome:
         ShipmentUnknown: there is no such shipment.
     """
     async with work(context.db) as current:
-        row = await _locked(current, shipment_id)
+        row = await locked(current, shipment_id)
         if (settled := _settled(row)) is not None:
             return settled
         if row["status"] == "refused":
             return Outcome("refused", row["reference"], row["reason_code"])
         if row["connection_id"] is None:
-            enabled = await current.connection.fetch(
-                "SELECT id FROM carrier_connections WHERE state = 'enabled' ORDER BY id LIMIT 2"
-            )
-            if len(enabled) != 1:
-                code = SEVERAL_CONNECTIONS if enabled else NO_CONNECTION
-                return await _refuse(context, current, row, code=code, words=_REFUSALS[code])
-            await current.connection.execute(
-                "UPDATE shipments SET connection_id = $2 WHERE id = $1", shipment_id, enabled[0]["id"]
-            )
+            breach = await _connect(current, row)
+            if breach is not None:
+                return await refuse(current, row, [breach], now=context.now())
         return Outcome("next_reference", row["reference"])
+
+
+async def _connect(current: Work, row: asyncpg.Record) -> Breach | None:
+    """Chooses the connection: the planned one, else by rule, else the only one."""
+    enabled = await current.connection.fetch("SELECT id FROM carrier_connections WHERE state = 'enabled' ORDER BY id")
+    ids = [each["id"] for each in enabled]
+    planned = await current.connection.fetchval(_PLANNED, row["order_id"])
+    if planned in ids:
+        chosen: tuple[UUID, UUID | None] | None = (planned, None)
+    else:
+        rules = orjson.loads(await current.connection.fetchval("SELECT rules::text FROM posting_rules"))
+        grams = sum(line["weight_grams"] * line["quantity"] for line in orjson.loads(row["lines"]))
+        chosen = choose(
+            [PostingRule.model_validate(rule) for rule in rules],
+            enabled=ids,
+            province=row["province"],
+            grams=grams,
+            cod=row["cod"],
+        )
+    if chosen is None:
+        return SEVERAL_CONNECTIONS if ids else NO_CONNECTION
+    await current.connection.execute(_CONNECT, row["id"], *chosen)
+    return None
 
 
 async def create_or_adopt(context: Context, shipment_id: UUID, reference: str) -> Outcome:
@@ -123,31 +133,21 @@ async def create_or_adopt(context: Context, shipment_id: UUID, reference: str) -
         ShipmentUnknown: there is no such shipment.
     """
     async with work(context.db) as current:
-        row = await _locked(current, shipment_id)
+        row = await locked(current, shipment_id)
         if (settled := _settled(row)) is not None:
             return settled
         if row["reference"] != reference:  # another run went on to the next reference meanwhile
             return Outcome("next_reference", row["reference"])
-        may_exist = row["attempt"] == "unknown"
     connection = await context.connection(row["connection_id"])
-    async with context.carrier(connection) as carrier:
-        report = await carrier.look_up(reference) if may_exist else None
-        if report is None:
-            parcel, called_at = await _reserve_call(context, shipment_id, reference, connection)
-            try:
-                made = await carrier.create(parcel)
-            except Refused as error:
-                async with work(context.db) as current:
-                    row = await _locked(current, shipment_id)
-                    return await _refuse(context, current, row, code=REFUSED_BY_CARRIER, words=error.reason)
-            if isinstance(made, Created):
-                created = Report(made.waybill, reference, made.raw_status, called_at, fee=made.fee)
-                return await accept(context, shipment_id, reference, created, source="creation")
-            assert isinstance(made, AlreadyThere)
-            report = await carrier.look_up(reference)
-            if report is None:
-                raise UnknownOutcome("the reference is taken, but there is nothing under it")
-        return await _adopt(context, carrier, shipment_id, reference, report, cod=row["cod"])
+    async with context.carrier(connection, turns=Turns.BOOKED, subject=reference) as carrier:
+        found = await make(context, carrier, connection, row)
+        if isinstance(found, Outcome):
+            return found
+        if isinstance(found, Made):
+            made = found.created
+            created = Report(made.waybill, reference, made.raw_status, found.called_at, fee=made.fee)
+            return await accept(context, shipment_id, reference, created, source="creation", made=made)
+        return await _adopt(context, carrier, shipment_id, reference, found, cod=row["cod"])
 
 
 async def accept(
@@ -157,20 +157,29 @@ async def accept(
     report: Report,
     *,
     source: Source,
+    made: Created | None = None,
     marks: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Records that the carrier has the shipment, and what its reports so far say.
 
     Args:
         report: how it stands at the carrier.
+        made: the carrier's answer, where it made the shipment just now.
         marks: what a person should look at.
     """
     now = context.now()
     async with work(context.db) as current:
-        row = await _locked(current, shipment_id)
+        row = await locked(current, shipment_id)
         if not row["waybill"]:
             await current.connection.execute(
-                _ACCEPT, shipment_id, reference, report.waybill, report.fee or 0, sorted(marks)
+                _ACCEPT,
+                shipment_id,
+                reference,
+                report.waybill,
+                report.fee or 0,
+                sorted(marks),
+                made.sort_code if made else "",
+                made.fee if made else None,
             )
             await current.connection.execute(_ATTEMPT_ENDED, reference, "accepted", report.waybill)
             fact = Fact(shipment_id, source, now, report)
@@ -202,7 +211,7 @@ async def _adopt(
 
 async def _next_reference(context: Context, shipment_id: UUID, reference: str, waybill: str) -> Outcome:
     async with work(context.db) as current:
-        row = await _locked(current, shipment_id)
+        row = await locked(current, shipment_id)
         if row["reference"] != reference:
             return Outcome("next_reference", row["reference"])
         await current.connection.execute(_ATTEMPT_ENDED, reference, "cancelled", waybill)
@@ -214,42 +223,6 @@ async def _next_reference(context: Context, shipment_id: UUID, reference: str, w
     return Outcome("next_reference", following)
 
 
-async def _reserve_call(
-    context: Context, shipment_id: UUID, reference: str, connection: Connection
-) -> tuple[Parcel, datetime]:
-    """Records that the carrier is about to be called, and fixes what it is told: the newest version of the order."""
-    # Whole seconds, like carriers' own times: the creation must not seem later than what follows it.
-    called_at = context.now().replace(microsecond=0)
-    async with work(context.db) as current:
-        order = await current.connection.fetchrow(_RESERVE_CALL, shipment_id, reference, called_at)
-    if order is None:
-        raise ShipmentUnknown(str(shipment_id))
-    lines = tuple(ParcelLine(**line) for line in orjson.loads(order["lines"]))
-    return (
-        Parcel(
-            reference=reference,
-            recipient=order["recipient"],
-            phone=order["phone"],
-            to=Address(order["province"], order["ward"], order["detail"], district=order["district"]),
-            lines=lines,
-            cod=order["cod"],
-            value=order["goods_value"],
-            note=order["note"],
-            pick_up=connection.pick_up,
-        ),
-        called_at,
-    )
-
-
-async def _refuse(context: Context, current: Work, row: asyncpg.Record, *, code: str, words: str) -> Outcome:
-    await current.connection.execute(_REFUSED, row["id"], words)
-    await current.connection.execute(
-        "UPDATE creation_attempts SET state = 'refused' WHERE reference = $1 AND calls > 0", row["reference"]
-    )
-    await move(current, row["id"], "refused", reason_code=code, now=context.now())
-    return Outcome("refused", row["reference"], code)
-
-
 def _settled(row: asyncpg.Record) -> Outcome | None:
     """The outcome where there is nothing to create any more."""
     if row["waybill"]:
@@ -257,13 +230,6 @@ def _settled(row: asyncpg.Record) -> Outcome | None:
     if row["status"] == "cancelled" or row["cancel_requested_at"] is not None:
         return Outcome("cancelled", row["reference"])
     return None
-
-
-async def _locked(current: Work, shipment_id: UUID) -> asyncpg.Record:
-    row = await current.connection.fetchrow(_LOCKED, shipment_id)
-    if row is None:
-        raise ShipmentUnknown(str(shipment_id))
-    return row
 
 
 _ORDER_LOCKED: Final = """
@@ -277,28 +243,15 @@ INSERT INTO shipments (id, order_id, reference, order_version, cod, status_at, c
 VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $6::timestamptz END)
 """
 _RESERVE: Final = "INSERT INTO creation_attempts (reference, shipment_id, order_id, number) VALUES ($1, $2, $3, $4)"
-_LOCKED: Final = """
-SELECT s.id, s.order_id, s.connection_id, s.reference, s.waybill, s.status, s.reason_code, s.cod, s.cancel_requested_at,
-    o.code, a.state AS attempt
-FROM shipments s JOIN shippable_orders o ON o.order_id = s.order_id JOIN creation_attempts a ON a.reference = s.reference
-WHERE s.id = $1 FOR UPDATE OF s, a
-"""
-# The shipment is locked before its attempt, as everywhere: two runs that locked them in different orders would deadlock.
-_RESERVE_CALL: Final = """
-WITH held AS MATERIALIZED (
-    SELECT id FROM shipments WHERE id = $1 FOR UPDATE
-), called AS (
-    UPDATE creation_attempts a SET state = 'unknown', calls = calls + 1, called_at = $3
-    FROM held WHERE a.reference = $2 AND a.shipment_id = held.id RETURNING a.shipment_id
-)
-UPDATE shipments s SET order_version = o.version, cod = o.cod, updated_at = now()
-FROM called, shippable_orders o WHERE s.id = called.shipment_id AND o.order_id = s.order_id
-RETURNING o.recipient, o.phone, o.province, o.district, o.ward, o.detail, o.lines::text AS lines, o.goods_value, o.cod, o.note
-"""
+_PLANNED: Final = "SELECT connection_id FROM shipping_plans WHERE order_id = $1"
+_CONNECT: Final = "UPDATE shipments SET connection_id = $2, pick_up_id = $3 WHERE id = $1"
 _ACCEPT: Final = """
 UPDATE shipments s SET reference = a.reference, waybill = $3, fee = $4, attention = $5::text[], refusal = '',
-    accepted_at = a.called_at, updated_at = now()
+    sort_code = $6, accepted_at = a.called_at, updated_at = now(),
+    quoted_fee = coalesce(
+        (SELECT q.fee FROM quotes q WHERE q.order_id = s.order_id AND q.connection_id = s.connection_id
+            AND q.service = coalesce(s.options ->> 'service', '')),
+        $7)
 FROM creation_attempts a WHERE s.id = $1 AND a.reference = $2 AND a.shipment_id = s.id
 """
 _ATTEMPT_ENDED: Final = "UPDATE creation_attempts SET state = $2, waybill = $3 WHERE reference = $1"
-_REFUSED: Final = "UPDATE shipments SET refusal = $2 WHERE id = $1"

@@ -23,6 +23,7 @@ from services.shipping import connections, facts, schedule
 from services.shipping.carriers.answers import Report
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.errors import CarrierError, NotLetIn, Refused
+from services.shipping.carriers.gate import Turns
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.connections import Connection
 from services.shipping.context import Context
@@ -130,6 +131,7 @@ async def poll_overdue(context: Context, connection_id: UUID, *, beat: Callable[
         asked += answers.answered
         away = answers.away
         await _record_health(context, connection_id, answers)
+    await context.gates.forget(connection_id)
     open_count, next_due = await _next_round(context, connection, away=away)
     return Round(connection=connection, asked=asked, open=open_count, next_due=next_due, away=away)
 
@@ -147,13 +149,11 @@ async def _ask(
     """Asks about each shipment, within the connection's rate, until the carrier seems to be away."""
     answers = _Answers()
     waiting = list(reversed(leased))
-    pacer = _Pacer(per_second=connection.requests_per_second)
 
     async def work_through() -> None:
-        async with context.carrier(connection) as carrier:
+        async with context.carrier(connection, turns=Turns.WAITING) as carrier:
             while waiting and not answers.away:
                 shipment = waiting.pop()
-                await pacer.turn()
                 try:
                     answers.note(shipment["id"], await _ask_about(carrier, shipment["waybill"]))
                 except NotLetIn:
@@ -183,20 +183,6 @@ async def _ask_about(carrier: Carrier, waybill: str) -> Sequence[Report] | None:
     except Refused:
         return ()
     return None
-
-
-class _Pacer:
-    """Lets so many pass in a second, evenly."""
-
-    def __init__(self, *, per_second: int) -> None:
-        self._interval = 1 / per_second
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        loop = asyncio.get_running_loop()
-        at = max(self._next, loop.time())
-        self._next = at + self._interval
-        await asyncio.sleep(at - loop.time())
 
 
 async def _write(context: Context, leased: list[asyncpg.Record], answers: _Answers) -> None:

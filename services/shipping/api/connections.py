@@ -30,6 +30,7 @@ from services.shipping.problems import (
     ShopExists,
     WrongCredentialNames,
 )
+from services.shipping.tokens import entered
 from shared.contracts.workflows import nudge_polling
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
@@ -284,7 +285,7 @@ async def _credentials(context: Context, connection_id: UUID, body: ConnectionCh
     if body.credentials is not None:
         return _plain(body.credentials)
     connection = await context.connection(connection_id)
-    return dict(connection.access(context.vault).credentials)
+    return entered(context.vault.open(connection.sealed, owner_id=connection.id))
 
 
 def _access(carrier: str, base_url: str, credentials: dict[str, str]) -> Access:

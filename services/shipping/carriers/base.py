@@ -54,7 +54,7 @@ from services.shipping.carriers.answers import (
 from services.shipping.carriers.capabilities import Capabilities, Era
 from services.shipping.carriers.checking import Breach
 from services.shipping.carriers.codes import CodeTable
-from services.shipping.carriers.errors import Away, NotLetIn, NotOffered, UnknownOutcome
+from services.shipping.carriers.errors import Away, LeftAlone, NotLetIn, NotOffered, UnknownOutcome
 from services.shipping.carriers.parcel import Parcel, RecipientChange, Unit
 
 
@@ -208,6 +208,8 @@ class Carrier(ABC):
         url = path if path.startswith(("http://", "https://")) else self.access.base_url + path
         try:
             response = await self.client.request(method, url, params=params, json=json, data=data, headers=headers)
+        except LeftAlone as error:
+            raise Away(str(error), retry_after=error.retry_after) from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Away(type(error).__name__) from error
         except httpx.HTTPError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,9 @@ WEIGHT_SANE_GRAMS: Final = 1_000_000
 """A tonne: above it somebody typed kilograms where grams are meant, whatever the carrier takes."""
 MONEY_SANE: Final = 1_000_000_000
 """Đồng. No carrier collects a thousand million from a customer."""
+
+_VIETNAMESE: Final = re.compile(r"\+84(?:[35789][0-9]{8}|2[0-9]{9})")
+"""A mobile number, or a fixed line with its area code."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ def check(parcel: Parcel, *, title: str, capabilities: Capabilities) -> Sequence
     """The breaches of what every carrier declares."""
     limits = capabilities.limits
     return (
+        *_receiver(parcel, title),
         *_weight(parcel, title, limits),
         *_money(parcel, title, limits),
         *_texts(parcel, title, limits),
@@ -52,6 +57,21 @@ def fit_note(note: str, limits: Limits) -> str:
         kept = kept[:-1]
     word = kept.rfind(" ")
     return kept[:word].rstrip() if word > len(kept) // 2 else kept
+
+
+def _receiver(parcel: Parcel, title: str) -> Iterator[Breach]:
+    if not _VIETNAMESE.fullmatch(parcel.phone):
+        yield Breach(
+            "phone_unusable",
+            f"{title} chỉ gọi được số điện thoại Việt Nam; số của người nhận không phải vậy. Sửa số trong đơn rồi đăng lại.",
+            f"{title} can only call Vietnamese numbers; the receiver's is not one. Correct it in the order and post again.",
+        )
+    if not (parcel.to.province.strip() and parcel.to.ward.strip() and parcel.to.detail.strip()):
+        yield Breach(
+            "address_incomplete",
+            "Địa chỉ thiếu tỉnh, phường/xã hoặc số nhà, đường. Bổ sung trong đơn rồi đăng lại.",
+            "The address lacks its province, ward or street. Complete it in the order and post again.",
+        )
 
 
 def _weight(parcel: Parcel, title: str, limits: Limits) -> Iterator[Breach]:

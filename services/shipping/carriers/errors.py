@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import httpx
+
 
 class CarrierError(Exception):
     """A call to a carrier did not bring what was asked for."""
@@ -20,6 +22,18 @@ class Away(CarrierError):
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class LeftAlone(httpx.ConnectError):
+    """Nothing was sent: the carrier is left alone for a while, or it is not the request's turn.
+
+    Args:
+        retry_after: seconds after which to come back.
+    """
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

@@ -10,6 +10,7 @@ import httpx
 
 from services.shipping.carriers.access import Access
 from services.shipping.carriers.base import Carrier
+from services.shipping.carriers.gate import GatedTransport, Passage
 from services.shipping.carriers.ghn import Ghn
 from services.shipping.carriers.ghtk import Ghtk
 from services.shipping.carriers.viettelpost import ViettelPost
@@ -41,7 +42,14 @@ class CarrierClients:
         self._tls = httpx.create_ssl_context()
 
     @asynccontextmanager
-    async def open(self, carrier: str, access: Access) -> AsyncIterator[Carrier]:
-        """The adapter of a carrier for one shop, with a client that is closed at the end of the block."""
-        async with httpx.AsyncClient(timeout=self._timeout, verify=self._tls, trust_env=False) as client:
+    async def open(self, carrier: str, access: Access, *, passage: Passage | None = None) -> AsyncIterator[Carrier]:
+        """The adapter of a carrier for one shop, with a client that is closed at the end of the block.
+
+        Args:
+            passage: the turns that its requests take; without one they go out at once.
+        """
+        transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
+        if passage is not None:
+            transport = GatedTransport(transport, passage)
+        async with httpx.AsyncClient(timeout=self._timeout, transport=transport, trust_env=False) as client:
             yield CARRIERS[carrier](access, client)

@@ -21,7 +21,7 @@ from deploy.local.engines import Nats, Temporal
 from deploy.local.ghtk import GhtkSimulator
 from services.shipping import creation, polling
 from services.shipping.app import SERVICE, callback_processor
-from services.shipping.carriers.errors import CarrierError
+from services.shipping.carriers.errors import Away, CarrierError
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context, context_of
 from shared import http
@@ -131,7 +131,9 @@ class Shop:
                 return outcome.state
             try:
                 outcome = await creation.create_or_adopt(self.context, shipment_id, outcome.reference)
-            except CarrierError:
+            except CarrierError as error:
+                if isinstance(error, Away) and error.retry_after is not None:
+                    await asyncio.sleep(error.retry_after)  # as Temporal does
                 outcome = await creation.prepare(self.context, shipment_id)
         raise AssertionError(f"not settled after {tries} tries")
 

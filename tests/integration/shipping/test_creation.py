@@ -10,10 +10,11 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.ghtk import Faults, GhtkSimulator, Status
-from services.shipping import creation
+from services.shipping import creation, making
 from services.shipping.cancelling import cancel_at_carrier
 from services.shipping.carriers.errors import UnknownOutcome
 from services.shipping.creation import OrderUnknown
+from services.shipping.work import work
 from shared.contracts.events.orders import ORDER_CLOSED
 from tests.harness import eventually
 from tests.integration.shipping.support import Shop, closed
@@ -176,8 +177,12 @@ async def test_an_adopted_parcel_with_another_amount_is_cancelled_and_made_again
     await shop.running.receive(ORDER_CLOSED, closed(order_id, "DH-EDITED01", version=2, cod=500_000), subject=order_id)
     connection = await shop.context.connection(shop.connection_id)
     async with shop.context.carrier(connection) as carrier:
-        parcel, _ = await creation._reserve_call(shop.context, shipment_id, prepared.reference, connection)
-        await carrier.create(replace(parcel, cod=300_000))
+        async with work(shop.context.db) as current:
+            told = await making._reserve_call(
+                shop.context, current, shipment_id, prepared.reference, connection, carrier, repeats=False
+            )
+        assert isinstance(told, tuple)
+        await carrier.create(replace(told[0], cod=300_000))
     assert await shop.create(shipment_id) == "accepted"
     alive = [each for each in shop.ghtk.shipments if each.status != Status.CANCELLED]
     assert [(each.reference, each.cod) for each in alive] == [("DH-EDITED01-2", 500_000)]

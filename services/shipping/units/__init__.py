@@ -1,0 +1,1 @@
+"""The carriers' own lists of provinces, districts and wards."""
