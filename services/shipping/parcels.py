@@ -106,10 +106,11 @@ async def check(
         else:
             parcel = replace(parcel, to=replace(parcel.to, units=found))
     start = Named(parcel.pick_up.province, parcel.pick_up.ward, parcel.pick_up.district)
-    if start.era in needed and not parcel.pick_up.place_id:
+    if start.era in needed:
         place: CarrierUnits | Breach = await units.find(driver, carrier.name, carrier.title, start)
         if isinstance(place, Breach):
-            breaches.append(place)
+            if not parcel.pick_up.place_id:  # a place that is registered at the carrier needs no other address
+                breaches.append(place)
         else:
             parcel = replace(parcel, pick_up_units=place)
     return parcel, breaches
