@@ -159,7 +159,9 @@ async def identity(
 async def money(
     runtime: RuntimeDep, _: Reader, __: Annotated[Principal, Depends(require(SEE_ALL))], days: PeriodDep
 ) -> MoneyReport:
-    """Doanh số chốt, doanh thu giao thành công, doanh thu thực nhận, by day of the fact."""
+    """Doanh số chốt, doanh thu giao thành công, doanh thu thực nhận, each by the day of its fact: in a period more may come
+    home than was delivered in it, for orders delivered before. All are without the fee that customers pay for the delivery
+    (rule D28)."""
     async with runtime.db.read() as session:
         rows = await reports.money(session, first=days.first, last=days.last)
     return MoneyReport(period=days, rows=rows)

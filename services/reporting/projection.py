@@ -59,6 +59,8 @@ class OrderFacts:
     closed_value: int = 0
     """Đồng, after discount, without the shipping fee (rule D28)."""
     deposit: int = 0
+    shipping_fee: int | None = None
+    """Đồng that the customer pays for the delivery, which is no revenue; None: nobody has told it."""
     settled_at: datetime | None = None
     settled_amount: int = 0
     place: str = CARE
@@ -167,6 +169,7 @@ def order_closed(order: OrderFacts, event: OrderClosed) -> OrderFacts:
         closed_at=event.closed_at,
         closed_value=event.total - event.shipping_fee,
         deposit=event.deposit,
+        shipping_fee=event.shipping_fee,
     )
 
 
@@ -252,8 +255,16 @@ def _money(order: OrderFacts) -> list[tuple[str, datetime, int]]:
         if order.l8_at is not None:
             facts.append(("delivered", order.l8_at, order.closed_value))
     if order.settled_at is not None:
-        facts.append(("received", order.settled_at, order.settled_amount + order.deposit))
+        facts.append(("received", order.settled_at, _received(order)))
     return facts
+
+
+def _received(order: OrderFacts) -> int:
+    """What came home for the goods: the courier collects the shipping fee with the rest (rules D28, D30)."""
+    paid = order.settled_amount + order.deposit
+    if order.shipping_fee is not None:
+        return max(0, paid - order.shipping_fee)
+    return min(paid, order.closed_value) if order.closed_at is not None else paid
 
 
 def day_of(at: datetime, zone: ZoneInfo) -> date:

@@ -51,6 +51,7 @@ class Life:
     level: str = "C3"
     sequence: int = 0
     clock: datetime = START
+    cod: int = 0
 
     def __post_init__(self) -> None:
         self.clock = self.arrived
@@ -101,6 +102,7 @@ class Life:
 
     def close(self, total: int = 330_000, fee: int = 30_000, deposit: int = 0) -> Life:
         self.move("L5")
+        self.cod = total - deposit
         closed = OrderClosed(
             order_id=self.order_id,
             version=1,
@@ -134,12 +136,12 @@ class Life:
         self.said.append((SHIPMENT_CHANGED, shipment, self.order_id))
         return self
 
-    def settle(self, amount: int = 330_000) -> Life:
+    def settle(self, amount: int | None = None) -> Life:
         settled = CodSettled(
             shipment_id=self.order_id,
             order_id=self.order_id,
             at=self.clock,
-            amount=amount,
+            amount=self.cod if amount is None else amount,
             carrier="ghtk",
             evidence="status",
         )
@@ -261,6 +263,27 @@ async def test_reports_are_the_same_whatever_the_order_of_arrival(databases: Dat
             assert sum(row[measure] for row in answers[0][key]) == answers[0]["funnel"][0][measure]
     closed = {row["kind"]: row for row in answers[0]["money"]}
     assert closed["received"]["orders"] == closed["delivered"]["orders"] == answers[0]["funnel"][0]["l8"]
+    assert closed["received"]["amount"] == closed["delivered"]["amount"], "the fee for the delivery is no revenue"
+
+
+@pytest.mark.parametrize(
+    ("collected", "received"),
+    [(280_000, 300_000), (130_000, 150_000), (0, 20_000), (-1, 300_000)],
+    ids=["in full", "a part", "nothing", "before the fee was kept"],
+)
+async def test_money_that_came_home_is_counted_without_the_fee_for_the_delivery(
+    reporting: Running, collected: int, received: int
+) -> None:
+    life = Life(owner=uuid7()).move("L1").close(total=330_000, fee=30_000, deposit=50_000)
+    life.move("L7").hand_over().move("L7.1", "L8")
+    await tell(reporting, life.said)
+    if collected < 0:
+        pool = await reporting.db.driver()
+        await pool.execute("UPDATE order_facts SET shipping_fee = NULL")
+        collected = 280_000
+    await tell(reporting, life.settle(collected).said[-1:])
+    money = {row["kind"]: row["amount"] for row in (await get(reporting, "money"))["rows"]}
+    assert (money["delivered"], money["received"]) == (300_000, received)
 
 
 async def test_remaining_is_entered_minus_left_and_moves_for_each_person(reporting: Running) -> None:
