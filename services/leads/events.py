@@ -63,8 +63,9 @@ class Released:
 def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag: str, listed: Iterable[Listed]) -> Row:
     """A clean number, with what the do-not-call list says of it."""
     origin = item.origin
+    lead_id = str(item.id)
     data = {
-        "lead_id": item.id,
+        "lead_id": lead_id,
         "received_at": item.received_at.astimezone(UTC),
         "phone": candidate.phones[0],
         "other_phones": candidate.phones[1:],
@@ -82,7 +83,7 @@ def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag
             {"phone": one.phone, "entries": [entry.model_dump(mode="json") for entry in one.entries]} for one in listed
         ],
     }
-    return _row(LEAD_ACCEPTED, data, subject=item.id)
+    return _row(LEAD_ACCEPTED, data, subject=lead_id)
 
 
 def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Row:
@@ -98,7 +99,7 @@ def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Row:
         "anchor_asked_again": item.origin.asked_to_be_called and not judgement.flag,
         "flag": judgement.flag,
     }
-    return _row(LEAD_DUPLICATED, data, subject=item.id)
+    return _row(LEAD_DUPLICATED, data, subject=str(item.id))
 
 
 def assigned(fact: Assigned) -> Row:
@@ -114,7 +115,7 @@ def assigned(fact: Assigned) -> Row:
         "previous_owner_id": fact.previous_owner_id,
         "consent_until": None if fact.consent_until is None else fact.consent_until.astimezone(UTC),
     }
-    return _row(LEAD_ASSIGNED, data, subject=fact.lead_id)
+    return _row(LEAD_ASSIGNED, data, subject=str(fact.lead_id))
 
 
 def released(fact: Released) -> Row:
@@ -171,6 +172,6 @@ def _written_source(channel: str, campaign: str, landing_page: str, marketer: st
     return orjson.Fragment(orjson.dumps(source))
 
 
-def _row(event_type: EventType, data: dict[str, Any], *, subject: UUID) -> Row:
+def _row(event_type: EventType, data: dict[str, Any], *, subject: str) -> Row:
     """An event of which there are many at once."""
-    return fields_row("event", event_type.name, data, subject=str(subject))
+    return fields_row("event", event_type.name, data, subject=subject)

@@ -25,7 +25,8 @@ def cell(text: str, limit: int) -> str:
     # What is printable has none of the unwanted signs.
     if not (text.isprintable() and (text.isascii() or unicodedata.is_normalized("NFC", text))):
         text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode()).translate(_UNWANTED)
-    return text.strip()[:limit].rstrip()
+    text = text.strip()
+    return text if len(text) <= limit else text[:limit].rstrip()
 
 
 def plain(text: str) -> str:

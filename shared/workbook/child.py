@@ -6,6 +6,7 @@ and it imports little, because it starts once for each file.
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -17,7 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-from shared.workbook.frames import Frame, Refusal, Request, write_frame
+import orjson
+
+from shared.workbook.frames import Frame, Refusal, Request, write_block, write_frame
 from shared.workbook.headings import HEADER_ROWS, Column, Headings, describe
 from shared.workbook.text import DelimitedText
 
@@ -160,35 +163,68 @@ def survey(table: Table, header_row: int, headings: Headings[str]) -> Survey:
             used.update(index for index, cell in enumerate(cells) if index not in used and _holds(cell))
         if len(used) > MAX_COLUMNS:
             raise Refused("too-many-columns", columns=len(used), limit=MAX_COLUMNS)
-        if sum([len(cell) for cell in cells if isinstance(cell, str)]) > MAX_ROW_CHARACTERS:
+        characters, holds = _contents(cells)
+        if characters > MAX_ROW_CHARACTERS:
             raise Refused("row-too-long", row=number, limit=MAX_ROW_CHARACTERS)
         if number == header_row:
             header = [as_text(cell) for cell in cells]
-        elif any(map(_holds, cells)):
+        elif holds:
             row_count += 1
     return Survey(header_row, headings.name(header, used), row_count)
 
 
+def _contents(cells: list[Cell]) -> tuple[int, bool]:
+    """Characters of a row's texts, and whether there is anything in it."""
+    try:
+        # Nearly all rows are texts only; a call for each cell would take as long as the parser.
+        together = "".join(cells)  # type: ignore[arg-type]  # raises TypeError when a cell is no text
+    except TypeError:
+        return sum([len(cell) for cell in cells if isinstance(cell, str)]), True
+    return len(together), bool(together) and not together.isspace()
+
+
+def _texts(cells: list[Cell]) -> list[str]:
+    try:
+        return [*map(str.strip, cells)]  # type: ignore[arg-type]  # raises TypeError when a cell is no text
+    except TypeError:
+        return [as_text(cell) for cell in cells]
+
+
 def send_rows(pipe: BinaryIO, table: Table, surveyed: Survey, *, chunk_rows: int) -> None:
-    """Sends the rows below the header that hold anything."""
+    """Sends the rows below the header that hold anything, page by page."""
     indexes = [column.index for column in surveyed.columns]
-    chunk: list[tuple[int, list[str]]] = []
+    numbers: list[int] = []
+    rows: list[list[str]] = []
     characters = 0
     for number, cells in table.rows():
         if number <= surveyed.header_row:
             continue
-        # Nearly all cells are texts; a call for each would take as long as the parser.
-        texts = [cell.strip() if type(cell := cells[index]) is str else as_text(cell) for index in indexes]
-        length = sum(map(len, texts))
+        texts = _texts(cells if len(cells) == len(indexes) else [cells[index] for index in indexes])
+        length = len("".join(texts))
         if not length:
             continue
-        chunk.append((number, texts))
+        numbers.append(number)
+        rows.append(texts)
         characters += length
-        if len(chunk) == chunk_rows or characters >= CHUNK_CHARACTERS:
-            write_frame(pipe, {"kind": "rows", "rows": chunk})
-            chunk, characters = [], 0
-    if chunk:
-        write_frame(pipe, {"kind": "rows", "rows": chunk})
+        if len(rows) == chunk_rows or characters >= CHUNK_CHARACTERS:
+            _send_page(pipe, numbers, rows)
+            numbers, rows, characters = [], [], 0
+    if rows:
+        _send_page(pipe, numbers, rows)
+
+
+def _send_page(pipe: BinaryIO, numbers: list[int], rows: list[list[str]]) -> None:
+    write_frame(pipe, {"kind": "page", "numbers": numbers})
+    write_block(pipe, _lines(rows))
+
+
+def _lines(rows: list[list[str]]) -> bytes:
+    """A JSON list a line. All rows at once take a twentieth of what each by itself takes."""
+    lines = orjson.dumps(rows)[1:-1].replace(b'"],["', b'"]\n["')
+    if lines.count(b"\n") == len(rows) - 1:
+        return lines
+    # One of the cells ends like a row does, in “"],[”.
+    return b"\n".join([orjson.dumps(row) for row in rows])
 
 
 def tables_of(request: Request) -> tuple[list[str], Iterator[Table]]:
@@ -253,6 +289,8 @@ def limit_itself(request: Request) -> None:
 def main() -> None:
     request: Request = json.loads(sys.argv[1])
     limit_itself(request)
+    # Nothing here refers to itself, and looking for what does takes a tenth of the time.
+    gc.disable()
     pipe = sys.stdout.buffer
     try:
         serve(request, pipe)

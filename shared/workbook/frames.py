@@ -1,4 +1,5 @@
-"""What the child that parses says to its parent: frames of JSON on a pipe, each after its length."""
+"""What the child that parses says to its parent: frames of JSON on a pipe, each after its length. A page is followed by its
+rows, which the parent passes on as they are."""
 
 from __future__ import annotations
 
@@ -42,10 +43,11 @@ class HeaderFrame(TypedDict):
     other_sheets: list[str]
 
 
-class RowsFrame(TypedDict):
-    kind: Literal["rows"]
-    rows: list[tuple[int, list[str]]]
-    """Excel's row number, and the texts of the header's columns in their order."""
+class PageFrame(TypedDict):
+    kind: Literal["page"]
+    numbers: list[int]
+    """Excel's row numbers. Behind the frame comes a line for each: the texts of the header's columns in their order, as a
+    JSON list, which has no line break."""
 
 
 class EndFrame(TypedDict):
@@ -60,10 +62,14 @@ class RefusedFrame(TypedDict):
     members: dict[str, Any]
 
 
-Frame = HeaderFrame | RowsFrame | EndFrame | RefusedFrame
+Frame = HeaderFrame | PageFrame | EndFrame | RefusedFrame
 
 
 def write_frame(pipe: BinaryIO, frame: Frame) -> None:
-    content = orjson.dumps(frame)
-    pipe.write(LENGTH.pack(len(content)) + content)
+    write_block(pipe, orjson.dumps(frame))
+
+
+def write_block(pipe: BinaryIO, content: bytes) -> None:
+    pipe.write(LENGTH.pack(len(content)))
+    pipe.write(content)
     pipe.flush()

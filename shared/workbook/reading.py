@@ -87,6 +87,14 @@ class SheetRow(Generic[F]):
     extra: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows: Excel's numbers, and a line for each with the texts of the header's columns in their order, as JSON."""
+
+    numbers: list[int]
+    lines: bytes
+
+
 class Sheet(Generic[F]):
     """A sheet with a column that is needed; iterate it once for its rows in chunks."""
 
@@ -100,13 +108,19 @@ class Sheet(Generic[F]):
             yield [self._row(number, cells) for number, cells in chunk]
 
     async def texts(self) -> AsyncIterator[list[tuple[int, list[str]]]]:
-        """The rows as Excel's number and the texts of the header's columns. Iterate this or the sheet, once."""
+        """The rows as Excel's number and the texts of the header's columns. Iterate this, the pages or the sheet, once."""
+        async for page in self.pages():
+            lines = page.lines.split(b"\n")
+            yield [(number, orjson.loads(line)) for number, line in zip(page.numbers, lines, strict=True)]
+
+    async def pages(self) -> AsyncIterator[Page]:
+        """The rows as the child has written them."""
         while not self._ended:
             frame = await self._child.receive()
             if frame["kind"] == "refused":
                 raise _refusal(frame)
-            if frame["kind"] == "rows":
-                yield frame["rows"]
+            if frame["kind"] == "page":
+                yield Page(frame["numbers"], await self._child.receive_block())
             elif frame["kind"] == "end":
                 self._ended = True
             else:
@@ -300,7 +314,11 @@ class _Child:
         return cls(process, wall_seconds=wall_seconds)
 
     async def receive(self) -> Frame:
-        """The next frame. The child's death is told as what it means for the file."""
+        """The next frame."""
+        return cast(Frame, orjson.loads(await self.receive_block()))
+
+    async def receive_block(self) -> bytes:
+        """The next frame, or what follows it, as it is. The child's death is told as what it means for the file."""
         assert self._process.stdout is not None
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -315,7 +333,7 @@ class _Child:
         except asyncio.IncompleteReadError:
             raise await self._why_it_died() from None
         self._remaining -= loop.time() - began
-        return cast(Frame, orjson.loads(content))
+        return content
 
     async def _why_it_died(self) -> Exception:
         code = await self._process.wait()

@@ -45,6 +45,16 @@ async def test_rows_come_in_chunks_of_the_size_asked_for(tmp_path: Path) -> None
         assert [len(rows) async for rows in sheet] == [500, 500, 50]
 
 
+async def test_cells_that_end_like_a_row_does_do_not_end_it(tmp_path: Path) -> None:
+    odd = ['x"],["', '"],["', "\\", "a\nb", '["', "]"]
+    path = save(tmp_path / "a.xlsx", {"S": [["SĐT", "Ghi chú"], *(["0912345678", note] for note in odd)]})
+
+    async with open_sheet(path) as sheet:
+        notes = [row.values["note"] async for rows in sheet for row in rows]
+
+    assert notes == odd
+
+
 async def test_very_long_rows_make_shorter_chunks(tmp_path: Path) -> None:
     noise = random.Random(1)
     path = save(

@@ -21,7 +21,7 @@ _ONE: Final = text(_SELECT + " AND id = :id")
 _PAGE: Final = text(
     _SELECT + " AND (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid)) ORDER BY id DESC LIMIT :limit"
 )
-# A row stands in the raw inbox or, staged, in import_rows: never in both.
+# A row stands in the raw inbox, or it was tried or repeated and has its verdict only, or it waits in a page.
 _ROWS: Final = text(
     """
 SELECT * FROM (
@@ -35,14 +35,20 @@ SELECT * FROM (
         AND (CAST(:verdict AS text) IN ('', r.verdict) OR (:verdict = 'kept' AND k.lead_id IS NOT NULL))
     ORDER BY r.row_no LIMIT :limit)
     UNION ALL
-    (SELECT x.row_no, CASE WHEN x.row_no > :cursor THEN 'waiting' ELSE x.verdict END,
-        CASE WHEN x.row_no > :cursor THEN '' ELSE x.reason END, x.vi, x.en, x.cells,
+    (SELECT x.row_no, x.verdict, x.reason, x.vi, x.en, x.cells,
         CASE WHEN x.verdict = 'repeated' THEN x.anchor_id END,
         CASE WHEN x.verdict = 'duplicate' THEN x.anchor_id END, a.received_at, x.anchor_row
-    FROM import_rows x LEFT JOIN raw_items a ON a.id = x.anchor_id
-    WHERE x.import_id = :id AND x.row_no > :after
-        AND CAST(:verdict AS text) IN ('', CASE WHEN x.row_no > :cursor THEN 'waiting' ELSE x.verdict END)
+    FROM import_verdicts x LEFT JOIN raw_items a ON a.id = x.anchor_id
+    WHERE x.import_id = :id AND x.row_no > :after AND CAST(:verdict AS text) IN ('', x.verdict)
     ORDER BY x.row_no LIMIT :limit)
+    UNION ALL
+    (SELECT w.row_no, 'waiting', '', '', '', w.cells, NULL, NULL, NULL, NULL
+    FROM import_pages p CROSS JOIN LATERAL ROWS FROM (
+        unnest(p.numbers), string_to_table(convert_from(p.lines, 'UTF8'), chr(10))) AS w (row_no, cells)
+    WHERE p.import_id = :id AND p.first_row > :cursor AND w.row_no > :after AND CAST(:verdict AS text) IN ('', 'waiting')
+        AND p.first_row >= coalesce(
+            (SELECT max(first_row) FROM import_pages WHERE import_id = :id AND first_row <= :after), 0)
+    ORDER BY p.first_row, w.row_no LIMIT :limit)
 ) AS rows ORDER BY row_no LIMIT :limit
 """
 )

@@ -30,8 +30,9 @@ from shared.workbook.headings import Column, plain
 MAX_ROWS: Final = 200_000
 """Rows of one import: what the limits of the workbook reader were measured for, twice over."""
 MAX_FILE_NAME: Final = 200
-STAGE_ROWS: Final = 2_000
-"""Rows that the child process sends at a time."""
+PAGE_ROWS: Final = 2_000
+"""Rows that the child process sends, and one transaction takes in, at a time: it holds their numbers against other arrivals
+for about a tenth of a second."""
 _BLOCK: Final = 1 << 20
 
 
@@ -69,7 +70,7 @@ async def receive(db: Database, file: BinaryIO, order: Order, *, zone: ZoneInfo)
             return await _go_on(db, pool, earlier, zone=zone)
         phone_labels = [plain(label) for label in await store.phone_labels(pool)]
         phone_labels += [plain(label) for label, field in (order.columns or {}).items() if field == "phone"]
-        async with open_sheet(path, max_rows=MAX_ROWS, chunk_rows=STAGE_ROWS, phone_labels=phone_labels) as sheet:
+        async with open_sheet(path, max_rows=MAX_ROWS, chunk_rows=PAGE_ROWS, phone_labels=phone_labels) as sheet:
             columns, key = await _read_columns(pool, sheet, order)
             upload = Upload(
                 id=uuid7(),

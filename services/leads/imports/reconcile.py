@@ -19,7 +19,9 @@ from shared.contracts.workflows import start_import, start_import_undo
 from shared.db import Database
 
 FORGET: Final = 20_000
-"""Old rows deleted at a time: a look every two minutes gets through them."""
+"""Old verdicts deleted at a time: a look every two minutes gets through them."""
+FORGET_PAGES: Final = 20
+"""The same for pages, which have 2,000 rows each."""
 
 _OPEN: Final = text(
     "SELECT id, state, CASE state WHEN 'running' THEN round ELSE undo_round END AS round "
@@ -66,7 +68,7 @@ async def reconcile_imports(db: Database, temporal: Client) -> int:
     Raises:
         RPCError: Temporal cannot be asked.
     """
-    await store.forget_old(await db.driver(), limit=FORGET)
+    await store.forget_old(await db.driver(), pages=FORGET_PAGES, verdicts=FORGET)
     async with db.read() as session:
         rows = (await session.execute(_OPEN)).all()
         announced = await outbox.announced(session, [_id_of(row) for row in rows])

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 
 from services.leads.driver import Connection
-from services.leads.imports.rows import Import, Row, row_key
+from services.leads.imports.rows import Import, Row, places_of, row_key, row_of
 from services.leads.intake.items import Candidate, Item
 
 # Leads whose number was corrected since are not found by it, so a row with the wrong number would come as a new lead.
@@ -22,9 +22,9 @@ WHERE l.phone = ANY($1::text[]) AND r.import_id <> $2
 ORDER BY l.id
 """
 _KEEP: Final = """
-UPDATE import_rows x SET verdict = 'repeated', reason = 'repeated', vi = r.vi, en = r.en, anchor_id = r.lead_id
-FROM unnest($2::integer[], $3::text[], $4::text[], $5::uuid[]) AS r (row_no, vi, en, lead_id)
-WHERE x.import_id = $1 AND x.row_no = r.row_no
+INSERT INTO import_verdicts (import_id, row_no, cells, verdict, reason, vi, en, anchor_id)
+SELECT $1, row_no, cells, 'repeated', 'repeated', vi, en, lead_id
+FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::uuid[]) AS r (row_no, cells, vi, en, lead_id)
 """
 
 
@@ -32,7 +32,7 @@ WHERE x.import_id = $1 AND x.row_no = r.row_no
 class Repeated:
     """A row that stands in an earlier import."""
 
-    row_no: int
+    row: Row
     lead_id: UUID
     file_name: str
     earlier_row: int
@@ -44,24 +44,25 @@ async def find(connection: Connection, of: Import, items: Sequence[Item], rows: 
     phones = sorted({content.phones[0] for content in candidates.values()})
     earlier: dict[bytes, asyncpg.Record] = {}
     for found in await connection.fetch(_EARLIER, phones, of.id):
-        values = Row(found["row_no"], found["cells"]).values(orjson.loads(found["columns"]))
+        values = row_of(found["row_no"], found["cells"]).values(places_of(orjson.loads(found["columns"])))
         earlier.setdefault(row_key((found["phone"], *found["other_phones"]), values), found)
     again = {}
     for item, row in zip(items, rows, strict=True):
         content = candidates.get(item.id)
         if content is None:
             continue
-        same = earlier.get(row_key(content.phones, row.values(of.columns)))
+        same = earlier.get(row_key(content.phones, row.values(of.places)))
         if same is not None:
-            again[item.id] = Repeated(row.number, same["id"], same["file_name"], same["row_no"])
+            again[item.id] = Repeated(row, same["id"], same["file_name"], same["row_no"])
     return again
 
 
 async def keep(connection: Connection, import_id: UUID, repeated: Iterable[Repeated]) -> None:
-    """Gives staged rows the verdict that they were taken in before."""
+    """Keeps rows with the verdict that they were taken in before."""
     rows = [
         (
-            one.row_no,
+            one.row.number,
+            one.row.cells.decode(),
             f"Đã nhập ở dòng {one.earlier_row} của tệp “{one.file_name}”.",
             f"Taken in before, row {one.earlier_row} of “{one.file_name}”.",
             one.lead_id,

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -22,9 +23,15 @@ MAX_ORIGINS: Final = 10_000
 
 Columns = Sequence[tuple[str, Field | None]]
 """Label and meaning, in the order of a row's cells."""
+Places = Sequence[tuple[Field, int]]
+"""Which cell has which meaning; cells without one are left out."""
 
 
-@dataclass(frozen=True, slots=True)
+def places_of(columns: Columns) -> Places:
+    return [(field, place) for place, (_, field) in enumerate(columns) if field]
+
+
+@dataclass(frozen=True)
 class Import:
     """What all rows of an import share: when the file arrived, and where its numbers come from unless a row says
     otherwise. `sources` are known sources by their plain name, `people` are colleagues by their code in capitals."""
@@ -40,6 +47,10 @@ class Import:
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
     """What was made of the source and campaign columns so far: a list of a hundred thousand rows names a few."""
 
+    @cached_property
+    def places(self) -> Places:
+        return places_of(self.columns)
+
     def label(self, field: Field) -> str:
         """The name of the column with this meaning."""
         return next((label for label, meaning in self.columns if meaning == field), "")
@@ -47,26 +58,38 @@ class Import:
 
 @dataclass(slots=True)
 class Row:
-    """A row as it is staged: Excel's number, and its cells as a JSON list."""
+    """A row as it is kept: Excel's number, its cells as a JSON list, and their texts."""
 
     number: int
-    cells: str
+    cells: bytes
+    texts: list[str]
 
-    def values(self, columns: Columns) -> dict[Field, str]:
+    def values(self, places: Places) -> dict[Field, str]:
         """The texts with a meaning; empty ones are left out."""
-        texts = orjson.loads(self.cells)
-        return {field: text for (_, field), text in zip(columns, texts, strict=True) if field and text}
+        texts = self.texts
+        return {field: text for field, place in places if (text := texts[place])}
+
+
+def row_of(number: int, cells: str | bytes) -> Row:
+    """One row, from its cells."""
+    return Row(number, cells.encode() if isinstance(cells, str) else cells, orjson.loads(cells))
+
+
+def rows_of(numbers: Sequence[int], lines: bytes) -> list[Row]:
+    """The rows of a page, its cells a line each."""
+    texts = orjson.loads(b"[" + lines.replace(b"\n", b",") + b"]")
+    return [Row(*row) for row in zip(numbers, lines.split(b"\n"), texts, strict=True)]
 
 
 def item_of(row: Row, of: Import) -> Item:
     """The item of a row. Its body is the row's texts in the order of the sheet's columns."""
-    values = row.values(of.columns)
+    values = row.values(of.places)
     return Item(
         id=new_id(),
         received_at=of.received_at,
         origin=_origin(values, of),
         content_type="application/json",
-        body=row.cells.encode(),
+        body=row.cells,
         content=_content(row.number, values, of),
         correlation_id=of.correlation_id,
         place=(of.id, row.number),
@@ -107,7 +130,7 @@ def owner_code(text: str) -> str:
 
 
 def _owner(values: Mapping[Field, str], of: Import) -> UUID | None:
-    return of.people.get(owner_code(values.get("owner", "")))
+    return of.people.get(owner_code(values["owner"])) if "owner" in values else None
 
 
 def _content(number: int, values: Mapping[Field, str], of: Import) -> Candidate | Rejection:
@@ -123,7 +146,7 @@ def _content(number: int, values: Mapping[Field, str], of: Import) -> Candidate 
         # Of the two columns, the one in which the number is wrong or missing.
         wrong: Field = "other_phone" if "phone" not in values and "other_phone" in values else "phone"
         return _at(number, of.label(wrong) or of.label("phone"), content)
-    if (code := owner_code(values.get("owner", ""))) and code not in of.people:
+    if "owner" in values and (code := owner_code(values["owner"])) and code not in of.people:
         unknown = Rejection(
             "owner_unknown",
             vi=f"không có người dùng mã “{code}”, hoặc tài khoản đã khóa. Sửa mã, hoặc để trống để hệ thống tự chia.",

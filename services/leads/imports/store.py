@@ -1,4 +1,4 @@
-"""Imports in the database: their rows are staged, then move to the raw inbox chunk by chunk."""
+"""Imports in the database: their rows are staged, then move to the raw inbox page by page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 
 from services.leads.driver import Connection, Pool
+from services.leads.imports.rows import Row, rows_of
 from services.leads.intake.items import Origin
 from services.leads.workbook.columns import Field
 from services.leads.workbook.sheets import Sheet, SheetHeader
@@ -77,11 +78,9 @@ _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, $2))"
 _WANTED: Final = "SELECT row_cursor <= $2 FROM imports WHERE id = $1 AND state = 'running'"
 _HOLD: Final = "SELECT row_cursor FROM imports WHERE id = $1 AND state = 'running' AND mode = $2 FOR NO KEY UPDATE"
 _STAGED: Final = """
-SELECT row_no, cells FROM import_rows WHERE import_id = $1 AND row_no > $2 ORDER BY row_no LIMIT $3
+SELECT numbers, lines FROM import_pages WHERE import_id = $1 AND first_row > $2 ORDER BY first_row LIMIT 1
 """
-_UNSTAGE: Final = """
-DELETE FROM import_rows WHERE import_id = $1 AND row_no > $2 AND row_no <= $3 AND NOT row_no = ANY($4::integer[])
-"""
+_UNSTAGE: Final = "DELETE FROM import_pages WHERE import_id = $1 AND first_row = $2"
 _ADVANCE: Final = """
 UPDATE imports SET row_cursor = $2, rows_done = rows_done + $3 + $4 + $5 + $6, leads = leads + $3,
     duplicates = duplicates + $4, rejected = rejected + $5, repeated = repeated + $6
@@ -90,9 +89,10 @@ WHERE id = $1
 _FINISH: Final = """
 UPDATE imports SET state = CASE mode WHEN 'import' THEN 'done' ELSE 'checked' END, finished_at = now()
 WHERE id = $1 AND state = 'running' AND mode = $2
-    AND NOT EXISTS (SELECT 1 FROM import_rows WHERE import_id = $1 AND row_no > row_cursor)
+    AND NOT EXISTS (SELECT 1 FROM import_pages WHERE import_id = $1 AND first_row > row_cursor)
 """
 _FORGET_TRIAL: Final = "DELETE FROM import_trial_windows WHERE import_id = $1"
+_FORGET_VERDICTS: Final = "DELETE FROM import_verdicts WHERE import_id = $1"
 _FAIL: Final = """
 UPDATE imports SET state = 'failed', problem_vi = $2, problem_en = $3, finished_at = now()
 WHERE id = $1 AND state = 'running'
@@ -103,7 +103,7 @@ UPDATE imports SET state = 'cancelled', finished_at = now() WHERE id = $1 AND st
 _RESUME: Final = """
 UPDATE imports SET state = 'running', problem_vi = '', problem_en = '', finished_at = NULL, round = round + 1
 WHERE id = $1 AND state IN ('failed', 'cancelled')
-    AND (rows_done = row_count OR EXISTS (SELECT 1 FROM import_rows WHERE import_id = $1 AND row_no > row_cursor))
+    AND (rows_done = row_count OR EXISTS (SELECT 1 FROM import_pages WHERE import_id = $1 AND first_row > row_cursor))
 RETURNING round
 """
 _TAKE_IN: Final = """
@@ -111,7 +111,7 @@ UPDATE imports SET mode = 'import', state = 'running', received_at = $2, row_cur
     duplicates = 0, rejected = 0, repeated = 0, finished_at = NULL, problem_vi = '', problem_en = '', round = round + 1,
     only_new = $3
 WHERE id = $1 AND mode = 'dry_run' AND state IN ('checked', 'cancelled', 'failed')
-    AND EXISTS (SELECT 1 FROM import_rows WHERE import_id = $1)
+    AND EXISTS (SELECT 1 FROM import_pages WHERE import_id = $1)
     AND NOT EXISTS (SELECT 1 FROM imports o WHERE o.file_hash = imports.file_hash AND o.mode = 'import'
                     AND NOT o.only_new AND o.state <> 'undone' AND NOT $3)
 RETURNING round
@@ -147,14 +147,14 @@ async def add(connection: Connection, upload: Upload) -> bool:
 
 
 async def stage(connection: Connection, import_id: UUID, sheet: Sheet) -> None:
-    """Copies a sheet's rows next to their import, as a stream: memory is that of one chunk."""
+    """Copies a sheet's rows next to their import, as a stream: memory is that of one page."""
 
-    async def records() -> AsyncIterator[tuple[UUID, int, str]]:
-        async for chunk in sheet.texts():
-            for number, cells in chunk:
-                yield import_id, number, orjson.dumps(cells).decode()
+    async def records() -> AsyncIterator[tuple[UUID, int, list[int], bytes]]:
+        async for page in sheet.pages():
+            yield import_id, page.numbers[0], page.numbers, page.lines
 
-    await connection.copy_records_to_table("import_rows", records=records(), columns=("import_id", "row_no", "cells"))
+    columns = ("import_id", "first_row", "numbers", "lines")
+    await connection.copy_records_to_table("import_pages", records=records(), columns=columns)
 
 
 async def known(connection: Connection | Pool, file_hash: bytes) -> Known | None:
@@ -187,14 +187,15 @@ async def hold(connection: Connection, import_id: UUID, mode: Mode) -> int | Non
     return cursor
 
 
-async def staged(pool: Pool, import_id: UUID, *, after: int, limit: int) -> Sequence[asyncpg.Record]:
-    """The next rows without a verdict."""
-    return await pool.fetch(_STAGED, import_id, after, limit)
+async def staged(pool: Pool, import_id: UUID, *, after: int) -> list[Row]:
+    """The next page of rows without a verdict; none behind the last."""
+    page = await pool.fetchrow(_STAGED, import_id, after)
+    return rows_of(page["numbers"], page["lines"]) if page is not None else []
 
 
-async def unstage(connection: Connection, import_id: UUID, *, after: int, to: int, but: Sequence[int]) -> None:
-    """Takes rows away that are in the raw inbox now."""
-    await connection.execute(_UNSTAGE, import_id, after, to, but)
+async def unstage(connection: Connection, import_id: UUID, *, first: int) -> None:
+    """Takes the page away that begins with this row: its rows are in the raw inbox now, or known from an earlier import."""
+    await connection.execute(_UNSTAGE, import_id, first)
 
 
 async def advance(connection: Connection, import_id: UUID, counts: Counts, *, to: int) -> None:
@@ -231,23 +232,36 @@ async def take_in(connection: Connection, import_id: UUID, *, at: datetime, only
     round: int | None = await connection.fetchval(_TAKE_IN, import_id, at, only_new)
     if round is not None:
         await connection.execute(_FORGET_TRIAL, import_id)
+        await connection.execute(_FORGET_VERDICTS, import_id)
     return round
 
 
 KEPT_DAYS: Final = 30
 """Rows of uploads that were only tried, or not taken in to their end, are somebody's numbers: so long may they be wanted."""
 _FORGET: Final = """
-DELETE FROM import_rows x USING (
-    SELECT r.import_id, r.row_no FROM imports i JOIN import_rows r ON r.import_id = i.id
-    WHERE i.finished_at < now() - $1 * interval '1 day' AND (i.mode = 'dry_run' OR r.row_no > i.row_cursor)
+DELETE FROM import_pages x USING (
+    SELECT p.import_id, p.first_row FROM imports i JOIN import_pages p ON p.import_id = i.id
+    WHERE i.finished_at < now() - $1 * interval '1 day' AND (i.mode = 'dry_run' OR p.first_row > i.row_cursor)
+    LIMIT $2
+) old WHERE (x.import_id, x.first_row) = (old.import_id, old.first_row)
+"""
+_FORGET_TRIED: Final = """
+DELETE FROM import_verdicts x USING (
+    SELECT v.import_id, v.row_no FROM imports i JOIN import_verdicts v ON v.import_id = i.id
+    WHERE i.finished_at < now() - $1 * interval '1 day' AND i.mode = 'dry_run'
     LIMIT $2
 ) old WHERE (x.import_id, x.row_no) = (old.import_id, old.row_no)
 """
 
 
-async def forget_old(pool: Pool, *, limit: int) -> None:
-    """Deletes staged rows that nobody has wanted for `KEPT_DAYS`; their imports and counts stay."""
-    await pool.execute(_FORGET, KEPT_DAYS, limit)
+async def forget_old(pool: Pool, *, pages: int, verdicts: int) -> None:
+    """Deletes staged rows, and verdicts of dry runs, that nobody has wanted for `KEPT_DAYS`; their imports and counts stay.
+
+    Args:
+        pages, verdicts: how many at most.
+    """
+    await pool.execute(_FORGET, KEPT_DAYS, pages)
+    await pool.execute(_FORGET_TRIED, KEPT_DAYS, verdicts)
 
 
 _PHONE_LABELS: Final = """

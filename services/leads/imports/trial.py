@@ -9,12 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.leads.driver import Connection
-from services.leads.imports.rows import Import, Row, source_of
+from services.leads.imports.rows import Import, row_of, source_of
 from services.leads.imports.store import Counts
 from services.leads.intake import policy
 from services.leads.intake.items import Candidate, Item, Rejection
 from services.leads.intake.windows import Arrival, Number, Window, judge
 from services.leads.text import plain
+from services.leads.writing import Table
 
 _WINDOWS: Final = """
 SELECT phone, product_group, product, anchor_id, opened_at, closes_at, ended
@@ -27,13 +28,20 @@ _TRY: Final = """
 INSERT INTO import_trial_windows (import_id, phone, product_group, product, row_no)
 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[]) ON CONFLICT DO NOTHING
 """
-_JUDGE: Final = """
-UPDATE import_rows x SET verdict = v.verdict, reason = v.reason, vi = v.vi, en = v.en, anchor_id = v.anchor_id,
-    anchor_row = v.anchor_row
-FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::integer[])
-    AS v (row_no, verdict, reason, vi, en, anchor_id, anchor_row)
-WHERE x.import_id = $1 AND x.row_no = v.row_no
-"""
+_VERDICTS: Final = Table(
+    "import_verdicts",
+    {
+        "import_id": "uuid",
+        "row_no": "integer",
+        "cells": "text",
+        "verdict": "text",
+        "reason": "text",
+        "vi": "text",
+        "en": "text",
+        "anchor_id": "uuid",
+        "anchor_row": "integer",
+    },
+)
 _PRODUCTS: Final = "SELECT DISTINCT product FROM sources WHERE active AND product <> ''"
 
 
@@ -48,17 +56,17 @@ async def judge_chunk(connection: Connection, of: Import, items: Sequence[Item],
         phone = values.pop("phone")
         numbers[phone] = numbers[phone].with_window(Window(**values))
     rows_of: dict[UUID, int] = {}
-    for tried in await connection.fetch(_TRIED, of.id, phones):
-        stand_in = UUID(int=tried["row_no"])
-        rows_of[stand_in] = tried["row_no"]
+    for earlier in await connection.fetch(_TRIED, of.id, phones):
+        stand_in = UUID(int=earlier["row_no"])
+        rows_of[stand_in] = earlier["row_no"]
         opened = Window(
             stand_in,
             opened_at=of.received_at,
             closes_at=of.received_at + setting.policy.length,
-            product=tried["product"],
-            product_group=tried["product_group"],
+            product=earlier["product"],
+            product_group=earlier["product_group"],
         )
-        numbers[tried["phone"]] = numbers[tried["phone"]].with_window(opened)
+        numbers[earlier["phone"]] = numbers[earlier["phone"]].with_window(opened)
     arrivals = [
         Arrival(item.id, candidate.phones, item.received_at, candidate.product) for item, candidate in candidates
     ]
@@ -72,19 +80,17 @@ async def judge_chunk(connection: Connection, of: Import, items: Sequence[Item],
     products = {plain(row["product"]) for row in await connection.fetch(_PRODUCTS)}
     verdicts: list[tuple[Any, ...]] = []
     for item in items:
+        tried = of.id, _row_no(item), item.body.decode()
         if isinstance(item.content, Rejection):
-            verdicts.append(
-                (_row_no(item), "rejected", item.content.code, item.content.vi, item.content.en, None, None)
-            )
+            verdicts.append((*tried, "rejected", item.content.code, item.content.vi, item.content.en, None, None))
             continue
         vi, en = _warnings(item, of, products)
         anchor = judged.judgements[item.id].anchor_id
         place = rows_of.get(anchor) if anchor else None
         verdict = "duplicate" if anchor else "lead"
-        verdicts.append((_row_no(item), verdict, "", vi, en, None if place else anchor, place))
-    if verdicts:
-        await connection.execute(_JUDGE, of.id, *([*column] for column in zip(*verdicts, strict=True)))
-    counts = Counter(verdict for _, verdict, *_ in verdicts)
+        verdicts.append((*tried, verdict, "", vi, en, None if place else anchor, place))
+    await _VERDICTS.insert(connection, verdicts)
+    counts = Counter(verdict for _, _, _, verdict, *_ in verdicts)
     return Counts(leads=counts["lead"], duplicates=counts["duplicate"], rejected=counts["rejected"])
 
 
@@ -100,7 +106,7 @@ async def _remember(connection: Connection, of: Import, opened: Sequence[tuple[s
 
 def _warnings(item: Item, of: Import, products: set[str]) -> tuple[str, str]:
     """What its sender may want to correct although the row would be taken in."""
-    values = Row(_row_no(item), item.body.decode()).values(of.columns)
+    values = row_of(_row_no(item), item.body).values(of.places)
     vi, en = [], []
     if (source := values.get("source")) and source_of(values, of) is None:
         vi.append(f"Chưa có nguồn “{source}”: sẽ ghi vào chiến dịch.")

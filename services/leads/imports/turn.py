@@ -30,12 +30,11 @@ from shared.telemetry import correlated, logger
 
 log = logger(__name__)
 
-CHUNK_ROWS: Final = 2_000
-"""Rows of a transaction: it holds their numbers against other arrivals for about a tenth of a second."""
 UNDER_WAY: Final = 3
 """Chunks at a time: while one waits for the disk, the next is written and the numbers of a third are locked and judged."""
-TURN_ROWS: Final = 40_000
-"""Rows of an activity: its start costs little against them, and the screen of Temporal moves every second or two."""
+TURN_ROWS: Final = 100_000
+"""Rows of an activity: where one ends and the next begins, nothing overlaps. A machine that takes a millisecond for a row
+is far within the time of an activity with them."""
 
 _PEOPLE: Final = "SELECT code, account_id FROM staff_members WHERE version > 0 AND active"
 
@@ -178,10 +177,9 @@ class Turns:
 
     async def _prepare(self, of: Import, *, after: int) -> _Chunk | None:
         """The next rows as items, read in a thread so that this process answers others meanwhile."""
-        staged = await store.staged(await self._db.driver(), of.id, after=after, limit=CHUNK_ROWS)
-        if not staged:
+        rows = await store.staged(await self._db.driver(), of.id, after=after)
+        if not rows:
             return None
-        rows = [Row(row["row_no"], row["cells"]) for row in staged]
         items = await asyncio.to_thread(lambda: [item_of(row, of) for row in rows])
         return _Chunk(after, items, rows)
 
@@ -209,8 +207,7 @@ class Turns:
             counts = await trial.judge_chunk(connection, of, fresh, window=self._window)
         else:
             counts = await self._take_items(connection, row, fresh, locked=taking.locked.set)
-            kept = [found.row_no for found in again.values()]
-            await store.unstage(connection, of.id, after=chunk.after, to=chunk.last, but=kept)
+            await store.unstage(connection, of.id, first=chunk.rows[0].number)
         await repeated.keep(connection, of.id, again.values())
         await taking.wait_for_the_one_before()
         if await store.hold(connection, of.id, row["mode"]) != chunk.after:

@@ -93,7 +93,8 @@ _KEEP: Final = """
 INSERT INTO import_kept (import_id, lead_id, reason) SELECT $1, * FROM unnest($2::uuid[], $3::text[]) ON CONFLICT DO NOTHING
 """
 _END: Final = (
-    "DELETE FROM import_rows WHERE import_id = $1",
+    "DELETE FROM import_pages WHERE import_id = $1",
+    "DELETE FROM import_verdicts WHERE import_id = $1",
     "DELETE FROM import_trial_windows WHERE import_id = $1",
     "DELETE FROM import_replaced_windows WHERE import_id = $1",
     "UPDATE imports SET state = 'undone', undone_at = now() WHERE id = $1",

@@ -338,7 +338,7 @@ def _lead_row(one: _Read, placed: Placed | None, listed: Mapping[str, Listed]) -
         origin.asked_to_be_called,
         consent.hash_of(origin.consent_text) if origin.consent_text else None,
         origin.consent_page,
-        any(listed[phone].forbids_calls for phone in candidate.phones if phone in listed),
+        bool(listed) and any(listed[phone].forbids_calls for phone in candidate.phones if phone in listed),
     )
 
 

@@ -154,8 +154,8 @@ def read_candidate(
         fields = {name: text for name, text in typed.items() if text}
         return Rejection(f"phone_{reading.problem.code}", vi=reading.problem.vi, en=reading.problem.en, fields=fields)
     return Candidate(
-        phones=tuple(found.e164 for found in reading.phones),
-        typed=cell(" / ".join(filter(None, (phone, other_phone))), MAX_TYPED),
+        phones=tuple([found.e164 for found in reading.phones]),
+        typed=cell(f"{phone} / {other_phone}" if phone and other_phone else phone or other_phone, MAX_TYPED),
         name=cell(name, MAX_NAME),
         product=cell(product, MAX_PRODUCT),
         note=cell(note, MAX_NOTE),
@@ -165,7 +165,7 @@ def read_candidate(
 
 def _read(phone: str, other_phone: str) -> PhoneReading:
     """Both fields together; the second helps out when the first has no number, but cannot spoil it."""
-    if not other_phone.strip():
+    if not other_phone or other_phone.isspace():
         return read_phones(phone)
     first, second = read_phones(phone), read_phones(other_phone)
     if not second.phones:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -100,8 +100,11 @@ async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default:
     setting = (await policy.present(connection, default=default)).policy
     firsts: dict[str, Window] = {}
     windows: dict[UUID, Window] = {}
+    closings: dict[datetime, datetime] = {}
     for arrival in arrivals:
         window = windows[arrival.id] = window_of(arrival, policy=setting)
+        # One object for all that close at one instant: a new one is hashed and compared digit by digit.
+        window.closes_at = closings.setdefault(window.opened_at, window.closes_at)
         for phone in arrival.phones:
             firsts.setdefault(phone, window)
     wanted = sorted(firsts)

@@ -166,10 +166,5 @@ def previous_of(numbers: Iterable[Number]) -> UUID | None:
 
 def window_of(lead: Arrival, *, policy: Policy) -> Window:
     """The window of a clean lead, anchored at its arrival, for each of its numbers."""
-    return Window(
-        lead.id,
-        opened_at=lead.received_at,
-        closes_at=lead.received_at + policy.length,
-        product=lead.product,
-        product_group=policy.group_of(lead.product) if policy.by_product else "",
-    )
+    group = policy.group_of(lead.product) if policy.by_product else ""
+    return Window(lead.id, lead.received_at, lead.received_at + policy.length, lead.product, False, group)

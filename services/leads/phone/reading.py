@@ -72,7 +72,7 @@ def read_phones(text: str) -> PhoneReading:
 
 def _ordinary(text: str) -> Phone | None:
     """Nearly every text is one mobile number of today in an ordinary spelling; these need no analysis."""
-    digits = text.translate(_SEPARATORS)
+    digits = text if text.isdigit() else text.translate(_SEPARATORS)
     length = len(digits)
     if length == 10 and digits[0] == "0":
         national, rules = digits[1:], _NO_RULES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 from uuid import UUID
 
@@ -82,15 +82,15 @@ AUDIT = {
 """Tables that tell what happened; an undo adds to them."""
 
 
-async def tables(leads: Running, *, but: str = "") -> dict[str, str]:
+async def tables(leads: Running, *, but: Set[str] = frozenset()) -> dict[str, str]:
     """A hash of the contents of each table that is no audit.
 
     Args:
-        but: a table to leave out.
+        but: tables to leave out.
     """
     names = await leads.rows(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL(:audit) ORDER BY 1",
-        audit=[*AUDIT, but],
+        audit=[*AUDIT, *but],
     )
     found = {}
     for (name,) in names:

@@ -66,7 +66,7 @@ async def test_a_dry_run_says_what_would_become_of_each_row_and_writes_no_lead(l
         ("+84912345678", "Lan lần 2", "", ""),
         ("0912345679", "Mai", "KEM", "TikTok"),
     ]
-    before = await tables(leads, but="import_rows")
+    before = await tables(leads, but={"import_pages", "import_verdicts"})
     made = (await upload(client, workbook(rows, HEADER), mode="dry_run")).json()
     await work(leads, made["id"])
     done = await read(client, made["id"])
@@ -79,7 +79,7 @@ async def test_a_dry_run_says_what_would_become_of_each_row_and_writes_no_lead(l
     assert found[0]["message"] == ""
     assert "TikTok" in found[4]["message"]
     assert "KEM" in found[4]["message"]
-    assert await tables(leads, but="import_rows") == before
+    assert await tables(leads, but={"import_pages", "import_verdicts"}) == before
     sheet = load_workbook(io.BytesIO((await client.get(f"/v1/imports/{made['id']}/verdicts.xlsx")).content)).worksheets[
         0
     ]
@@ -305,11 +305,12 @@ async def test_rows_that_were_only_tried_are_forgotten_after_a_month(leads: Runn
     for one in (made, taken):
         await work(leads, one["id"])
     driver = await leads.db.driver()
-    await store.forget_old(driver, limit=100)
-    assert len(await leads.rows("SELECT 1 FROM import_rows")) == 5
+    await store.forget_old(driver, pages=10, verdicts=100)
+    kept = "SELECT import_id::text FROM import_pages UNION ALL SELECT import_id::text FROM import_verdicts"
+    assert [row.import_id for row in await leads.rows(kept)] == [made["id"]] * 6
     await driver.execute("UPDATE imports SET finished_at = now() - interval '31 days'")
-    await store.forget_old(driver, limit=100)
-    assert await leads.rows("SELECT 1 FROM import_rows") == []
+    await store.forget_old(driver, pages=10, verdicts=100)
+    assert await leads.rows(kept) == []
     assert (await read(client, made["id"]))["leads"] == 5
     late = await client.post(f"/v1/imports/{made['id']}/import")
     assert (late.status_code, late.json()["title"]) == (409, "import-state")

@@ -15,7 +15,7 @@ import pytest
 from openpyxl import load_workbook
 from structlog.testing import capture_logs
 
-from services.leads.imports import store, turn
+from services.leads.imports import receive, store
 from tests.harness import Running, eventually
 from tests.integration.leads.company import hire
 from tests.integration.leads.imports_support import all_rows, numbers, upload, work, workbook
@@ -91,7 +91,7 @@ async def test_the_same_file_is_refused_with_the_import_it_had(leads: Running) -
 async def test_turns_that_end_in_the_middle_again_and_again_have_every_row_once(
     leads: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn, "CHUNK_ROWS", 300)
+    monkeypatch.setattr(receive, "PAGE_ROWS", 300)
     client = await leads.client()
     made = (await upload(client, numbers(6_000))).json()
     stops = 0
@@ -119,7 +119,7 @@ async def test_turns_that_end_in_the_middle_again_and_again_have_every_row_once(
     rows = await leads.rows("SELECT count(*) AS rows, count(DISTINCT row_no) AS places FROM raw_items")
     assert (rows[0].rows, rows[0].places) == (6_000, 6_000)
     assert len(await leads.outbox("leads.lead.accepted.v1")) == 6_000
-    assert await leads.rows("SELECT 1 FROM import_rows") == []
+    assert await leads.rows("SELECT 1 FROM import_pages") == []
 
 
 async def test_two_processes_at_once_never_take_the_same_rows_in(leads: Running) -> None:
@@ -164,6 +164,7 @@ async def test_an_import_that_failed_goes_on_when_its_file_is_sent_again(
 ) -> None:
     client = await leads.client()
     content = numbers(2_200)
+    monkeypatch.setattr(receive, "PAGE_ROWS", 1_000)
     made = (await upload(client, content)).json()
     advance = store.advance
 
@@ -173,7 +174,6 @@ async def test_an_import_that_failed_goes_on_when_its_file_is_sent_again(
             raise ValueError("a mistake of ours")
 
     with monkeypatch.context() as broken, capture_logs() as logged:
-        broken.setattr(turn, "CHUNK_ROWS", 1_000)
         broken.setattr(store, "advance", break_down)
         await work(leads, made["id"])
     failed = (await client.get(f"/v1/imports/{made['id']}")).json()
