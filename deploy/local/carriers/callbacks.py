@@ -8,7 +8,9 @@ parcels are spread over the workers, whose number bounds the open requests.
 
 import asyncio
 import logging
+import ssl
 from dataclasses import dataclass, replace
+from functools import cache
 from zlib import crc32
 
 import httpx
@@ -19,6 +21,12 @@ from deploy.local.carriers.model import CarrierSettings, Entry, Shipment, Stats
 from deploy.local.simulator.dice import Dice
 
 logger = logging.getLogger(__name__)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all workers of all simulators: reading the certificates takes longer than many callbacks."""
+    return httpx.create_ssl_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +62,6 @@ class CallbackSender:
         self._dice = dice
         self._stats = stats
         self._transport = transport
-        # One for all workers: reading the certificates takes longer than many callbacks.
-        self._tls = httpx.create_ssl_context()
         self._queues: list[asyncio.Queue[Callback]] = []
         self._workers: list[asyncio.Task[None]] = []
         self._timers: dict[asyncio.TimerHandle, None] = {}
@@ -168,7 +174,7 @@ class CallbackSender:
 
     async def _work(self, queue: asyncio.Queue[Callback]) -> None:
         timeout = self.settings.callback_timeout_seconds
-        async with httpx.AsyncClient(transport=self._transport, timeout=timeout, verify=self._tls) as client:
+        async with httpx.AsyncClient(transport=self._transport, timeout=timeout, verify=_tls()) as client:
             while True:
                 callback = await queue.get()
                 acknowledged = await self._post(client, callback)

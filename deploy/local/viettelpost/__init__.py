@@ -1,6 +1,6 @@
 """A faithful fake of ViettelPost's server for tests, the demo and development: `deploy.local.carriers` in its dialect.
 
-Run it:  `python -m deploy.local.viettelpost --port 8113 --callback-url http://127.0.0.1:8103/… --drop-callback 0.3`
+Run it:  `python -m deploy.local.viettelpost --port 8115 --callback-url http://127.0.0.1:8103/… --drop-callback 0.3`
 (every setting and every switch is a flag; see `--help`).
 
 In a test: `async with ViettelPostSimulator() as viettelpost`, and besides what every carrier simulator has (the control

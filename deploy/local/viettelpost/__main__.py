@@ -1,4 +1,4 @@
-"""`python -m deploy.local.viettelpost --port 8113`: the simulator as a process of its own."""
+"""`python -m deploy.local.viettelpost --port 8115`: the simulator as a process of its own."""
 
 from deploy.local.simulator.entry import Entry
 from deploy.local.viettelpost.dialect import create_app
@@ -7,7 +7,7 @@ from deploy.local.viettelpost.model import SimulatorFaults, SimulatorSettings
 ENTRY = Entry(
     module="deploy.local.viettelpost",
     description="A simulated ViettelPost.",
-    port=8113,
+    port=8115,
     settings=SimulatorSettings,
     faults=SimulatorFaults,
     create_app=lambda settings, faults: create_app(settings=settings, faults=faults),
