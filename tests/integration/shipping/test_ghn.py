@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
 from deploy.local.ghn import Faults, GhnSimulator, OutcomeRates, Status
 from services.shipping.cancelling import cancel_at_carrier
+from services.shipping.carriers.access import Access, NoTokens
+from services.shipping.carriers.ghn import Ghn
+from services.shipping.carriers.parcel import Unit
+from services.shipping.units import store as units
+from services.shipping.work import work
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
 from tests.harness import Databases
 from tests.integration.shipping.support import PICK_UP, Shop, moves, open_shop
@@ -30,8 +36,16 @@ async def ghn(simulator: GhnSimulator) -> GhnSimulator:
     return simulator
 
 
+@pytest.fixture(scope="module")
+async def places(simulator: GhnSimulator) -> Sequence[Unit]:
+    """GHN's list of places of the new era."""
+    access = Access(simulator.api_url, {"token": simulator.token, "shop_id": simulator.shop_id}, NoTokens())
+    async with httpx.AsyncClient() as client:
+        return await Ghn(access, client).units("new")
+
+
 @pytest.fixture
-async def shop(databases: Databases, ghn: GhnSimulator) -> AsyncIterator[Shop]:
+async def shop(databases: Databases, ghn: GhnSimulator, places: Sequence[Unit]) -> AsyncIterator[Shop]:
     body = {
         "carrier": "ghn",
         "shop_name": "Shop Hà Nội",
@@ -41,6 +55,8 @@ async def shop(databases: Databases, ghn: GhnSimulator) -> AsyncIterator[Shop]:
         "requests_per_second": 100,
     }
     async with open_shop(databases, ghn, connect=body) as opened:
+        async with work(opened.context.db) as current:
+            await units.replace(current.connection, "ghn", "new", places, now=opened.context.now())
         yield opened
 
 
@@ -118,7 +134,7 @@ async def test_an_exception_waits_for_a_person(shop: Shop) -> None:
 
 
 async def test_creations_that_time_out_and_twins_leave_one_live_parcel_an_order(shop: Shop) -> None:
-    shop.simulator.set_faults(Faults(create_timeout=0.3, cancelled_twin=0.2, error_before=0.1, rate_limit=0.1))
+    shop.simulator.set_faults(Faults(create_timeout=0.3, cancelled_twin=0.2))
     orders = [await shop.close_order(f"DH-{number:08d}") for number in range(12)]
     shipments = [await shop.open(order) for order in orders]
     assert set(await asyncio.gather(*map(shop.create, shipments))) == {"accepted"}
