@@ -14,7 +14,7 @@ from services.shipping.carriers.capabilities import AdoptBy
 from services.shipping.carriers.gate import Turns
 from services.shipping.context import Context
 from services.shipping.facts import CANCEL_REFUSED, MISSING_AT_CARRIER, Fact
-from services.shipping.making import Made, make
+from services.shipping.making import Gone, Made, make
 from services.shipping.statuses import ShipmentUnknown, move
 from services.shipping.work import Work, work
 from shared.telemetry import logger
@@ -70,11 +70,18 @@ async def cancel_at_carrier(context: Context, shipment_id: UUID, reference: str)
 async def _settle(
     context: Context, carrier: Carrier, connection: Connection, shipment_id: UUID, reference: str
 ) -> str | None:
-    """The waybill under a reference whose creation had no answer; None: the carrier refuses it, for a person to see."""
+    """The waybill under a reference whose creation had no answer; None: it is gone already, or the carrier
+    refuses it, for a person to see."""
     async with work(context.db) as current:
         row = await locked(current, shipment_id)
     found = await make(context, carrier, connection, row)
     if isinstance(found, Outcome):
+        return None
+    if isinstance(found, Gone):
+        async with work(context.db) as current:
+            row = await _locked(current, shipment_id, reference)
+            await current.connection.execute(_ATTEMPT_CANCELLED, reference, "")
+            await _close(context, current, row)
         return None
     waybill = found.created.waybill if isinstance(found, Made) else found.waybill
     async with work(context.db) as current:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import orjson
+from asyncpg import UniqueViolationError
 from uuid_utils.compat import uuid7
 
 from services.shipping import facts, references
@@ -22,7 +23,7 @@ from services.shipping.carriers.gate import Turns
 from services.shipping.choosing import PostingRule, choose
 from services.shipping.context import Context
 from services.shipping.facts import COD_DIFFERS, Fact
-from services.shipping.making import Made, make
+from services.shipping.making import Gone, Made, make
 from services.shipping.timeline import Source
 from services.shipping.work import Work, work
 from shared.contracts.workflows import nudge_shipment
@@ -43,6 +44,13 @@ SEVERAL_CONNECTIONS: Final = Breach(
     "several_connections",
     "Có nhiều kết nối hãng đang bật. Chọn một kết nối khi đăng lại, hoặc đặt quy tắc chọn hãng.",
     "Several connections to carriers are enabled. Choose one when posting again, or set rules that choose.",
+)
+
+
+_TAKEN: Final = Breach(
+    "waybill_taken",
+    "Mã vận đơn đã nhập đang thuộc về một vận đơn khác. Nhập mã đúng rồi đăng lại.",
+    "The waybill that was typed belongs to another shipment. Enter the right one and post again.",
 )
 
 
@@ -143,10 +151,16 @@ async def create_or_adopt(context: Context, shipment_id: UUID, reference: str) -
         found = await make(context, carrier, connection, row)
         if isinstance(found, Outcome):
             return found
+        if isinstance(found, Gone):
+            return await _next_reference(context, shipment_id, reference, "")
         if isinstance(found, Made):
             made = found.created
             created = Report(made.waybill, reference, made.raw_status, found.called_at, fee=made.fee)
-            return await accept(context, shipment_id, reference, created, source="creation", made=made)
+            try:
+                return await accept(context, shipment_id, reference, created, source="creation", made=made)
+            except UniqueViolationError:  # only a waybill that a person typed can be another parcel's
+                async with work(context.db) as current:
+                    return await refuse(current, await locked(current, shipment_id), [_TAKEN], now=context.now())
         return await _adopt(context, carrier, shipment_id, reference, found, cod=row["cod"])
 
 

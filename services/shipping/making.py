@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.shipping import parcels
 from services.shipping.attempts import Outcome, locked, refuse
-from services.shipping.carriers.answers import Created, Report
+from services.shipping.carriers.answers import CancelOutcome, Created, Report
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.capabilities import AdoptBy
 from services.shipping.carriers.checking import Breach
@@ -34,9 +34,14 @@ class Made:
     called_at: datetime
 
 
+@dataclass(frozen=True)
+class Gone:
+    """What lay under the reference could not be adopted and was cancelled."""
+
+
 async def make(
     context: Context, carrier: Carrier, connection: Connection, row: asyncpg.Record
-) -> Made | Report | Outcome:
+) -> Made | Report | Gone | Outcome:
     """Has the shipment made under its reference, unless it is there.
 
     A carrier with a look-up by reference is asked first whenever it may have been told before. One without is told the
@@ -73,6 +78,11 @@ async def make(
     if isinstance(made, Created):
         return Made(made, called_at)
     report = await _find(context, carrier, row, waybill=made.waybill)
+    if report is None and not carrier.capabilities.callbacks:
+        # Nobody will ever tell its waybill, but it can be cancelled by our reference.
+        cancellation = await carrier.cancel(reference, waybill="")
+        if cancellation.outcome in (CancelOutcome.CANCELLED, CancelOutcome.REQUESTED):
+            return Gone()
     if report is None:
         raise UnknownOutcome("the reference is taken, and the carrier's own report about it is awaited")
     return report

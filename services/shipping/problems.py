@@ -87,3 +87,59 @@ class CodeInTheTable(Problem):
     status = 409
     vi = "Mã {code} có sẵn trong bảng mã của {carrier} nên không đặt nghĩa khác được. Xem bảng mã của hãng."
     en = "{carrier}'s own table has the code {code}, so it cannot be given another meaning. See the carrier's codes."
+
+
+class NotOfferedByCarrier(Problem):
+    type = "not-offered-by-carrier"
+    status = 409
+    vi = "{carrier} không có chức năng này. GET /v1/carriers cho biết hãng làm được gì."
+    en = "{carrier} does not offer this. GET /v1/carriers tells what it can do."
+
+
+class UnknownPlace(Problem):
+    type = "unknown-pick-up-place"
+    status = 422
+    vi = "Kết nối này không có nơi lấy hàng với mã {pick_up_id}. Chọn một nơi trong danh sách của kết nối."
+    en = "The connection has no pick-up place {pick_up_id}. Choose one from its list."
+
+
+class PlaceExists(Problem):
+    type = "pick-up-place-exists"
+    status = 409
+    vi = "Kết nối đã có nơi lấy hàng cho kho '{warehouse}'. Sửa nơi có sẵn, hoặc dùng tên kho khác."
+    en = "The connection has a pick-up place for warehouse '{warehouse}' already. Change that one, or use another name."
+
+
+class AlreadyAtCarrier(Problem):
+    type = "shipment-already-at-carrier"
+    status = 409
+    vi = "Vận đơn đã gửi cho hãng (hoặc có thể đã gửi) nên không đổi cách gửi được nữa. Hủy vận đơn trước rồi đăng lại."
+    en = "The carrier has this shipment, or may have it, so how it is sent cannot change. Cancel it first, then post again."
+
+
+class OrderNotShippable(Problem):
+    type = "order-not-shippable"
+    status = 404
+    vi = "Chưa có đơn đã chốt với mã này ở bộ phận giao hàng. Kiểm tra mã, hoặc thử lại sau ít giây nếu đơn vừa chốt."
+    en = "Shipping knows no closed order with this id. Check it, or repeat in a few seconds if it was closed just now."
+
+
+class CarrierTellsItself(Problem):
+    type = "carrier-tells-itself"
+    status = 409
+    vi = "{carrier} tự báo trạng thái nên không nhập tay. Chờ hãng báo, hoặc mở vận đơn xem lịch sử."
+    en = "{carrier} reports statuses itself, so none are entered by hand. Wait for it, or see the shipment's timeline."
+
+
+class UnknownStatus(Problem):
+    type = "unknown-status-code"
+    status = 422
+    vi = "Không có mã trạng thái '{code}'. Dùng một trong: {known}."
+    en = "There is no status code '{code}'. Use one of: {known}."
+
+
+class StatusFromTheFuture(Problem):
+    type = "status-from-the-future"
+    status = 422
+    vi = "Thời điểm nhập nằm trong tương lai. Nhập lúc việc đã xảy ra, hoặc bỏ trống để lấy giờ hiện tại."
+    en = "The time lies in the future. Enter when it happened, or leave it out for now."

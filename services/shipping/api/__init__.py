@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from services.shipping.api.callbacks import router as callbacks
+from services.shipping.api.carriers import router as carriers
 from services.shipping.api.cod import routers as cod
 from services.shipping.api.codes import router as codes
 from services.shipping.api.connections import router as connections
+from services.shipping.api.places import router as places
+from services.shipping.api.quotes import router as quotes
+from services.shipping.api.reports import router as reports
+from services.shipping.api.rules import router as rules
 from services.shipping.api.shipments import router as shipments
 from services.shipping.callbacks.hook import router as hook
 
-routers: Final = (hook, connections, shipments, *cod, callbacks, codes)
+routers: Final = (hook, connections, carriers, places, rules, quotes, shipments, reports, *cod, callbacks, codes)
 """The hook first: routes are tried in order, and it is the one that gets the load."""

@@ -19,7 +19,7 @@ from services.shipping.api.dependencies import Administrator, ContextDep, Reader
 from services.shipping.callbacks.secrets import callback_secret
 from services.shipping.carriers.access import Access, HeldToken
 from services.shipping.carriers.errors import Away, Refused
-from services.shipping.carriers.parcel import PickUp
+from services.shipping.carriers.parcel import Options, PickUp
 from services.shipping.carriers.registry import CARRIERS, known
 from services.shipping.context import Context
 from services.shipping.problems import (
@@ -30,7 +30,7 @@ from services.shipping.problems import (
     ShopExists,
     WrongCredentialNames,
 )
-from services.shipping.tokens import entered
+from services.shipping.tokens import entered, with_token
 from shared.contracts.workflows import nudge_polling
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
@@ -55,9 +55,16 @@ class NewConnection(BaseModel):
     carrier: CarrierName
     shop_name: str = Field(min_length=1, max_length=100, examples=["Shop Hà Nội"])
     base_url: str | None = Field(default=None, max_length=300, description="default: the carrier's production address")
-    credentials: dict[str, SecretStr] = Field(examples=[{"token": "…", "client_source": "S12345"}])
+    credentials: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="by the names that GET /v1/carriers lists; never shown again",
+        examples=[{"token": "…", "client_source": "S12345"}],
+    )
     pick_up: PickUp
-    requests_per_second: int = Field(default=RATE_DEFAULT, ge=1, le=100, description="for polling")
+    options: Options = Options()
+    requests_per_second: int = Field(
+        default=RATE_DEFAULT, ge=1, le=100, description="most requests to the carrier, of all processes together"
+    )
 
 
 class ConnectionChange(BaseModel):
@@ -69,6 +76,7 @@ class ConnectionChange(BaseModel):
     base_url: str | None = Field(default=None, max_length=300)
     credentials: dict[str, SecretStr] | None = None
     pick_up: PickUp | None = None
+    options: Options | None = Field(default=None, description="as a whole: what is left out of it is the default again")
     requests_per_second: int | None = Field(default=None, ge=1, le=100)
     state: State | None = Field(default=None, description="disabled: no new shipments; those on the way are followed")
 
@@ -80,7 +88,8 @@ class ConnectionView(BaseModel):
     carrier: str
     shop_name: str
     base_url: str
-    pick_up: PickUp
+    pick_up: PickUp = Field(description="the default place; others: GET /v1/connections/{id}/places")
+    options: Options
     requests_per_second: int
     state: State
     failing_since: datetime | None = Field(description="since when polling cannot ask the carrier")
@@ -105,7 +114,7 @@ class ConnectionList(BaseModel):
     next: None = Field(default=None, description="a company has a handful of connections: there is one page")
 
 
-_COLUMNS = """id, carrier, shop_name, base_url, pick_up, requests_per_second, state, failing_since, last_error, version,
+_COLUMNS = """id, carrier, shop_name, base_url, pick_up, options, requests_per_second, state, failing_since, last_error, version,
     created_at, updated_at"""
 _LIST = text(f"SELECT {_COLUMNS} FROM carrier_connections ORDER BY id")
 _GET = text(f"SELECT {_COLUMNS} FROM carrier_connections WHERE id = :id")
@@ -113,16 +122,17 @@ _GET_LOCKED = text(f"SELECT {_COLUMNS}, credentials FROM carrier_connections WHE
 _CREATE = text(
     f"""
 INSERT INTO carrier_connections (id, carrier, shop_name, base_url, credentials, callback_secret_hash, pick_up,
-    requests_per_second)
-VALUES (:id, :carrier, :shop_name, :base_url, :credentials, :hash, CAST(:pick_up AS jsonb), :requests_per_second)
+    options, requests_per_second)
+VALUES (:id, :carrier, :shop_name, :base_url, :credentials, :hash, CAST(:pick_up AS jsonb), CAST(:options AS jsonb),
+    :requests_per_second)
 RETURNING {_COLUMNS}
 """
 )
 _CHANGE = text(
     f"""
 UPDATE carrier_connections SET shop_name = :shop_name, base_url = :base_url, credentials = :credentials,
-    pick_up = CAST(:pick_up AS jsonb), requests_per_second = :requests_per_second, state = :state,
-    version = version + 1, updated_at = now()
+    pick_up = CAST(:pick_up AS jsonb), options = CAST(:options AS jsonb), requests_per_second = :requests_per_second,
+    state = :state, version = version + 1, updated_at = now()
 WHERE id = :id RETURNING {_COLUMNS}, round
 """
 )
@@ -173,9 +183,10 @@ async def create_connection(body: NewConnection, context: ContextDep, who: Admin
                     "carrier": body.carrier,
                     "shop_name": body.shop_name,
                     "base_url": access.base_url,
-                    "credentials": context.vault.seal(dict(access.credentials), owner_id=connection_id),
+                    "credentials": _sealed(context, connection_id, access),
                     "hash": secret_hash(callback_secret(context.vault, connection_id, number=1)),
                     "pick_up": body.pick_up.model_dump_json(),
+                    "options": body.options.model_dump_json(),
                     "requests_per_second": body.requests_per_second,
                 },
             )
@@ -223,12 +234,13 @@ async def change_connection(
                     "id": connection_id,
                     "shop_name": body.shop_name or row["shop_name"],
                     "base_url": access.base_url if access else row["base_url"],
-                    "credentials": context.vault.seal(dict(access.credentials), owner_id=connection_id)
-                    if access
-                    else row["credentials"],
+                    "credentials": _sealed(context, connection_id, access) if access else row["credentials"],
                     "pick_up": body.pick_up.model_dump_json()
                     if body.pick_up
                     else orjson.dumps(row["pick_up"]).decode(),
+                    "options": body.options.model_dump_json()
+                    if body.options
+                    else orjson.dumps(row["options"]).decode(),
                     "requests_per_second": body.requests_per_second or row["requests_per_second"],
                     "state": body.state or row["state"],
                 },
@@ -295,6 +307,8 @@ def _access(carrier: str, base_url: str, credentials: dict[str, str]) -> Access:
     known = {each.name for each in kind.credentials}
     if not needed <= set(credentials) <= known or not all(map(_is_header_value, credentials.values())):
         raise WrongCredentialNames(carrier=kind.title, names=", ".join(each.name for each in kind.credentials))
+    if not kind.default_url:
+        return Access("", credentials, HeldToken())  # nobody is called
     try:
         address = urlsplit(base_url)
         secret = address.scheme == "https" or (address.scheme == "http" and _is_this_machine(address.hostname))
@@ -303,6 +317,12 @@ def _access(carrier: str, base_url: str, credentials: dict[str, str]) -> Access:
     if not address.hostname or not secret or address.query or address.fragment or address.username:
         raise InsecureAddress
     return Access(base_url.rstrip("/"), credentials, HeldToken())
+
+
+def _sealed(context: Context, connection_id: UUID, access: Access) -> bytes:
+    """The credentials, with the token that trying them brought."""
+    credentials = with_token(access.credentials, access.tokens.current, now=context.now())
+    return context.vault.seal(credentials, owner_id=connection_id)
 
 
 def _is_header_value(value: str) -> bool:

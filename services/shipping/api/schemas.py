@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.shipping import schedule
 from services.shipping.carriers.registry import CARRIERS
+from services.shipping.making import REFUSED_BY_CARRIER
 from services.shipping.view import STATUS_WORDS
 from shared.contracts.events.shipping import ShipmentStatus
 from shared.errors import Language
@@ -40,6 +41,8 @@ class ShipmentView(BaseModel):
     provisional_at: datetime | None
     reason_code: str
     reason: str
+    quoted_fee: int | None = Field(description="what the carrier said beforehand that it would cost")
+    sort_code: str = Field(description="what the carrier's sorters read on the slip")
     refusal: str = Field(description="for a refused shipment: why, and what to do")
     recipient: str
     phone: str = Field(description="masked; the order has the number for whoever may see it", examples=["0912***678"])
@@ -127,11 +130,18 @@ def shipment_fields(row: Any, *, language: Language, now: datetime) -> dict[str,
     due = schedule.overdue_at(row["status"], since=row["status_at"], settled=settled)
     return {
         **fields,
+        "refusal": refusal_words(row["refusal"], row["reason_code"], language),
         "phone": masked(row["phone"]),
         "status_label": vi if language == "vi" else en,
         "reason": reason_words(row["carrier"], row["reason_code"], language),
         "overdue": due is not None and due <= now,
     }
+
+
+def refusal_words(refusal: str, code: str, language: Language) -> str:
+    """Why a shipment was refused: a carrier's own sentence as it is, ours in the reader's language."""
+    vi, _, en = refusal.partition("\n") if code != REFUSED_BY_CARRIER else (refusal, "", "")
+    return en if language == "en" and en else vi
 
 
 def timeline_item(row: Any, *, carrier: str, waybill: str, language: Language) -> TimelineItem:

@@ -32,6 +32,7 @@ from services.shipping.carriers.errors import CarrierError, Refused
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context
 from services.shipping.problems import (
+    AlreadyAtCarrier,
     CarrierAway,
     CarrierRefused,
     NoLabel,
@@ -56,7 +57,8 @@ LEFT JOIN carrier_connections c ON c.id = s.connection_id
 """
 _SELECT = f"""
 SELECT s.id, s.order_id, o.code AS order_code, s.connection_id, coalesce(c.carrier, '') AS carrier, s.reference, s.waybill,
-    s.status, s.status_at, s.provisional_status, s.provisional_at, s.reason_code, s.refusal, o.recipient, o.phone,
+    s.status, s.status_at, s.provisional_status, s.provisional_at, s.reason_code, s.quoted_fee, s.sort_code, s.refusal,
+    o.recipient, o.phone,
     o.province, s.cod, s.collected, s.partial, s.fee, s.attention, s.waybill <> '' AND s.order_version < o.version AS
     order_changed, s.handed_over_at, s.delivered_at, s.settled_at, s.settled_amount, s.cancel_requested_at,
     s.cancel_requested_by, s.next_poll_at, s.superseded_at IS NOT NULL AS superseded, s.opened_at
@@ -94,6 +96,11 @@ UPDATE shipments SET cancel_requested_at = $2, cancel_requested_by = $3, cancel_
     attention = array_remove(attention, 'cancel_refused'), revision = revision + 1, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'refused', 'accepted') AND handed_over_at IS NULL
 RETURNING round
+"""
+# One that the first carrier may have is not given to another.
+_BOUND = """
+SELECT a.state = 'unknown' AND s.connection_id <> $2 FROM shipments s JOIN creation_attempts a ON a.reference = s.reference
+WHERE s.id = $1
 """
 _CONNECT = """
 UPDATE shipments s SET connection_id = coalesce(
@@ -152,7 +159,7 @@ async def get_label(
 ) -> Response:
     """It shows the receiver's name, phone and address, so it takes the permission of those who pack."""
     async with context.db.read() as session:
-        shipment = await _visible(context, session, shipment_id, who)
+        shipment = await visible_shipment(context, session, shipment_id, who)
     if not shipment.waybill or shipment.connection_id is None:
         raise NoLabel
     title = CARRIERS[shipment.carrier].title
@@ -175,7 +182,7 @@ async def cancel_shipment(
     """The carrier is asked at once, by the shipment's workflow; the status follows from its answer. Asking twice changes
     nothing."""
     async with context.db.read() as session:
-        before = await _visible(context, session, shipment_id, who, language)
+        before = await visible_shipment(context, session, shipment_id, who, language)
     if before.cancel_requested_at is None and before.status != "cancelled":
         async with work(context.db) as current:
             round_ = await current.connection.fetchval(_CANCEL, shipment_id, context.now(), who.code, body.reason)
@@ -183,7 +190,7 @@ async def cancel_shipment(
                 raise NotCancellable(shipment_status=before.status_label)
             current.send(nudge_shipment(shipment_id, round=round_))
     async with context.db.read() as session:
-        return await _visible(context, session, shipment_id, who, language)
+        return await visible_shipment(context, session, shipment_id, who, language)
 
 
 @router.post("/{shipment_id}/retry", status_code=202, summary="Post a refused shipment again")
@@ -192,7 +199,7 @@ async def retry_shipment(
 ) -> ShipmentView:
     """After the order or the connection was corrected. It goes out with the newest version of the order."""
     async with context.db.read() as session:
-        before = await _visible(context, session, shipment_id, who, language)
+        before = await visible_shipment(context, session, shipment_id, who, language)
         wanted = body.connection_id if body else None
         if wanted is not None and not await _is_enabled(session, wanted):
             raise UnknownConnection
@@ -200,13 +207,15 @@ async def retry_shipment(
         raise NothingToRetry(shipment_status=before.status_label)
     try:
         async with work(context.db) as current:
+            if wanted is not None and await current.connection.fetchval(_BOUND, shipment_id, wanted):
+                raise AlreadyAtCarrier
             if await move(current, shipment_id, "draft", now=context.now()):
                 round_ = await current.connection.fetchval(_CONNECT, shipment_id, wanted)
                 current.send(nudge_shipment(shipment_id, round=round_))
     except ImpossibleMove:
         raise NothingToRetry(shipment_status=before.status_label) from None
     async with context.db.read() as session:
-        return await _visible(context, session, shipment_id, who, language)
+        return await visible_shipment(context, session, shipment_id, who, language)
 
 
 async def _is_enabled(session: ReadSession, connection_id: UUID) -> bool:
@@ -214,9 +223,10 @@ async def _is_enabled(session: ReadSession, connection_id: UUID) -> bool:
     return (await session.execute(enabled, {"id": connection_id})).scalar() is not None
 
 
-async def _visible(
+async def visible_shipment(
     context: Context, session: ReadSession, shipment_id: UUID, who: Principal, language: Language = "vi"
 ) -> ShipmentView:
+    """A shipment, for who may see it. Raises NotFound."""
     row = (await session.execute(_GET, {**visible_to(who), "id": shipment_id})).mappings().one_or_none()
     if row is None:
         raise NotFound(what="vận đơn / shipment")
@@ -226,7 +236,7 @@ async def _visible(
 async def _detail(
     context: Context, session: ReadSession, shipment_id: UUID, who: Principal, language: Language
 ) -> ShipmentDetail:
-    view = await _visible(context, session, shipment_id, who, language)
+    view = await visible_shipment(context, session, shipment_id, who, language)
     entries = (await session.execute(_TIMELINE, {"id": shipment_id, "carrier": view.carrier})).mappings().all()
     attempts = (await session.execute(_ATTEMPTS, {"id": shipment_id})).mappings().all()
     return ShipmentDetail(

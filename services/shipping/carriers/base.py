@@ -197,17 +197,22 @@ class Carrier(ABC):
         params: Mapping[str, str] | None = None,
         json: Any = None,
         data: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """The answer to one request, if it was one: below 500, and neither 401, 403 nor 429.
 
         Args:
+            data, form: fields, as a URL-encoded and as a multipart form.
             path: appended to the connection's address; a whole address is taken as it is.
             unknown: what to raise when the request may have arrived but no answer came: `UnknownOutcome` for a call
                 that changes something and is not safe to repeat blindly, `Away` for every other.
         """
+        parts = {name: (None, value) for name, value in form.items()} if form is not None else None
         url = path if path.startswith(("http://", "https://")) else self.access.base_url + path
         try:
-            response = await self.client.request(method, url, params=params, json=json, data=data, headers=headers)
+            response = await self.client.request(
+                method, url, params=params, json=json, data=data, files=parts, headers=headers
+            )
         except LeftAlone as error:
             raise Away(str(error), retry_after=error.retry_after) from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:

@@ -13,9 +13,13 @@ from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.gate import GatedTransport, Passage
 from services.shipping.carriers.ghn import Ghn
 from services.shipping.carriers.ghtk import Ghtk
+from services.shipping.carriers.jnt import JntExpress
+from services.shipping.carriers.manual import Manual
 from services.shipping.carriers.viettelpost import ViettelPost
 
-CARRIERS: Final[dict[str, type[Carrier]]] = {carrier.name: carrier for carrier in (Ghtk, Ghn, ViettelPost)}
+CARRIERS: Final[dict[str, type[Carrier]]] = {
+    carrier.name: carrier for carrier in (Ghtk, Ghn, ViettelPost, JntExpress, Manual)
+}
 
 
 def known(name: str) -> str:

@@ -37,8 +37,8 @@ class Named:
         return "old" if self.district else "new"
 
 
-async def replace(connection: Connection, carrier: str, era: Era, units: Sequence[Unit], *, now: datetime) -> None:
-    """A carrier's list as it is now, in place of the former one; in the caller's transaction."""
+async def replace(connection: Connection, carrier: str, era: Era, units: Sequence[Unit], *, now: datetime) -> int:
+    """A carrier's list as it is now, in place of the former one; in the caller's transaction; how many they are."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"carrier units {carrier} {era}")
     await connection.execute("DELETE FROM carrier_units WHERE carrier = $1 AND era = $2", carrier, era)
     rows = {(unit.level, unit.parent_code, unit.code): unit for unit in units}
@@ -48,6 +48,7 @@ async def replace(connection: Connection, carrier: str, era: Era, units: Sequenc
         records=[(carrier, era, *key, unit.name, keys_of(unit.name, unit.other_names)) for key, unit in rows.items()],
     )
     await connection.execute(_LIST, carrier, era, len(rows), now)
+    return len(rows)
 
 
 async def find(connection: Connection, carrier: str, title: str, names: Named) -> CarrierUnits | Breach:
