@@ -11,7 +11,7 @@ import orjson
 
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.checking import Breach
-from services.shipping.carriers.parcel import Address, CarrierUnits, Options, Parcel, ParcelLine, PickUp
+from services.shipping.carriers.parcel import Address, Options, Parcel, ParcelLine, PickUp
 from services.shipping.units import store as units
 from services.shipping.units.store import Named
 
@@ -103,15 +103,15 @@ async def check(
         found = await units.find(driver, carrier.name, carrier.title, to)
         if isinstance(found, Breach):
             breaches.append(found)
-        else:
+        elif found is not None:
             parcel = replace(parcel, to=replace(parcel.to, units=found))
     start = Named(parcel.pick_up.province, parcel.pick_up.ward, parcel.pick_up.district)
     if start.era in needed:
-        place: CarrierUnits | Breach = await units.find(driver, carrier.name, carrier.title, start)
+        place = await units.find(driver, carrier.name, carrier.title, start)
         if isinstance(place, Breach):
             if not parcel.pick_up.place_id:  # a place that is registered at the carrier needs no other address
                 breaches.append(place)
-        else:
+        elif place is not None:
             parcel = replace(parcel, pick_up_units=place)
     return parcel, breaches
 

@@ -51,8 +51,14 @@ async def replace(connection: Connection, carrier: str, era: Era, units: Sequenc
     return len(rows)
 
 
-async def find(connection: Connection, carrier: str, title: str, names: Named) -> CarrierUnits | Breach:
-    """An address's units in a carrier's list, or why they are not there and what to do."""
+async def find(connection: Connection, carrier: str, title: str, names: Named) -> CarrierUnits | Breach | None:
+    """An address's units in a carrier's list, or why they are not there and what to do.
+
+    Returns:
+        None where the list was never fetched: the carrier is told the official names, and judges them itself.
+    """
+    if not await connection.fetchval(_IS_FETCHED, carrier, names.era):
+        return None
     province = await _one(connection, carrier, title, names, "province", names.province, parent="")
     if isinstance(province, Breach):
         return province
@@ -75,11 +81,6 @@ async def _one(
     exact = [row for row in rows if wanted in row["keys"]] or list(rows)
     if len(exact) == 1:
         return _unit(exact[0], level, parent)
-    known = await connection.fetchval(
-        "SELECT true FROM carrier_unit_lists WHERE carrier = $1 AND era = $2", carrier, names.era
-    )
-    if not known:
-        return _no_list(title, names.era)
     return _ambiguous(title, level, name, [row["name"] for row in exact]) if exact else _missing(title, level, name)
 
 
@@ -108,15 +109,6 @@ def _ambiguous(title: str, level: Level, name: str, candidates: Sequence[str]) -
     )
 
 
-def _no_list(title: str, era: Era) -> Breach:
-    vi, en = ("cũ (trước 01/07/2025)", "former") if era == "old" else ("mới (từ 01/07/2025)", "present")
-    return Breach(
-        "units_not_fetched",
-        f"Chưa tải danh mục địa chỉ {vi} của {title}. Quản trị viên tải danh mục ở trang kết nối rồi đăng lại.",
-        f"The {en} list of places of {title} has not been fetched. An administrator fetches it (connections), then post again.",
-    )
-
-
 _LIST: Final = """
 INSERT INTO carrier_unit_lists (carrier, era, units, fetched_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (carrier, era) DO UPDATE SET units = excluded.units, fetched_at = excluded.fetched_at
@@ -125,3 +117,4 @@ _FIND: Final = """
 SELECT code, name, keys FROM carrier_units
 WHERE carrier = $1 AND era = $2 AND level = $3 AND parent_code = $4 AND keys && $5::text[] ORDER BY code
 """
+_IS_FETCHED: Final = "SELECT true FROM carrier_unit_lists WHERE carrier = $1 AND era = $2"
