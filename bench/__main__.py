@@ -28,6 +28,7 @@ SIZES = {
     "distribution": 10_000,
     "due_list": 100_000,
     "imports": 100_000,
+    "statement": 100_000,
     "calendar": 50_000,
     "memory": 1,
 }

@@ -91,4 +91,5 @@ SERVICE = Service(
     resources=resources,
     background={"consumer": {"callbacks": _callbacks}},
     reconcile=reconcile,
+    uploads=("/v1/cod/statements", "/v1/cod/bank-credits/import"),
 )

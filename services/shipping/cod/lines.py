@@ -98,7 +98,8 @@ class SheetReader:
             except ValueError:
                 amounts[meaning] = None
                 unreadable.append(self.labels[place])
-        coded = any(cells[self._places[meaning]] for meaning in ("waybill", "code") if meaning in self._places)
+        codes = self._text("waybill", cells) + self._text("code", cells)
+        coded = any(character.isdigit() for character in codes)
         if not (coded or any(amounts.values()) or unreadable) or self._repeats_sums(cells, coded=coded):
             self.ignored += 1
             return None

@@ -184,6 +184,7 @@ FROM (
         coalesce(nullif(upper(regexp_replace(waybill, '[^A-Za-z0-9]', '', 'g')), ''),
             nullif(upper(regexp_replace(code, '[^A-Za-z0-9]', '', 'g')), ''), md5(cells::text)) AS key
     FROM cod_lines WHERE statement_id = $1 AND shipment_id IS NULL
+        AND (cod <> 0 OR compensation <> 0 OR fee <> 0 OR net <> 0 OR unreadable <> '')
 ) AS line
 WHERE key > $2 GROUP BY key ORDER BY key LIMIT $3
 """

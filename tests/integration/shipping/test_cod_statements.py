@@ -200,7 +200,7 @@ async def test_a_ghn_session_as_text_with_a_column_of_its_own_is_read_whole(data
     ("content", "problem"),
     [
         (b"", "workbook-empty"),
-        (b"%PDF-1.7 nothing", "workbook-unknown-file"),
+        (b"%PDF-1.7 nothing" + bytes(3 << 20), "workbook-unknown-file"),
         (workbook([("Tổng cộng", "", 5, 0, 0, 5)]), "statement-has-no-lines"),
         (workbook([]), "workbook-has-no-rows"),
     ],
