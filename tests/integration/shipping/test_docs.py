@@ -7,9 +7,11 @@ from typing import Final
 
 import pytest
 
+from services.shipping.cod import settlement
 from shared.contracts import permissions
 from tests.docs_walk import DOCS, Step, serving, walk
 from tests.harness import token
+from tests.integration.shipping.cod_support import Parcel, paid, ship, workbook
 from tests.integration.shipping.support import Shop
 from tests.integration.shipping.test_callbacks import body
 
@@ -34,6 +36,24 @@ class Desk:
         await self.shop.call_back(body(waybill, 77))
         await self.shop.call_back(body(waybill, 10, reason_code="199"))
         await self.shop.apply_callbacks()
+
+    async def cod(self) -> None:
+        paid_over, by_hand, owed = (Parcel(f"S1.{number}", f"DH-AAAA000{number}") for number in (1, 2, 3))
+        await ship(self.shop.running, (paid_over, by_hand, owed), self.shop.connection_id)
+        self.known |= {"SHIPMENT": str(by_hand.id), "OWED": str(owed.id)}
+        rows = [paid(paid_over, cod=400_000), ("NHAM-9", "", 350_000, 22_000, 0, 328_000), ("NHAM-8", "", 5, 0, 0, 5)]
+        rows = [rows[0], paid(owed, cod=0, fee=22_000), rows[1], rows[2]]
+        statement = workbook(rows, above=[["Mã phiên: GHTK-20261120"]])
+        (self.directory / "doisoat.xlsx").write_bytes(statement)
+        (self.directory / "la.csv").write_text("Phiếu số;Khoản trả;Diễn giải\nS1.7;350.000;x\n")
+        (self.directory / "sao-ke.csv").write_text("Ngày;Ghi có;Nội dung\n21/11/2026;12.000;lãi tiền gửi\n")
+        for command in ("/lines?unmatched", "/lines/3/match", "kind=over"):
+            self.before[command] = self.compare_statements
+
+    async def compare_statements(self) -> None:
+        """What the workflows of statements do."""
+        for row in await self.shop.running.rows("SELECT id FROM cod_statements WHERE state = 'matching'"):
+            await settlement.advance(self.shop.context, row.id, beat=lambda *_: None)
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
