@@ -102,7 +102,7 @@ def _destination(body: Fields) -> tuple[Place, bool]:
     units = country()
     if body.get("is_new_to_address") is True:
         province, ward = _text(body, "to_province_name"), _text(body, "to_ward_name")
-        if not any(each.is_called(province) for each in units.new.values()):
+        if units.new.part(province) is None:
             raise InvalidRequest("province name is invalid", "PROVINCE_NAME_NOT_VALID", "Không tìm thấy tỉnh thành.")
         found = units.new_ward_by_name(province=province, ward=ward)
     elif body.get("to_ward_code") or body.get("to_district_id"):

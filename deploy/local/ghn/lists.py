@@ -29,7 +29,7 @@ async def provinces(request: Request, simulation: Sim) -> Response:
         return success(
             [
                 {"ProvinceID": int(each.code), "ProvinceName": each.name, "NameExtension": each.extension_names}
-                for each in country().old.values()
+                for each in country().old.parts.values()
             ]
         )
 
@@ -85,7 +85,7 @@ async def wards(request: Request, simulation: Sim) -> Response:
 @router.api_route(f"{BASE}/v3/master-data/province/all", methods=["GET", "POST"])
 async def new_provinces(request: Request, simulation: Sim) -> Response:
     def work(simulation: Simulation, body: Body) -> Answer:
-        return success([_new_place(each, "province") for each in _page(list(country().new.values()), body)])
+        return success([_new_place(each, "province") for each in _page(list(country().new.parts.values()), body)])
 
     return await respond(request, simulation, work, operation="new-province")
 
@@ -95,7 +95,9 @@ async def new_wards(request: Request, simulation: Sim) -> Response:
     """Empty for a province that does not exist."""
 
     def work(simulation: Simulation, body: Body) -> Answer:
-        province = next((each for each in country().new.values() if each.code == str(body.get("province_id"))), None)
+        province = next(
+            (each for each in country().new.parts.values() if each.code == str(body.get("province_id"))), None
+        )
         found = list(province.parts.values()) if province else []
         return success([_new_place(each, "ward") for each in _page(found, body)])
 

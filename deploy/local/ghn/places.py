@@ -9,7 +9,6 @@ import csv
 import gzip
 import io
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -38,18 +37,30 @@ class Place:
         lower = [spelling.lower() for spelling in spellings]
         return list(dict.fromkeys([*lower, *(_without_accents(each) for each in lower)]))
 
-    def is_called(self, name: str) -> bool:
+    @cached_property
+    def _called(self) -> dict[str, list["Place"]]:
+        """What it holds, by every spelling."""
+        found: dict[str, list[Place]] = {}
+        for place in self.parts.values():
+            for spelling in place.extension_names:
+                found.setdefault(spelling, []).append(place)
+        return found
+
+    def part(self, name: str) -> "Place | None":
+        """The one place of that name in it; None if there is none or several."""
         wanted = name.strip().lower()
-        return bool(wanted) and (wanted in self.extension_names or _without_accents(wanted) in self.extension_names)
+        found = self._called.get(wanted) or self._called.get(_without_accents(wanted), [])
+        exact = [place for place in found if place.name.lower() == wanted]
+        return exact[0] if len(exact) == 1 else found[0] if len(found) == 1 else None
 
 
 @dataclass(frozen=True)
 class Country:
     """The units of both eras."""
 
-    old: dict[str, Place]
+    old: Place
     """Provinces with districts with wards."""
-    new: dict[str, Place]
+    new: Place
     """Provinces with wards."""
     old_districts: dict[int, Place]
     new_wards: dict[str, Place]
@@ -59,20 +70,16 @@ class Country:
         return next((ward for ward in district.parts.values() if ward.code == ward_code), None) if district else None
 
     def old_ward_by_name(self, *, province: str, district: str, ward: str) -> Place | None:
-        return _called(_called(_called(self.old.values(), province), district), ward)
+        return _within(self.old, province, district, ward)
 
     def new_ward_by_name(self, *, province: str, ward: str) -> Place | None:
-        return _called(_called(self.new.values(), province), ward)
+        return _within(self.new, province, ward)
 
 
-def _called(within: "Iterable[Place] | Place | None", name: str) -> Place | None:
-    """The one place of that name; None if there is none or several."""
-    if within is None:
-        return None
-    parts = within.parts.values() if isinstance(within, Place) else within
-    found = [place for place in parts if place.is_called(name)]
-    exact = [place for place in found if place.name == name]
-    return exact[0] if len(exact) == 1 else found[0] if len(found) == 1 else None
+def _within(place: Place | None, *names: str) -> Place | None:
+    for name in names:
+        place = place.part(name) if place else None
+    return place
 
 
 @cache
@@ -106,7 +113,7 @@ def country() -> Country:
         if row["newWard"] not in merged.parts:
             code = str(_FIRST_NEW_WARD + len(new_wards))
             new_wards[code] = merged.parts[row["newWard"]] = Place(code, row["newWard"], merged)
-    return Country(old, new, districts, new_wards)
+    return Country(Place("", "", parts=old), Place("", "", parts=new), districts, new_wards)
 
 
 def _without_prefix(name: str) -> str:

@@ -182,7 +182,7 @@ def _callback(content: Any) -> Iterator[Report]:
 def _transfer_told(fields: Fields, at: datetime) -> datetime:
     """A date without a time is a day of Vietnam, which begins before what was delivered on it: then what tells it counts."""
     transferred = _moment(fields, "codtransferdate")
-    return transferred if "T" in text_of(fields["codtransferdate"]) else max(transferred, at)
+    return transferred if ":" in text_of(fields["codtransferdate"]) else max(transferred, at)
 
 
 def _moment(fields: Fields, name: str) -> datetime:
@@ -194,4 +194,4 @@ def _moment(fields: Fields, name: str) -> datetime:
 
 def _instant(text: str) -> datetime:
     """GHN's times are UTC; a date alone is a day of Vietnam, from its beginning."""
-    return moment_of(text, zone=UTC) if "T" in text else moment_of(text)
+    return moment_of(text, zone=UTC) if ":" in text else moment_of(text)
