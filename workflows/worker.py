@@ -32,6 +32,7 @@ from workflows.facebook import FacebookPageWorkflow
 from workflows.fulfilment import FulfilmentWorkflow
 from workflows.imports import ImportUndoWorkflow, ImportWorkflow
 from workflows.polling import CarrierPollingWorkflow
+from workflows.prints import PrintWorkflow
 from workflows.settlement import SettlementWorkflow
 from workflows.shipment import ShipmentWorkflow
 
@@ -41,6 +42,7 @@ WORKFLOWS: Final[list[type]] = [
     ShipmentWorkflow,
     SettlementWorkflow,
     CarrierPollingWorkflow,
+    PrintWorkflow,
     FacebookPageWorkflow,
     ImportWorkflow,
     ImportUndoWorkflow,

@@ -24,6 +24,7 @@ from shared.contracts.activities import (
     OPEN_SHIPMENT,
     POLL_OVERDUE,
     PREPARE_SHIPMENT,
+    PRINT_ADVANCE,
     SETTLEMENT_ADVANCE,
     SHIPMENT_ADVANCE,
     Advance,
@@ -33,6 +34,7 @@ from shared.contracts.activities import (
     Done,
     OpenedShipment,
     OrderRef,
+    PrintRef,
     ShipmentRef,
     StatementRef,
 )
@@ -53,6 +55,7 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
         offered.advance,
         offered.poll_overdue,
         offered.settlement_advance,
+        offered.print_advance,
     )
 
 
@@ -118,6 +121,17 @@ class ShippingActivities:
             return await settlement.advance(self._context, statement.statement_id, beat=activity.heartbeat)
         except StatementUnknown as error:
             raise ApplicationError(f"no statement {error}", type="StatementUnknown", non_retryable=True) from None
+
+    @implements(PRINT_ADVANCE)
+    async def print_advance(self, wanted: PrintRef) -> Advance:
+        from services.shipping.paper import turn  # here: a process that prints nothing does not load the PDF library
+
+        try:
+            return await turn.advance(self._context, wanted.print_id, beat=activity.heartbeat)
+        except turn.PrintUnknown as error:
+            raise ApplicationError(f"no print {error}", type="PrintUnknown", non_retryable=True) from None
+        except CarrierError as error:
+            raise _retried(error) from error
 
     async def _outcome(self, shipment_id: Any, outcome: Outcome) -> CreateOutcome:
         followed = await following.look(self._context, shipment_id)

@@ -143,3 +143,31 @@ class StatusFromTheFuture(Problem):
     status = 422
     vi = "Thời điểm nhập nằm trong tương lai. Nhập lúc việc đã xảy ra, hoặc bỏ trống để lấy giờ hiện tại."
     en = "The time lies in the future. Enter when it happened, or leave it out for now."
+
+
+class UnknownShipments(Problem):
+    type = "unknown-shipments"
+    status = 422
+    vi = "{count} vận đơn không có hoặc bạn không được xem, đầu tiên là {first}. Bỏ chúng ra rồi gửi lại."
+    en = "{count} of these shipments do not exist or you may not see them, the first is {first}. Send it without them."
+
+
+class FileNotReady(Problem):
+    type = "print-not-ready"
+    status = 409
+    vi = "Bản in chưa xong. Xem tiến độ ở /v1/prints, xong rồi tải lại."
+    en = "The print is not done yet. Follow it at /v1/prints and fetch the file then."
+
+
+class FileForgotten(Problem):
+    type = "print-forgotten"
+    status = 410
+    vi = "Tệp in chỉ giữ một ngày vì có thông tin khách. Hãy in lại."
+    en = "Printed files are kept for a day, because they hold customers' data. Print again."
+
+
+class NothingPrinted(Problem):
+    type = "nothing-printed"
+    status = 409
+    vi = "Không vận đơn nào in được. Xem lý do từng vận đơn trong bản in này."
+    en = "None of the shipments could be printed. See the reasons in the print."

@@ -22,9 +22,11 @@ from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.workflows import (
     POLLING,
+    PRINT,
     SETTLEMENT,
     SHIPMENT,
     nudge_polling,
+    nudge_print,
     nudge_settlement,
     nudge_shipment,
 )
@@ -64,6 +66,13 @@ ORDER BY t.id LIMIT {PAGE}
 _CONNECTIONS: Final = f"""
 SELECT id, round, false AS behind FROM carrier_connections WHERE id > $1 ORDER BY id LIMIT {PAGE}
 """
+_OPEN_PRINTS: Final = f"""
+SELECT id, round, false AS behind FROM prints WHERE id > $1 AND state = 'running' ORDER BY id LIMIT {PAGE}
+"""
+_FURTHER_PRINTS: Final = """
+UPDATE prints p SET round = p.round + 1 FROM unnest($1::uuid[], $2::integer[]) AS r(id, round)
+WHERE p.id = r.id AND p.round = r.round RETURNING p.id, p.round
+"""
 _FURTHER_SHIPMENTS: Final = """
 UPDATE shipments s SET round = s.round + 1 FROM unnest($1::uuid[], $2::integer[]) AS r(id, round)
 WHERE s.id = r.id AND s.round = r.round RETURNING s.id, s.round
@@ -96,6 +105,7 @@ _SHIPMENTS: Final = _Followed(SHIPMENT.name, _OPEN_SHIPMENTS, _FURTHER_SHIPMENTS
 _SETTLEMENTS: Final = _Followed(
     SETTLEMENT.name, _OPEN_SETTLEMENTS, _FURTHER_SETTLEMENTS, ids.settlement_id, nudge_settlement
 )
+_PRINTS: Final = _Followed(PRINT.name, _OPEN_PRINTS, _FURTHER_PRINTS, ids.print_id, nudge_print)
 _POLLINGS: Final = _Followed(POLLING.name, _CONNECTIONS, _FURTHER_CONNECTIONS, ids.polling_id, nudge_polling)
 
 
@@ -111,6 +121,7 @@ async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
     return {
         "shipments": await _reconcile(db, temporal, _SHIPMENTS),
         "settlements": await _reconcile(db, temporal, _SETTLEMENTS),
+        "prints": await _reconcile(db, temporal, _PRINTS),
         "pollings": await _reconcile(db, temporal, _POLLINGS),
     }
 

@@ -56,6 +56,10 @@ class StatementRef(Contract):
     statement_id: UUID
 
 
+class PrintRef(Contract):
+    print_id: UUID
+
+
 class FacebookPageRef(Contract):
     page_id: UUID
     """Ours, not Facebook's."""
@@ -287,6 +291,16 @@ SETTLEMENT_ADVANCE: Final = ActivityRef(
     heartbeat=timedelta(seconds=30),
 )
 """Compares the next lines of a carrier's statement with the parcels, then its sum with what the bank has credited."""
+
+PRINT_ADVANCE: Final = ActivityRef(
+    "shipping.print.advance",
+    PrintRef,
+    Advance,
+    queue="shipping",
+    start_to_close=timedelta(minutes=5),
+    heartbeat=timedelta(seconds=30),
+)
+"""Draws the next slips, or fetches the next labels; done when the file is whole."""
 
 POLL_OVERDUE: Final = ActivityRef(
     "shipping.carrier.poll",

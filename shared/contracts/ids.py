@@ -10,6 +10,7 @@ FULFILMENT: Final = "fulfilment"
 SHIPMENT: Final = "shipment"
 POLLING: Final = "polling"
 SETTLEMENT: Final = "settlement"
+PRINT: Final = "print"
 IMPORT: Final = "import"
 FACEBOOK: Final = "facebook"
 REPLAN: Final = "replan"
@@ -38,6 +39,11 @@ def shipment_id(shipment_id: UUID, *, round: int = 1) -> str:
 
 def polling_id(connection_id: UUID, *, round: int = 1) -> str:
     return _round(f"{POLLING}/{connection_id}", round)
+
+
+def print_id(print_id: UUID, *, round: int = 1) -> str:
+    """Papers that go on after their workflow was ended are made by another one: 'print/…/2'."""
+    return _round(f"{PRINT}/{print_id}", round)
 
 
 def settlement_id(statement_id: UUID, *, round: int = 1) -> str:

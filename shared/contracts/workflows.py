@@ -72,6 +72,10 @@ class SettlementInput(LongRunning):
     statement_id: UUID
 
 
+class PrintInput(LongRunning):
+    print_id: UUID
+
+
 class FacebookInput(LongRunning):
     page_id: UUID
     """Ours, not Facebook's."""
@@ -99,6 +103,7 @@ FULFILMENT: Final = WorkflowRef("FulfilmentWorkflow", FulfilmentInput)
 SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
 POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
 SETTLEMENT: Final = WorkflowRef("SettlementWorkflow", SettlementInput)
+PRINT: Final = WorkflowRef("PrintWorkflow", PrintInput)
 FACEBOOK: Final = WorkflowRef("FacebookPageWorkflow", FacebookInput)
 IMPORT: Final = WorkflowRef("ImportWorkflow", ImportInput)
 IMPORT_UNDO: Final = WorkflowRef("ImportUndoWorkflow", ImportInput)
@@ -148,6 +153,14 @@ def nudge_settlement(statement_id: UUID, *, round: int = 1) -> WorkflowCommand:
         ids.settlement_id(statement_id, round=round),
         SettlementInput(statement_id=statement_id),
         summary="A carrier's statement until its money is on the bank account",
+    )
+
+
+def nudge_print(print_id: UUID, *, round: int = 1) -> WorkflowCommand:
+    return PRINT.nudge(
+        ids.print_id(print_id, round=round),
+        PrintInput(print_id=print_id),
+        summary="Slips or labels of many parcels as one PDF",
     )
 
 

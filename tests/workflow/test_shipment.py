@@ -278,3 +278,23 @@ async def test_workflows_that_an_operator_ended_are_followed_by_further_ones(sho
     await eventually(followed, every=0.2)
     await shop.ghtk.advance(steps=10)
     assert await result(followers[0]) == "delivered"
+
+
+async def test_slips_of_many_parcels_become_one_file(shop: Shop, temporal: Client) -> None:
+    shipments = [await shop.open(await shop.close_order(f"DH-{number:08d}")) for number in range(3)]
+    for shipment_id in shipments:
+        await status_is(shop, shipment_id, "accepted")
+    body = {"kind": "slip", "size": "A6", "shipment_ids": [str(each) for each in shipments]}
+    asked = (await shop.client.post("/v1/prints", json=body)).json()
+
+    async def made() -> dict[str, object]:
+        view: dict[str, object] = (await shop.client.get(f"/v1/prints/{asked['id']}")).json()
+        assert view["state"] == "done"
+        return view
+
+    assert (await eventually(made))["done"] == 3
+    handle = temporal.get_workflow_handle(ids.print_id(UUID(asked["id"])))
+    await result(handle)
+    await keep(handle, "print-done")
+    file = await shop.client.get(f"/v1/prints/{asked['id']}/file")
+    assert file.content.startswith(b"%PDF")

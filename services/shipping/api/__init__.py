@@ -10,11 +10,25 @@ from services.shipping.api.cod import routers as cod
 from services.shipping.api.codes import router as codes
 from services.shipping.api.connections import router as connections
 from services.shipping.api.places import router as places
+from services.shipping.api.prints import router as prints
 from services.shipping.api.quotes import router as quotes
 from services.shipping.api.reports import router as reports
 from services.shipping.api.rules import router as rules
 from services.shipping.api.shipments import router as shipments
 from services.shipping.callbacks.hook import router as hook
 
-routers: Final = (hook, connections, carriers, places, rules, quotes, shipments, reports, *cod, callbacks, codes)
+routers: Final = (
+    hook,
+    connections,
+    carriers,
+    places,
+    rules,
+    quotes,
+    shipments,
+    reports,
+    *cod,
+    callbacks,
+    codes,
+    prints,
+)
 """The hook first: routes are tried in order, and it is the one that gets the load."""

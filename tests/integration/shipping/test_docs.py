@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from services.shipping.cod import settlement
+from services.shipping.paper import turn
 from shared.contracts import permissions
 from tests.docs_walk import DOCS, Step, serving, walk
 from tests.harness import token
@@ -54,6 +55,15 @@ class Desk:
         """What the workflows of statements do."""
         for row in await self.shop.running.rows("SELECT id FROM cod_statements WHERE state = 'matching'"):
             await settlement.advance(self.shop.context, row.id, beat=lambda *_: None)
+
+    async def paper(self) -> None:
+        self.known["SHIPMENT"] = str(await self.shop.ship())
+        self.before["$PRINT/file"] = self.print
+
+    async def print(self) -> None:
+        for row in await self.shop.running.rows("SELECT id FROM prints"):
+            while not (await turn.advance(self.shop.context, row.id)).done:
+                pass
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))

@@ -1,0 +1,1 @@
+"""What is stuck on a parcel: our own slips, the carriers' labels, many of them in one PDF."""

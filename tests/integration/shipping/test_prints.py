@@ -1,0 +1,182 @@
+"""Slips and labels of many parcels as one PDF."""
+
+from __future__ import annotations
+
+import asyncio
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from pypdf import PdfReader
+from uuid_utils.compat import uuid7
+
+from deploy.local.ghtk import Faults
+from services.shipping.carriers.errors import Away
+from services.shipping.paper import turn
+from tests.integration.shipping.support import Shop
+
+
+async def ask(shop: Shop, *shipment_ids: UUID, kind: str = "slip", size: str = "A6") -> dict[str, Any]:
+    body = {"kind": kind, "size": size, "shipment_ids": [str(each) for each in shipment_ids]}
+    answer = await shop.client.post("/v1/prints", json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def make(shop: Shop, wanted: dict[str, Any]) -> dict[str, Any]:
+    """What the workflow does; the print as it is then."""
+    while not (await turn.advance(shop.context, UUID(wanted["id"]))).done:
+        pass
+    return dict((await shop.client.get(f"/v1/prints/{wanted['id']}")).json())
+
+
+async def pages(shop: Shop, wanted: dict[str, Any]) -> list[str]:
+    """The text of each page of a print that is done."""
+    answer = await shop.client.get(f"/v1/prints/{wanted['id']}/file")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf"), answer.text
+    return [page.extract_text() for page in PdfReader(BytesIO(answer.content)).pages]
+
+
+@pytest.mark.parametrize("size", ["A5", "A6", "80mm"])
+async def test_a_slip_says_whom_it_goes_to_what_is_in_it_and_what_to_collect(shop: Shop, size: str) -> None:
+    shipment_id = await shop.ship()
+    wanted = await ask(shop, shipment_id, size=size)
+    assert (wanted["state"], wanted["wanted"], wanted["done"]) == ("running", 1, 0)
+    assert (await make(shop, wanted))["state"] == "done"
+    [page] = await pages(shop, wanted)
+    view = await shop.get(shipment_id)
+    for words in (
+        view["waybill"],
+        "DH-AAAA1111",
+        "Kho Cầu Giấy",
+        "12 Trần Thái Tông, Phường Cầu Giấy, Hà Nội",
+        "Nguyễn Thị Mẫu",
+        "0912 345 678",
+        "5 Lê Lợi, Phường Hải Châu, Đà Nẵng",
+        "350.000 đ",
+        "2 × Kem dưỡng (KD-50)",
+        "0,50 kg",
+        "Gọi trước khi giao",
+    ):
+        assert words in page, f"{words} is not on {page}"
+    assert "IN LẠI" not in page
+
+
+async def test_a_second_print_of_a_parcel_says_that_it_is_one(shop: Shop) -> None:
+    shipment_id = await shop.ship()
+    await make(shop, await ask(shop, shipment_id))
+    again = await make(shop, await ask(shop, shipment_id))
+    assert again["reprints"] == 1
+    [page] = await pages(shop, again)
+    assert "IN LẠI · lần 2" in page
+
+
+async def test_pages_come_in_the_order_that_was_asked_for_over_many_turns(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "CHUNK", 3)
+    shipments = await shop.ship_many(8)
+    shipments = shipments[::-1]
+    wanted = await ask(shop, *shipments, *shipments[:2])
+    done = await make(shop, wanted)
+    assert (done["wanted"], done["done"]) == (8, 8)
+    waybills = [(await shop.get(each))["waybill"] for each in shipments]
+    assert [next(w for w in waybills if w in page) for page in await pages(shop, wanted)] == waybills
+
+
+async def test_a_turn_that_is_done_twice_makes_its_pages_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "CHUNK", 2)
+    wanted = await ask(shop, *await shop.ship_many(4))
+    await asyncio.gather(*(turn.advance(shop.context, UUID(wanted["id"])) for _ in range(3)))
+    done = await make(shop, wanted)
+    assert (done["done"], done["reprints"], len(await pages(shop, wanted))) == (4, 0, 4)
+
+
+async def test_two_people_who_print_the_same_parcel_at_once_get_a_first_and_a_second_slip(shop: Shop) -> None:
+    shipment_id = await shop.ship()
+    both = [await ask(shop, shipment_id) for _ in range(2)]
+
+    async def printed(wanted: dict[str, Any]) -> dict[str, Any]:
+        while True:
+            try:
+                return await make(shop, wanted)
+            except asyncpg.UniqueViolationError:  # its activity is repeated
+                continue
+
+    done = await asyncio.gather(*(printed(each) for each in both))
+    assert sorted(each["reprints"] for each in done) == [0, 1]
+
+
+async def test_carriers_labels_are_merged_and_reprints_marked(shop: Shop) -> None:
+    shipments = await shop.ship_many(3)
+    first = await make(shop, await ask(shop, *shipments, kind="label"))
+    assert (first["done"], first["failed"]) == (3, 0)
+    assert len(await pages(shop, first)) == 3
+    again = await make(shop, await ask(shop, shipments[0], kind="label"))
+    assert "IN LẠI · lần 2" in (await pages(shop, again))[0]
+
+
+async def test_a_carrier_that_is_away_delays_labels_and_loses_none(shop: Shop) -> None:
+    shipment_id = await shop.ship()
+    shop.ghtk.set_faults(Faults(error_before=1.0))
+    wanted = await ask(shop, shipment_id, kind="label")
+    with pytest.raises(Away):
+        await turn.advance(shop.context, UUID(wanted["id"]))
+    shop.ghtk.set_faults(Faults())
+    done = await make(shop, wanted)
+    assert (done["done"], done["reprints"]) == (1, 0)
+
+
+async def test_what_cannot_be_printed_is_named_and_the_rest_is_printed(shop: Shop) -> None:
+    sent = await shop.ship()
+    order = await shop.close_order("DH-CANCEL01")
+    cancelled = await shop.open(order)
+    await shop.cancel_order(order)
+    assert await shop.create(cancelled) == "cancelled"
+    done = await make(shop, await ask(shop, sent, cancelled))
+    assert (done["done"], done["failed"]) == (1, 1)
+    [problem] = done["problems"]
+    assert (problem["order_code"], "đã hủy" in problem["problem"]) == ("DH-CANCEL01", True)
+    nothing = await make(shop, await ask(shop, cancelled))
+    answer = await shop.client.get(f"/v1/prints/{nothing['id']}/file")
+    assert (answer.status_code, answer.json()["title"]) == (409, "nothing-printed")
+
+
+async def test_a_parcel_that_one_may_not_see_is_not_printed(shop: Shop) -> None:
+    shipment_id = await shop.ship()
+    stranger = await shop.running.client("shipping.write", "shipping.read", account_id=uuid7())
+    body = {"kind": "slip", "shipment_ids": [str(shipment_id)]}
+    answer = await stranger.post("/v1/prints", json=body)
+    assert (answer.status_code, answer.json()["title"]) == (422, "unknown-shipments")
+    wanted = await ask(shop, shipment_id)
+    assert (await stranger.get(f"/v1/prints/{wanted['id']}")).status_code == 404
+    assert (await stranger.get(f"/v1/prints/{wanted['id']}/file")).status_code == 404
+
+
+async def test_a_file_is_forgotten_after_a_day(shop: Shop) -> None:
+    shipment_id = await shop.ship()
+    wanted = await ask(shop, shipment_id)
+    early = await shop.client.get(f"/v1/prints/{wanted['id']}/file")
+    assert (early.status_code, early.json()["title"]) == (409, "print-not-ready")
+    await make(shop, wanted)
+    await shop.poll_everything()  # two days later
+    await ask(shop, shipment_id)
+    answer = await shop.client.get(f"/v1/prints/{wanted['id']}/file")
+    assert (answer.status_code, answer.json()["title"]) == (410, "print-forgotten")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "slip", "shipment_ids": []},
+        {"kind": "slip", "size": "A4", "shipment_ids": [str(uuid7())]},
+        {"kind": "slip", "shipment_ids": [str(uuid7()) for _ in range(1_001)]},
+        {"kind": "slip", "shipment_ids": [str(uuid7())]},
+    ],
+)
+async def test_wrong_requests_are_refused(quiet_shop: Shop, body: dict[str, Any]) -> None:
+    answer = await quiet_shop.client.post("/v1/prints", json=body)
+    assert answer.status_code == 422, answer.text
+    assert "shipment_ids" in answer.text or answer.json()["title"] in ("unknown-shipments", "invalid")
