@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.orders.candidates import Candidates, full
 from services.orders.customers.sought import Sought
 from shared.db import ReadSession
 
@@ -26,29 +27,6 @@ NEAR: Final = 5_000
 """The newest that are looked through for those in a wide range, or for those of many people."""
 LATELY: Final = 1_000
 """Orders since an instant from which their customers are gathered. Of more, the newest customers fill a page."""
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Customers who may be meant, the newest first."""
-
-    ids: Sequence[UUID]
-    place: UUID | None
-    """Everybody from there on who may be meant is in `ids`; None: everybody."""
-
-    def but(self, others: Sequence[Candidates]) -> Candidates:
-        """Without those who are in the span of another list, and not on it."""
-        ids = list(self.ids)
-        for other in others:
-            known = set(other.ids)
-            ids = [id for id in ids if id in known or (other.place is not None and id < other.place)]
-        return Candidates(ids, self.place)
-
-
-def narrowest(lists: Sequence[Candidates]) -> Candidates:
-    """Those of the list that reaches furthest back, whom no other list leaves out."""
-    best = min(lists, key=lambda each: (each.place or UUID(int=0), len(each.ids)))
-    return best.but([each for each in lists if each is not best])
 
 
 _OF_PHONE: Final = text("SELECT customer_id FROM customer_phones WHERE phone = :phone")
@@ -122,7 +100,7 @@ async def in_range(session: ReadSession, wanted: Range, *, before: UUID | None, 
     query = text(_GATHERED.format(within=wanted.within))
     row = (await session.execute(query, {**asked, "most": GATHERED + 1})).one()
     if row.met <= GATHERED:
-        return Candidates(row.ids, row.ids[-1] if len(row.ids) == enough else None)
+        return full(row.ids, enough=enough)
     query = text(_NEWEST_IN_RANGE.format(within=wanted.within, key=f":key_{wanted.number}"))
     row = (await session.execute(query, {**asked, "near": NEAR, "last": _LAST})).one()
     return Candidates(row.ids, row.ids[-1] if len(row.ids) == enough else row.place)
@@ -192,4 +170,4 @@ async def newest(session: ReadSession, *, before: UUID | None, enough: int) -> C
     """Whoever came last."""
     asked = {"before": before, "last": _LAST, "enough": enough}
     ids = list((await session.execute(_NEWEST, asked)).scalars())
-    return Candidates(ids, ids[-1] if len(ids) == enough else None)
+    return full(ids, enough=enough)

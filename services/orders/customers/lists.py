@@ -10,9 +10,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
+from services.orders.candidates import Candidates, narrowest
 from services.orders.customers import candidates
 from services.orders.customers.access import OWN, shown
-from services.orders.customers.candidates import ENOUGH, Candidates, Range
+from services.orders.customers.candidates import ENOUGH, Range
 from services.orders.customers.filters import Filters, conditions, filled, first_id, ranges_of, seen_by, sought_by
 from services.orders.customers.sought import Sought
 from services.orders.reading.one import TagView
@@ -148,7 +149,7 @@ async def _candidates(
         lists.append(await candidates.with_tokens(session, wanted, lent=lent, before=before, enough=enough))
     if not lists:
         lists.append(await candidates.newest(session, before=before, enough=enough))
-    return candidates.narrowest(lists)
+    return narrowest(lists)
 
 
 def _item(row: dict[str, Any], *, who: Principal) -> CustomerItem:

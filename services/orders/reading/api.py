@@ -11,7 +11,8 @@ from services.orders.access import OrderNotFound, Reader, ensure_readable
 from services.orders.care.views import CareView
 from services.orders.http import ClockDep, Limit, ProcessesDep, RuntimeDep
 from services.orders.reading import lists, one, timeline, versions
-from services.orders.reading.lists import Filters, OrderPage
+from services.orders.reading.lists import OrderPage
+from services.orders.reading.narrowing import Filters
 from services.orders.reading.one import OrderView
 from services.orders.reading.timeline import Cursor, Timeline
 from services.orders.reading.versions import VersionPage
