@@ -19,8 +19,8 @@ from services.orders.candidates import Candidates, full
 from services.orders.customers.sought import Sought
 from shared.db import ReadSession
 
-ENOUGH: Final = 200
-"""Candidates whose rows are looked at for one page, some fifteen pages of PostgreSQL each: as many as the longest page shows."""
+ENOUGH: Final = 250
+"""Candidates whose rows are looked at for one page, some fifteen pages of PostgreSQL each; the longest page shows 200."""
 GATHERED: Final = 20_000
 """Customers in a range whose ids are gathered, from some 200 pages of an index. Of more, the newest are looked through."""
 NEAR: Final = 5_000

@@ -214,6 +214,7 @@ async def test_a_page_costs_no_more_than_what_it_shows_whatever_is_asked(shop: S
     bare = await pages(db, lambda session: session.execute(BARE))
     print(f"bare page: {bare} pages")
     cost: dict[str, int] = {}
+    given_up: dict[str, int] = {}
     for name, (who, filters, expected) in asked.items():
 
         async def page(session: ReadSession, who: Principal = who, filters: Filters = filters) -> lists.CustomerPage:
@@ -221,9 +222,8 @@ async def test_a_page_costs_no_more_than_what_it_shows_whatever_is_asked(shop: S
 
         async with db.read() as reading:
             found = await page(reading)
-        # Full, or everybody there is: nothing of this is so rare in all respects together that it is given up.
-        assert len(found.items) >= min(expected, 50), name
-        assert (found.next is None) == (len(found.items) < 50), name
+        if len(found.items) < min(expected, 50) or (found.next is None) != (len(found.items) < 50):
+            given_up[name] = len(found.items)
         cost[name] = await pages(db, page)
 
     (row,) = await shop.service.rows(
@@ -244,6 +244,8 @@ async def test_a_page_costs_no_more_than_what_it_shows_whatever_is_asked(shop: S
     for name, each in cost.items():
         print(f"{name}: {each} pages ({each / bare:.1f} x)")
     assert {name: each for name, each in cost.items() if each > ALLOWED * bare} == {}
+    # Each page is full, or holds everybody: nothing of this is so rare in all respects together that it is given up.
+    assert given_up == {}
 
 
 _BELOW: Final = text(
