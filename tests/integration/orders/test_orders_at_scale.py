@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
+from services.orders.access import VISIBLE, viewer
 from services.orders.promises import due_list
 from services.orders.promises.due_list import Asked
 from services.orders.reading import lists
-from services.orders.reading.narrowing import Filters
+from services.orders.reading.narrowing import Filters, conditions
 from shared.auth import Principal
 from shared.contracts.permissions import ORDERS_READ, SEE_ALL
 from shared.db import ReadSession
@@ -60,9 +61,9 @@ SELECT order_id, 1, CASE phase WHEN 'done' THEN 'issued' ELSE 'reserved' END, no
 INSERT INTO tasks (id, order_id, key, step, kind, promise, name_vi, name_en, owner_id, team, to_team, due_at, deadline_at,
     opened_at, closed_at, outcome)
 SELECT uuidv7(), id, 'call:1', 'first_call', 'call', 'first_call', 'Gọi', 'Call', owner_id, team, level = 'L1.4',
-    CAST(:now AS timestamptz) + interval '1 minute' * (abs(hashtext(code)) % 3000 - 1000), CAST(:now AS timestamptz) + interval '1 minute' * 3000, CAST(:now AS timestamptz),
-    CASE WHEN level NOT IN ('L1.2', 'L1.4') THEN CAST(:now AS timestamptz) END, CASE WHEN level NOT IN ('L1.2', 'L1.4') THEN 'done' END
-FROM orders
+    at + interval '1 minute' * (abs(hashtext(code)) % 3000 - 1000), at + interval '1 minute' * 3000, at,
+    CASE WHEN level NOT IN ('L1.2', 'L1.4') THEN at END, CASE WHEN level NOT IN ('L1.2', 'L1.4') THEN 'done' END
+FROM orders, (SELECT CAST(:now AS timestamptz)) n (at)
 """,
     "INSERT INTO staff_closure (superior_id, account_id, depth) "
     "SELECT DISTINCT CAST(:leader AS uuid), holder, 1 FROM filled WHERE i % :sellers < :sellers / 2",
@@ -156,6 +157,32 @@ async def test_a_page_of_orders_costs_no_more_than_what_it_shows_whatever_is_ask
             cost[f"{of}: {name}"] = each = await pages(db, page)
             print(f"{of}: {name}: {each} pages ({each / bare:.1f} x), {len(found.items)} orders")
     assert {name: each for name, each in cost.items() if each > ALLOWED * bare} == {}
+
+
+@pytest.mark.parametrize("many", [FEW], indirect=True)
+async def test_all_pages_of_orders_together_hold_what_is_asked_for_once_the_newest_first(shop: Shop, many: int) -> None:
+    for of, who in people(shop).items():
+        for name, filters in ASKED.items():
+            wanted = conditions(filters, None)
+            query = _ALL.format(conditions=" AND ".join([VISIBLE, *wanted]))
+            asked = dict(pair for each in (viewer(who), *wanted.values()) for pair in each.items())
+            expected = [row.id for row in await shop.service.rows(query, **asked)]
+            found: list[UUID] = []
+            after: UUID | None = None
+            while True:
+                async with shop.service.db.read() as session:
+                    page = await lists.page(session, who=who, filters=filters, limit=200, after=after, now=MORNING)
+                found += [item.id for item in page.items]
+                after = page.next
+                if after is None:
+                    break
+            assert found == expected, (of, name)
+
+
+_ALL: Final = """
+SELECT o.id FROM orders o LEFT JOIN reservations r ON r.order_id = o.id LEFT JOIN fulfilments f ON f.order_id = o.id
+WHERE {conditions} ORDER BY o.id DESC
+"""
 
 
 async def test_the_due_list_costs_no_more_than_the_open_tasks_it_counts(shop: Shop, many: int) -> None:
