@@ -30,6 +30,7 @@ SIZES = {
     "imports": 100_000,
     "statement": 100_000,
     "calendar": 50_000,
+    "polling": 100_000,
     "memory": 1,
 }
 """Job → how many requests, events, orders, leads, rows or processes: long enough that start-up does not show."""

@@ -89,7 +89,7 @@ def _learn(carrier: type[Carrier], known: _Known, code: str) -> None:
 def _next(carrier: type[Carrier], known: _Known, *, now: datetime) -> datetime | None:
     return schedule.next_poll(
         known.status,
-        settled=known.settled or carrier.capabilities.settlement is not Settlement.STATUS,
+        settled=known.settled or carrier.capabilities.settlement is Settlement.STATEMENT,
         provisional=known.provisional,
         owes_amount=False,
         unchanged=known.unchanged,

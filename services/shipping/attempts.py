@@ -55,7 +55,7 @@ async def refuse(
 
 _LOCKED: Final = """
 SELECT s.id, s.order_id, s.connection_id, s.pick_up_id, s.reference, s.waybill, s.status, s.reason_code, s.cod,
-    s.order_version, s.cancel_requested_at, o.code, o.province, o.lines::text AS lines, a.state AS attempt
+    s.order_version, s.cancel_requested_at, o.code, o.province, o.lines::text AS lines, a.state AS attempt, a.calls
 FROM shipments s JOIN shippable_orders o ON o.order_id = s.order_id JOIN creation_attempts a ON a.reference = s.reference
 WHERE s.id = $1 FOR UPDATE OF s, a
 """

@@ -11,10 +11,12 @@ from services.shipping.attempts import Outcome, locked
 from services.shipping.carriers.answers import Cancellation, CancelOutcome
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.capabilities import AdoptBy
+from services.shipping.carriers.errors import Away
 from services.shipping.carriers.gate import Turns
+from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context
 from services.shipping.facts import CANCEL_REFUSED, MISSING_AT_CARRIER, Fact
-from services.shipping.making import Gone, Made, make
+from services.shipping.making import Gone, Made, last_told, make
 from services.shipping.statuses import ShipmentUnknown, move
 from services.shipping.work import Work, work
 from shared.telemetry import logger
@@ -55,6 +57,13 @@ async def cancel_at_carrier(context: Context, shipment_id: UUID, reference: str)
         cancellation = await carrier.cancel(reference, waybill=waybill)
     log.info("cancelled at the carrier", shipment=str(shipment_id), outcome=cancellation.outcome.value)
     report = cancellation.report
+    if cancellation.outcome == CancelOutcome.REFUSED and not row["waybill"]:
+        report = report or await last_told(context, shipment_id, reference, waybill=waybill)
+        if report is None:
+            raise Away("it is not cancelled, and how it stands is not known yet")
+        meaning = CARRIERS[connection.carrier].codes.statuses.get(report.raw_status)
+        if meaning is not None and meaning.status == "cancelled":
+            cancellation = Cancellation(CancelOutcome.CANCELLED, report)
     if cancellation.outcome == CancelOutcome.REFUSED and not row["waybill"]:
         # It exists, lives and cannot be stopped, so it is followed like any other.
         assert report is not None

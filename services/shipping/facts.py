@@ -15,13 +15,14 @@ from uuid import UUID, uuid5
 
 from services.shipping import schedule, timeline
 from services.shipping.carriers.answers import Report
-from services.shipping.carriers.capabilities import Settlement
+from services.shipping.carriers.capabilities import AdoptBy, Settlement
 from services.shipping.carriers.codes import CodeTable, StatusMeaning
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.cod import books
 from services.shipping.cod.books import MONEY_DIFFERS
 from services.shipping.codes import catalogue
 from services.shipping.codes.catalogue import Codes, Met
+from services.shipping.statuses import move
 from services.shipping.timeline import Changes, Entry, Known, Source, State
 from services.shipping.work import Work
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
@@ -90,6 +91,7 @@ async def apply(
     changed: list[tuple[Any, ...]] = []
     updates: list[tuple[Any, ...]] = []
     real: set[UUID] = set()
+    told_of: list[asyncpg.Record] = []
     for row in shipments:
         shipment_id: UUID = row["id"]
         codes = codes_of[shipment_id]
@@ -103,7 +105,11 @@ async def apply(
         changed += [(stored[before.key], *_changed(after)) for before, after in merged.changed]
         nothing_new = not merged.added and not merged.changed and row["status"] not in timeline.BEFORE_CARRIER
         heard = shipment_id in again or _looked(row, about[shipment_id])
-        if not row["waybill"] or (nothing_new and not heard):
+        if not row["waybill"]:
+            if merged.added and row["status"] == "refused":
+                told_of.append(row)
+            continue
+        if nothing_new and not heard:
             continue
         state = timeline.fold(merged.entries, waybill=row["waybill"], cod=row["cod"])
         outcome = timeline.changes(_known(row), state)
@@ -113,6 +119,7 @@ async def apply(
         if outcome.real:
             real.add(shipment_id)
         updates.append(_update(row, state, outcome, about[shipment_id], codes, now=now, pace=pace))
+    await _look_again(work, told_of, now=now)
     if added:
         await work.connection.copy_records_to_table("timeline_entries", records=added, columns=_COLUMNS)
     if changed:
@@ -138,6 +145,14 @@ async def _codes(
     }
     found = await catalogue.tables(work.connection, told, carriers=set(carrier_of.values()), held=held)
     return {shipment_id: found[carrier] for shipment_id, carrier in carrier_of.items()}
+
+
+async def _look_again(work: Work, told_of: Sequence[asyncpg.Record], *, now: datetime) -> None:
+    """The carrier has parcels that it seemed to refuse: their workflows find and adopt them. A handful in a year."""
+    for row in told_of:
+        if CARRIERS[row["carrier"]].capabilities.adopt_by is AdoptBy.REPEAT:
+            await move(work, row["id"], "draft", now=now)
+            work.nudge_shipment(row["id"], round=row["round"])
 
 
 def _looked(row: asyncpg.Record, facts: Sequence[Fact]) -> bool:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from services.shipping.connections import Connection
 
 REFUSED_BY_CARRIER: Final = "carrier"
+CALLS_PATIENT: Final = 6
+"""Calls under one reference during which a refusal of a repetition is taken for the carrier's check against duplicates: a
+few minutes, in which the first one's callback comes as a rule. After them a person is told; the callback still counts."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ async def make(
     reference: str = row["reference"]
     may_exist = row["attempt"] == "unknown"
     repeats = may_exist and carrier.capabilities.adopt_by is AdoptBy.REPEAT
-    if may_exist:
+    if may_exist or carrier.capabilities.adopt_by is AdoptBy.REPEAT:
         report = await _find(context, carrier, row, waybill="")
         if report is not None:
             return report
@@ -72,6 +75,8 @@ async def make(
     except Refused as error:
         async with work(context.db) as current:
             again = await locked(current, row["id"])
+            if repeats and carrier.capabilities.callbacks and again["calls"] < CALLS_PATIENT:
+                raise UnknownOutcome("refused as the one that may exist already; its callback is awaited") from error
             refusal = Breach(REFUSED_BY_CARRIER, error.reason, "")
             # Of a repetition it may be this request alone that is refused: what lies there stays to be found.
             return await refuse(current, again, [refusal], now=context.now(), may_exist=repeats)
@@ -96,16 +101,26 @@ async def _find(context: Context, carrier: Carrier, row: asyncpg.Record, *, wayb
     """
     if carrier.capabilities.adopt_by is AdoptBy.LOOK_UP:
         return await carrier.look_up(row["reference"])
-    pool = await context.db.driver()
-    told = await pool.fetchrow(_TOLD, row["id"], row["reference"], waybill)
+    told = await last_told(context, row["id"], row["reference"], waybill=waybill)
     if told is not None:
-        return Report(told["waybill"], row["reference"], told["raw_status"], told["carrier_time"])
+        return told
     if waybill and carrier.capabilities.track:
         journey = await carrier.track(waybill)
         return journey[-1] if journey else None
     if waybill and carrier.capabilities.push_again:
         await carrier.ask_to_report(waybill)
     return None
+
+
+async def last_told(context: Context, shipment_id: UUID, reference: str, *, waybill: str) -> Report | None:
+    """What the carrier's callbacks said last about the parcel under a reference.
+
+    Args:
+        waybill: where it is known.
+    """
+    pool = await context.db.driver()
+    told = await pool.fetchrow(_TOLD, shipment_id, reference, waybill)
+    return Report(told["waybill"], reference, told["raw_status"], told["carrier_time"]) if told is not None else None
 
 
 async def _reserve_call(

@@ -14,6 +14,8 @@ import pytest
 from deploy.local.viettelpost import OutcomeRates, SimulatorFaults, Status, ViettelPostSimulator
 from services.shipping import schedule
 from services.shipping.cancelling import cancel_at_carrier
+from services.shipping.carriers.errors import Away, UnknownOutcome
+from services.shipping.creation import create_or_adopt, prepare
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
 from tests.harness import Databases
 from tests.integration.shipping.support import PICK_UP, Shop, moves, open_shop
@@ -87,7 +89,7 @@ async def test_a_parcel_is_posted_and_followed_to_its_delivery_by_callbacks_alon
 async def test_callbacks_that_were_lost_come_back_by_asking_for_them_and_nothing_moves_backwards(shop: Shop) -> None:
     await shop.listen()
     shop.simulator.set_outcomes(OutcomeRates(delivered=3, redelivered=1, returned=2, pick_up_failed=1, lost=1))
-    await shop.ship_many(16)
+    await shop.ship_many(12)
     shop.simulator.set_faults(SimulatorFaults(drop_callback=0.4, duplicate_callback=0.2, shuffle_callback=0.3))
     await shop.simulator.advance_time(timedelta(days=60))
     await shop.settle_callbacks()
@@ -225,3 +227,90 @@ async def test_a_cancelled_parcel_is_cancelled_when_the_carrier_says_so(shop: Sh
     assert shop.simulator.shipment(waybill).status == Status.CANCELLED
     await shop.settle_callbacks()
     assert (await shop.get(shipment_id))["status"] == "cancelled"
+
+
+def living(shop: Shop) -> dict[str, int]:
+    """Reference without its number → parcels at the carrier that are not cancelled."""
+    found: dict[str, int] = {}
+    for each in shop.simulator.shipments:
+        order = each.reference.rpartition("-")[0]
+        found[order] = found.get(order, 0) + (each.status != Status.CANCELLED)
+    return found
+
+
+async def accepted(shop: Shop, shipment_id: UUID) -> bool:
+    """One attempt to have a parcel made or adopted."""
+    outcome = await prepare(shop.context, shipment_id)
+    if outcome.state == "next_reference":
+        try:
+            outcome = await create_or_adopt(shop.context, shipment_id, outcome.reference)
+        except Away as error:
+            await asyncio.sleep(error.retry_after or 0)
+        except UnknownOutcome:
+            return False
+    return outcome.state == "accepted"
+
+
+async def test_creations_without_an_answer_are_adopted_by_their_callbacks_and_leave_one_parcel_an_order(
+    shop: Shop,
+) -> None:
+    await shop.listen()
+    shop.simulator.set_faults(SimulatorFaults(create_timeout=0.5, error_before=0.1, error_after=0.1))
+    shipments = [await shop.open(await shop.close_order(f"DH-{number:08d}")) for number in range(8)]
+    waiting = list(shipments)
+    for _ in range(30):  # as Temporal does: whoever has no answer comes back later, when callbacks have come
+        waiting = [shipment_id for shipment_id in waiting if not await accepted(shop, shipment_id)]
+        await shop.settle_callbacks()
+    assert not waiting
+    assert shop.simulator.stats.timed_out > 0
+    assert living(shop) == {f"DH-{number:08d}": 1 for number in range(8)}
+    known = {(await shop.get(shipment_id))["waybill"] for shipment_id in shipments}
+    assert known == {each.waybill for each in shop.simulator.shipments}
+
+
+async def test_a_repeated_creation_that_is_refused_waits_for_a_person_and_is_adopted_when_its_callback_comes_late(
+    shop: Shop,
+) -> None:
+    shipment_id = await shop.open(await shop.close_order())
+    shop.simulator.set_faults(SimulatorFaults(create_timeout=1))
+    assert await shop.create(shipment_id) == "refused"
+    [parcel] = shop.simulator.shipments
+    await shop.call_back(
+        told(parcel.waybill, 100, "01/01/2031 08:00:00", ORDER_REFERENCE=parcel.reference),
+        content_type="application/json",
+    )
+    await shop.apply_callbacks()
+    assert (await shop.get(shipment_id))["status"] == "draft"
+    assert await shop.create(shipment_id) == "accepted"
+    assert (await shop.get(shipment_id))["waybill"] == parcel.waybill
+    assert len(shop.simulator.shipments) == 1
+
+
+async def test_an_order_cancelled_while_its_creation_is_unknown_leaves_nothing_alive(shop: Shop) -> None:
+    await shop.listen()
+    order_id = await shop.close_order()
+    shipment_id = await shop.open(order_id)
+    shop.simulator.set_faults(SimulatorFaults(create_timeout=1))
+    await prepare(shop.context, shipment_id)
+    with pytest.raises(UnknownOutcome):
+        await create_or_adopt(shop.context, shipment_id, "DH-AAAA1111-1")
+    await shop.cancel_order(order_id)
+    await shop.settle_callbacks()
+    await cancel_at_carrier(shop.context, shipment_id, "DH-AAAA1111-1")
+    assert living(shop) == {"DH-AAAA1111": 0}
+    assert (await shop.get(shipment_id))["status"] == "cancelled"
+
+
+async def test_a_token_that_was_ended_is_renewed_once_however_many_ask(shop: Shop) -> None:
+    await shop.ship_many(12)
+    logins = shop.simulator.stats.calls["ownerconnect"]
+    assert isinstance(shop.simulator, ViettelPostSimulator)
+    shop.simulator.end_all_tokens()
+    shop.skip(timedelta(days=1))
+    for _ in range(5):
+        await shop.poll()
+        shop.skip(timedelta(minutes=5))
+    assert requests(shop) >= 12
+    [asked] = await shop.running.rows("SELECT count(*) AS parcels FROM shipments WHERE unanswered > 0")
+    assert asked.parcels == 12
+    assert shop.simulator.stats.calls["ownerconnect"] == logins + 1
