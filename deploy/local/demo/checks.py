@@ -146,14 +146,16 @@ def _levels_reconcile(facts: Facts) -> Check:
 
 def _money_reconciles(facts: Facts) -> Check:
     at_carrier = sum(parcel["settled_cod"] for parcel in facts.carrier)
-    received = facts.money["received"]["amount"]
-    sums = {
+    gross = {
         "delivered": facts.cod["delivered"],
         "settled": facts.cod["settled"],
         "paid out by the carrier": at_carrier,
-        "received in the report": received,
     }
-    holds = len(set(sums.values())) == 1 and at_carrier > 0
-    return Check(
-        "money settled = money delivered", holds, ", ".join(f"{name} {amount:,} đ" for name, amount in sums.items())
-    )
+    # Revenue is without the fee that customers pay for the delivery (rule D28), the courier's money is with it (D30).
+    revenue = {
+        "revenue delivered in the report": facts.money["delivered"]["amount"],
+        "received": facts.money["received"]["amount"],
+    }
+    holds = len(set(gross.values())) == len(set(revenue.values())) == 1 and at_carrier > revenue["received"] > 0
+    detail = ", ".join(f"{name} {amount:,} đ" for name, amount in (gross | revenue).items())
+    return Check("money settled = money delivered", holds, detail)
