@@ -177,16 +177,19 @@ def _midnight(now: datetime, zone: ZoneInfo) -> datetime:
 
 def _narrowed(who: Principal, asked: Asked) -> tuple[str, str, dict[str, Any]]:
     """Tables, conditions and their parameters, visibility included."""
-    tables = "tasks t"
     conditions: list[str] = []
     values: dict[str, Any] = {"viewer": who.account_id}
     if asked.to_take:
         conditions.append("t.to_team AND t.team = :team AND t.team <> ''")
         values["team"] = asked.team if asked.team is not None else who.team
+    of_order = bool(asked.product)
     if asked.team is not None:
-        tables += " JOIN orders o ON o.id = t.order_id"
-        conditions.append(f"t.team = :team AND {VISIBLE}")
-        values |= {**viewer(who), "team": asked.team}
+        conditions.append("t.team = :team")
+        values["team"] = asked.team
+        if not who.sees_all:
+            of_order = True
+            conditions.append(VISIBLE)
+            values |= viewer(who)
     elif asked.owner is not None:
         conditions.append(
             "t.owner_id = :owner AND (:sees_all OR :owner = :viewer "
@@ -196,13 +199,13 @@ def _narrowed(who: Principal, asked: Asked) -> tuple[str, str, dict[str, Any]]:
     elif not asked.to_take:
         conditions.append("t.owner_id = :viewer")
     if asked.product:
-        tables += "" if asked.team is not None else " JOIN orders o ON o.id = t.order_id"
         conditions.append("o.product = :product")
         values["product"] = asked.product
     for column, wanted in (("kind", asked.kind), ("step", asked.step)):
         if wanted:
             conditions.append(f"t.{column} = ANY(:{column})")
             values[column] = list(wanted)
+    tables = "tasks t JOIN orders o ON o.id = t.order_id" if of_order else "tasks t"
     return tables, " AND ".join(conditions), values
 
 

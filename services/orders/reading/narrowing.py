@@ -17,6 +17,8 @@ from shared.db import ReadSession
 
 ENOUGH: Final = 200
 """Candidates whose rows are looked at for one page: as many as the longest page shows."""
+LENT: Final = 500
+"""Orders that are somebody's whoever holds them, read at a time from a narrow index; a page of who has more may be short."""
 NEAR: Final = 5_000
 """The newest orders that are looked through for those of many people."""
 _LAST: Final = UUID(int=2**128 - 1)
@@ -73,11 +75,11 @@ async def seen_by(session: ReadSession, who: Principal, *, before: UUID | None) 
     """None: all orders."""
     if who.sees_all:
         return None
-    asked = {"before": before, "last": _LAST, "enough": ENOUGH}
+    asked = {"before": before, "last": _LAST, "enough": LENT}
     people = list((await session.execute(_PEOPLE, {"viewer": who.account_id})).scalars())
     of_team = list((await session.execute(_OF_TEAM, {**asked, "team": who.team})).scalars())
     taken = list((await session.execute(_TAKEN, {**asked, "viewer": who.account_id})).scalars())
-    return Seen(people, full(of_team, enough=ENOUGH) | full(taken, enough=ENOUGH))
+    return Seen(people, full(of_team, enough=LENT) | full(taken, enough=LENT))
 
 
 def conditions(filters: Filters, seen: Seen | None) -> dict[str, dict[str, Any]]:

@@ -60,10 +60,11 @@ SELECT order_id, 1, CASE phase WHEN 'done' THEN 'issued' ELSE 'reserved' END, no
     """
 INSERT INTO tasks (id, order_id, key, step, kind, promise, name_vi, name_en, owner_id, team, to_team, due_at, deadline_at,
     opened_at, closed_at, outcome)
-SELECT uuidv7(), id, 'call:1', 'first_call', 'call', 'first_call', 'Gọi', 'Call', owner_id, team, level = 'L1.4',
+SELECT uuidv7(), o.id, 'call:1', 'first_call', 'call', 'first_call', 'Gọi', 'Call', owner_id, team,
+    level = 'L1.4' AND part < 15,
     at + interval '1 minute' * (abs(hashtext(code)) % 3000 - 1000), at + interval '1 minute' * 3000, at,
     CASE WHEN level NOT IN ('L1.2', 'L1.4') THEN at END, CASE WHEN level NOT IN ('L1.2', 'L1.4') THEN 'done' END
-FROM orders, (SELECT CAST(:now AS timestamptz)) n (at)
+FROM orders o JOIN filled f ON f.id = o.id, (SELECT CAST(:now AS timestamptz)) n (at)
 """,
     "INSERT INTO staff_closure (superior_id, account_id, depth) "
     "SELECT DISTINCT CAST(:leader AS uuid), holder, 1 FROM filled WHERE i % :sellers < :sellers / 2",
@@ -145,6 +146,7 @@ async def test_a_page_of_orders_costs_no_more_than_what_it_shows_whatever_is_ask
     bare = await pages(db, lambda session: session.execute(BARE))
     print(f"bare page: {bare} pages")
     cost: dict[str, int] = {}
+    given_up: dict[str, int] = {}
     for of, who in people(shop).items():
         for name, filters in {**ASKED, "phone": Filters(phone=f"+84{300000000 + many // 2}")}.items():
 
@@ -153,10 +155,13 @@ async def test_a_page_of_orders_costs_no_more_than_what_it_shows_whatever_is_ask
 
             async with db.read() as reading:
                 found = await page(reading)
-            assert (found.next is None) == (len(found.items) < 50), (of, name)
+            if (found.next is None) != (len(found.items) < 50):
+                given_up[f"{of}: {name}"] = len(found.items)
             cost[f"{of}: {name}"] = each = await pages(db, page)
             print(f"{of}: {name}: {each} pages ({each / bare:.1f} x), {len(found.items)} orders")
     assert {name: each for name, each in cost.items() if each > ALLOWED * bare} == {}
+    # Each page is full, or holds everything: nothing of this is so rare in all respects together that it is given up.
+    assert given_up == {}
 
 
 @pytest.mark.parametrize("many", [FEW], indirect=True)
@@ -187,6 +192,7 @@ WHERE {conditions} ORDER BY o.id DESC
 
 async def test_the_due_list_costs_no_more_than_the_open_tasks_it_counts(shop: Shop, many: int) -> None:
     db, zone = shop.service.db, ZoneInfo("Asia/Ho_Chi_Minh")
+    over = {}
     for of, who in people(shop).items():
         for name, asked in {
             "mine": Asked(),
@@ -196,8 +202,21 @@ async def test_the_due_list_costs_no_more_than_the_open_tasks_it_counts(shop: Sh
             "of a team, a product": Asked(team="T0", product="P7"),
         }.items():
 
-            async def page(session: ReadSession, who: Principal = who, asked: Asked = asked) -> object:
+            async def page(session: ReadSession, who: Principal = who, asked: Asked = asked) -> due_list.TaskPage:
                 return await due_list.page(session, who=who, asked=asked, limit=50, after=None, now=MORNING, zone=zone)
 
+            async with db.read() as session:
+                counts = (await page(session)).counts
+            assert counts is not None
+            open_tasks = max(sum(counts.model_dump().values()), 50)
             each = await pages(db, page)
-            print(f"{of}: {name}: {each} pages")
+            print(f"{of}: {name}: {each} pages for {open_tasks} tasks")
+            # Of a product the team's are looked through; there are fifty.
+            if each > (PRODUCTS if asked.product else 1) * open_tasks * A_TASK:
+                over[f"{of}: {name}"] = each
+    assert over == {}
+
+
+PRODUCTS: Final = 50
+A_TASK: Final = 16
+"""Pages: a task and its order by key for the counts, once more for the page, and what is shown of it."""
