@@ -67,7 +67,7 @@ WITH numbers AS (
 INSERT INTO shipments (id, order_id, connection_id, reference, waybill, status, status_at, cod, sequence, accepted_at,
     handed_over_at, next_poll_at)
 SELECT id, order_id, $2, 'DH-' || number || '-1', 'S1.A1.' || number, 'delivery_failed', $4, 350000, 4, $3, $3,
-    $4 + interval '1 day'
+    $4::timestamptz + interval '1 day'
 FROM numbers
 """
 _ENTRIES = """
@@ -86,6 +86,8 @@ _BARE_WRITE = """
 UPDATE shipments s SET next_poll_at = r.at, unchanged_polls = s.unchanged_polls + 1, updated_at = now()
 FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, at) WHERE s.id = r.id
 """
+QUIET = 20.0
+"""Milliseconds of statements in 1.5 s below which nobody works any more: a look itself takes one or two."""
 _ACTIVE = "SELECT active_time FROM pg_stat_database WHERE datname = current_database()"
 
 
@@ -144,12 +146,12 @@ class Ours:
         return OVERDUE / elapsed
 
     async def _active(self) -> float:
-        """Seconds that sessions have spent in statements, once all of them have reported (within a second or so)."""
-        seen = -1.0
-        while (now := float(await self._connection.fetchval(_ACTIVE))) != seen:
-            seen = now
+        """Seconds that sessions have spent in statements, once all of them have reported, this one's looks left aside."""
+        seen, now = 0.0, float(await self._connection.fetchval(_ACTIVE))
+        while now - seen > QUIET:
             await asyncio.sleep(1.5)
-        return seen / 1000
+            seen, now = now, float(await self._connection.fetchval(_ACTIVE))
+        return now / 1000
 
 
 async def _bare(connection: asyncpg.Connection[asyncpg.Record]) -> float:
