@@ -15,7 +15,7 @@ from shared.contracts import permissions
 from tests.docs_walk import DOCS, Step, serving, walk
 from tests.harness import token
 from tests.integration.shipping.cod_support import Parcel, paid, ship, workbook
-from tests.integration.shipping.support import Shop
+from tests.integration.shipping.support import PICK_UP, Shop
 from tests.integration.shipping.test_callbacks import body
 
 PAGES: Final = DOCS / "shipping"
@@ -50,6 +50,30 @@ class Desk:
     async def ghn(self) -> None:
         carrier = await self.beside.enter_async_context(GhnSimulator())
         self.known |= {"GHN": carrier.api_url, "GHN_TOKEN": carrier.token, "GHN_SHOP": carrier.shop_id}
+
+    async def connections(self) -> None:
+        self.known |= {"GHTK": self.shop.ghtk.base_url, "GHTK_TOKEN": self.shop.ghtk.token}
+
+    async def creating(self) -> None:
+        shop = self.shop
+        order_id = await shop.close_order("DH-DOCS0001")
+        refused = await shop.open(await shop.close_order("DH-DOCS0002", cod=2_000_000_000))
+        assert await shop.create(refused) == "refused"
+        made = await shop.ship("DH-DOCS0003")
+        manual = await shop.client.post(
+            "/v1/connections", json={"carrier": "manual", "shop_name": "Xe nhà", "pick_up": PICK_UP}
+        )
+        by_hand = await shop.close_order("DH-DOCS0004")
+        await shop.client.put(f"/v1/plans/{by_hand}", json={"connection_id": manual.json()["id"]})
+        carried = await shop.open(by_hand)
+        assert await shop.create(carried) == "accepted"
+        self.known |= {
+            "ORDER": str(order_id),
+            "CONNECTION": str(shop.connection_id),
+            "REFUSED": str(refused),
+            "SHIPMENT": str(made),
+            "BY_HAND": str(carried),
+        }
 
     async def cod(self) -> None:
         paid_over, by_hand, owed = (Parcel(f"S1.{number}", f"DH-AAAA000{number}") for number in (1, 2, 3))
