@@ -16,7 +16,8 @@ import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 from uuid import UUID
@@ -60,6 +61,21 @@ class Turns(Enum):
     """None waits, each counts: a person is waiting."""
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A turn that was taken.
+
+    Args:
+        at: when, by the database's clock.
+        seconds: until then; negative where it has come.
+        failures_before: failures came right before it.
+    """
+
+    at: datetime
+    seconds: float
+    failures_before: bool
+
+
 class Gates:
     """The gates of all connections, as one process sees them.
 
@@ -101,11 +117,8 @@ class Gates:
         finally:
             places.release()
 
-    async def take(self, connection_id: UUID, interval: timedelta) -> tuple[float, bool]:
+    async def take(self, connection_id: UUID, interval: timedelta) -> Turn:
         """Takes the next turn.
-
-        Returns:
-            Seconds until it, and whether failures came right before it.
 
         Raises:
             LeftAlone: the connection is shut.
@@ -118,7 +131,7 @@ class Gates:
             raise LeftAlone(
                 "the carrier does not answer and is left alone", retry_after=seconds * random.uniform(1.0, 2.0)
             )
-        return row["seconds"], row["failures"] > 0
+        return Turn(row["at"], row["seconds"], row["failures"] > 0)
 
     async def booked(self, connection_id: UUID, subject: str) -> float | None:
         """Seconds until a turn that was booked, or None. A turn that has come is used up, also while the connection is
@@ -128,8 +141,8 @@ class Gates:
             return None
         return float(row["seconds"])
 
-    async def book(self, connection_id: UUID, subject: str, seconds: float) -> None:
-        await (await self._db.driver()).execute(_BOOK, connection_id, subject, timedelta(seconds=seconds))
+    async def book(self, connection_id: UUID, subject: str, at: datetime) -> None:
+        await (await self._db.driver()).execute(_BOOK, connection_id, subject, at)
 
     async def answered(self, connection_id: UUID) -> None:
         await (await self._db.driver()).execute(_ANSWERED, connection_id)
@@ -166,11 +179,12 @@ class Passage:
         seconds = await self._gates.booked(self._connection_id, subject)
         if seconds is None:
             try:
-                seconds, self._failures_before = await self._gates.take(self._connection_id, self._interval)
+                turn = await self._gates.take(self._connection_id, self._interval)
             except LeftAlone as error:
                 raise Away(str(error), retry_after=error.retry_after) from error
+            seconds, self._failures_before = turn.seconds, turn.failures_before
             if seconds > WAIT_HERE:
-                await self._gates.book(self._connection_id, subject, seconds)
+                await self._gates.book(self._connection_id, subject, turn.at)
         if seconds > WAIT_HERE:
             raise Away("not its turn yet", retry_after=seconds)
         await asyncio.sleep(max(0.0, seconds))
@@ -181,11 +195,12 @@ class Passage:
         if self._taken:
             self._taken = False
             return
-        seconds, self._failures_before = await self._gates.take(self._connection_id, self._interval)
+        turn = await self._gates.take(self._connection_id, self._interval)
+        self._failures_before = turn.failures_before
         if self._turns is Turns.WAITING:
-            if seconds > WAIT_POLLING:
-                raise LeftAlone("not its turn yet", retry_after=seconds)
-            await asyncio.sleep(max(0.0, seconds))
+            if turn.seconds > WAIT_POLLING:
+                raise LeftAlone("not its turn yet", retry_after=turn.seconds)
+            await asyncio.sleep(max(0.0, turn.seconds))
 
     async def answered(self, response: httpx.Response) -> None:
         """After an answer of any kind."""
@@ -230,7 +245,7 @@ INSERT INTO carrier_gates AS g (connection_id, next_turn_at) VALUES ($1, clock_t
 ON CONFLICT (connection_id) DO UPDATE SET next_turn_at = greatest(g.next_turn_at, clock_timestamp()) + $2,
     shut_until = CASE WHEN g.shut_until IS NOT NULL THEN clock_timestamp() + $3 END
 WHERE g.shut_until IS NULL OR g.shut_until <= clock_timestamp()
-RETURNING extract(epoch FROM next_turn_at - $2 - clock_timestamp())::float8 AS seconds, failures
+RETURNING next_turn_at - $2 AS at, extract(epoch FROM next_turn_at - $2 - clock_timestamp())::float8 AS seconds, failures
 """
 _SHUT_FOR: Final = """
 SELECT extract(epoch FROM shut_until - clock_timestamp())::float8 FROM carrier_gates WHERE connection_id = $1
@@ -244,7 +259,7 @@ FROM carrier_turns t JOIN carrier_gates g USING (connection_id)
 WHERE t.connection_id = $1 AND t.subject = $2
 """
 _BOOK: Final = """
-INSERT INTO carrier_turns (connection_id, subject, at) VALUES ($1, $2, clock_timestamp() + $3)
+INSERT INTO carrier_turns (connection_id, subject, at) VALUES ($1, $2, $3)
 ON CONFLICT (connection_id, subject) DO NOTHING
 """
 _ANSWERED: Final = """
