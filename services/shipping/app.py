@@ -91,5 +91,5 @@ SERVICE = Service(
     resources=resources,
     background={"consumer": {"callbacks": _callbacks}},
     reconcile=reconcile,
-    uploads=("/v1/cod/statements", "/v1/cod/bank-credits/import"),
+    uploads=("/v1/cod/statements", "/v1/cod/bank-credits/import", "/v1/status-files"),
 )

@@ -32,6 +32,8 @@ from shared.telemetry import logger
 if TYPE_CHECKING:
     import asyncpg
 
+    from services.shipping.work import Connection
+
 log = logger(__name__)
 
 CARRIER_DISAGREES: Final = "carrier_disagrees"
@@ -82,11 +84,11 @@ async def apply(
     ids = sorted(about)
     # Locked in one order, so that two batches wait for one another instead of blocking each other for ever.
     shipments = await work.connection.fetch(_LOCK, ids)
-    entries = await work.connection.fetch(_ENTRIES, ids)
+    entries = await entries_of(work.connection, ids)
     codes_of = await _codes(work, shipments, about, entries)
     held: dict[UUID, list[tuple[UUID, Entry]]] = defaultdict(list)
     for row in entries:
-        held[row["shipment_id"]].append((row["id"], _entry(row, codes_of[row["shipment_id"]])))
+        held[row["shipment_id"]].append((row["id"], entry_of(row, codes_of[row["shipment_id"]])))
     added: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
     updates: list[tuple[Any, ...]] = []
@@ -281,7 +283,13 @@ def _agree(meaning: StatusMeaning, state: State) -> bool:
     return meaning.status == state.status or (meaning.either_way and state.status == "returning")
 
 
-def _entry(row: asyncpg.Record, codes: CodeTable) -> Entry:
+async def entries_of(connection: Connection, ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """The stored entries of the timelines of shipments, for `entry_of`."""
+    return await connection.fetch(_ENTRIES, list(ids))
+
+
+def entry_of(row: asyncpg.Record, codes: CodeTable) -> Entry:
+    """A stored entry."""
     meaning = codes.statuses.get(row["raw_status"])
     return Entry(
         waybill=row["waybill"],

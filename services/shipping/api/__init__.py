@@ -15,6 +15,7 @@ from services.shipping.api.quotes import router as quotes
 from services.shipping.api.reports import router as reports
 from services.shipping.api.rules import router as rules
 from services.shipping.api.shipments import router as shipments
+from services.shipping.api.status_files import router as status_files
 from services.shipping.callbacks.hook import router as hook
 
 routers: Final = (
@@ -30,5 +31,6 @@ routers: Final = (
     callbacks,
     codes,
     prints,
+    status_files,
 )
 """The hook first: routes are tried in order, and it is the one that gets the load."""

@@ -19,7 +19,7 @@ SOURCE_WORDS: Final = {
     "creation": ("Khi tạo đơn", "Creation"),
     "callback": ("Hãng gọi báo", "Callback"),
     "poll": ("Hệ thống hỏi hãng", "Asked"),
-    "file": ("Tệp đối soát", "File"),
+    "file": ("Tệp trạng thái", "File of statuses"),
     "person": ("Nhân viên", "Person"),
 }
 

@@ -38,7 +38,8 @@ class Desk:
         self.before: dict[str, Step] = {}
 
     async def prepare(self, page: str) -> None:
-        await getattr(self, page.removesuffix(".md").replace("-", "_"))()
+        if (step := getattr(self, page.removesuffix(".md").replace("-", "_"), None)) is not None:
+            await step()
 
     async def carrier_codes(self) -> None:
         shipment_id = await self.shop.ship()
@@ -74,6 +75,9 @@ class Desk:
             "SHIPMENT": str(made),
             "BY_HAND": str(carried),
         }
+
+    async def status_files(self) -> None:
+        self.known["WAYBILL"] = (await self.shop.get(await self.shop.ship()))["waybill"]
 
     async def cod(self) -> None:
         paid_over, by_hand, owed = (Parcel(f"S1.{number}", f"DH-AAAA000{number}") for number in (1, 2, 3))
