@@ -38,7 +38,6 @@ class Line:
     """By kind; those of nothing are left out."""
     net: int | None
     unreadable: str
-    cells: list[str]
 
     @property
     def waybill_key(self) -> str:
@@ -142,7 +141,6 @@ class SheetReader:
             fees=fees,
             net=amounts.get("net"),
             unreadable=", ".join(unreadable),
-            cells=cells,
         )
 
     def _amount(self, meaning: Field, amounts: dict[Field, int | None], unreadable: Sequence[str]) -> int | None:

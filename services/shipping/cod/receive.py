@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from uuid import UUID
 
 import asyncpg
+import orjson
 from uuid_utils.compat import uuid7
 
 from services.shipping.cod import column_maps, matching, store
 from services.shipping.cod.amounts import code_key
 from services.shipping.cod.layouts import FIELD_WORDS, FIELDS, Field, Reading, header_key, headings, read_columns
-from services.shipping.cod.lines import SheetReader, as_json
+from services.shipping.cod.lines import Line, SheetReader, as_json
 from services.shipping.cod.preamble import read_preamble
 from services.shipping.cod.problems import (
     ColumnsWrong,
@@ -256,8 +257,9 @@ async def _records(
     pool: Pool, sheet: Sheet[Field], statement: NewStatement, reader: SheetReader, taken: _Taken
 ) -> AsyncIterator[tuple[object, ...]]:
     """The rows of `cod_lines`, each with its parcel. The next chunk is parsed while the database takes this one."""
-    async for rows in sheet.texts():
-        lines = await asyncio.to_thread(reader.read, rows)
+    async for page in sheet.pages():
+        written = dict(zip(page.numbers, page.lines.split(b"\n"), strict=True))
+        lines = await asyncio.to_thread(_lines, reader, written)
         matches = await matching.match(pool, statement.connection_id, lines)
         for line, (shipment_id, by) in zip(lines, matches, strict=True):
             taken.lines += 1
@@ -285,8 +287,12 @@ async def _records(
                 as_json(line.fees),
                 line.net,
                 line.unreadable,
-                as_json(line.cells),
+                written[line.row].decode(),
             )
+
+
+def _lines(reader: SheetReader, written: Mapping[int, bytes]) -> list[Line]:
+    return reader.read([(number, orjson.loads(cells)) for number, cells in written.items()])
 
 
 async def _keep(current: Work, statement: NewStatement, taken: _Taken, order: Order, *, carrier: str) -> None:

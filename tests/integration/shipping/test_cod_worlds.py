@@ -146,8 +146,11 @@ async def run(databases: Databases, seed: int, size: int, *, rate: float) -> Non
         for session, lines in order:
             sent = await desk.take_in(written(dice, lines, session), name=f"phien-{session}.csv")
             assert (sent["lines"], sent["matched"], sent["number"]) == (len(lines), len(lines), f"P-{session:04d}")
+        early = await found(desk)
+        assert {parcel.waybill: early[parcel.waybill] for parcel in world.late} == {
+            parcel.waybill: {"paid_not_delivered"} for parcel in world.late
+        }
         for parcel in world.late:
-            assert (await found(desk))[parcel.waybill] == {"paid_not_delivered"}
             await desk.becomes(parcel, "delivered", at=parcel.at)
         desk.wait(days=4)
         waiting = {row.id for row in await desk.running.rows("SELECT id FROM shipments WHERE settled_at IS NULL")}
