@@ -311,7 +311,7 @@ async def _update(shop: Shop) -> None:
 
 async def test_a_draft_says_what_holds_where_its_process_says_nothing(shop: Shop) -> None:
     draft = await Draft.begin(shop)
-    assert (await draft.load())["defaults"] == {"snooze": {"at_most": "30m", "times": 3}}
+    assert (await draft.load())["defaults"] == {"snooze": {"at_most": "30m", "times": 3}, "promise_days": 35}
     body = (await draft.load())["process"]
     assert "snooze" not in body["steps"]["callback"]
     body["steps"]["callback"]["snooze"] = {"times": 1}
