@@ -12,7 +12,7 @@ from deploy.local.ghn import GhnSimulator
 from services.shipping.cod import settlement
 from services.shipping.paper import turn
 from shared.contracts import permissions
-from tests.docs_walk import DOCS, Step, serving, walk
+from tests.docs_walk import DOCS, Step, commands, serving, walk
 from tests.harness import token
 from tests.integration.shipping.cod_support import Parcel, paid, ship, workbook
 from tests.integration.shipping.support import PICK_UP, Shop
@@ -107,7 +107,9 @@ class Desk:
                 pass
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md") if path.name not in IN_FRONT))
+@pytest.mark.parametrize(
+    "page", sorted(path.name for path in PAGES.glob("*.md") if path.name not in IN_FRONT and any(commands(path)))
+)
 async def test_the_examples_of_a_page_work_as_they_stand(shop: Shop, page: str, tmp_path: Path) -> None:
     async with AsyncExitStack() as beside:
         desk = Desk(shop, tmp_path, beside)
