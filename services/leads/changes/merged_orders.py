@@ -1,12 +1,14 @@
 """Leads whose closed orders were merged (rule D20): what comes of either number is the older one's from then on.
 
-The younger lead stays what it was, at L5.3. Its numbers and its windows go over to the older, as when leads are merged.
+The younger lead stays what it was, at L5.3. Its numbers and its windows go over to the older, as when leads are merged; if
+the older has become a duplicate, to the lead that it is a duplicate of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final
+from uuid import UUID
 
 from services.leads.changes import held, merge
 from services.leads.changes.held import By
@@ -41,11 +43,19 @@ SELECT lead_id, into_id, at, by, reason FROM merged_orders WHERE done_at IS NULL
     done = "UPDATE merged_orders SET done_at = now() WHERE lead_id = $1"
 
     async def decide(self, connection: Connection, noted: Any) -> None:
-        seen = await held.read(connection, [noted["into_id"], noted["lead_id"]])
+        younger_id: UUID = noted["lead_id"]
+        seen = await held.read(connection, [noted["into_id"], younger_id])
         if len(seen) < 2:
             return  # an import was undone; and orders that begin with orders have no lead
+        survivor = seen[noted["into_id"]]
+        if survivor.anchor_id is not None:
+            # Somebody made it a duplicate meanwhile: what comes of its numbers is the other lead's.
+            seen |= await held.read(connection, [survivor.anchor_id])
+            survivor = seen[survivor.anchor_id]
+        if survivor.id == younger_id:
+            return  # the older is the younger's duplicate, so everything is the younger's already
         by = By(noted["at"], noted["reason"], code=noted["by"])
         phones = {phone for lead in seen.values() for phone in lead.phones}
         known = await numbers.lock(connection, phones, default=self.window)
         leads = await held.lock(connection, seen)
-        await merge.absorb(connection, leads[noted["into_id"]], leads[noted["lead_id"]], known, by=by)
+        await merge.absorb(connection, leads[survivor.id], leads[younger_id], known, by=by)

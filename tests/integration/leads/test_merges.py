@@ -147,3 +147,37 @@ async def test_numbers_of_merged_orders_are_the_older_ones_from_then_on(leads: R
     gone = (await client.get(f"/v1/leads/{younger['id']}")).json()
     assert (gone["verdict"], gone["level"]) == ("lead", "L5.3")
     assert len(await leads.outbox("leads.lead.corrected.v1")) == 1
+
+
+async def test_an_older_one_that_became_a_duplicate_leaves_the_numbers_of_merged_orders_to_its_anchor(
+    leads: Running,
+) -> None:
+    client = await leads.client()
+    anchor, older, younger = [await post(client, phone) for phone in ("0900000001", "0912345678", "0987654321")]
+    assert (await merge(client, anchor, older)).status_code == 200
+    merged = OrderMerged(
+        order_id=UUID(younger["id"]), into_id=UUID(older["id"]), at=datetime.now(UTC), reason="gửi chung", by="NV001"
+    )
+    await leads.receive(ORDER_MERGED, merged, subject=younger["id"])
+    assert await Absorber(leads.db, window=leads.runtime.settings.duplicate_window).step()
+
+    again = await post(client, "0987654321")
+
+    assert (again["verdict"], again["anchor_id"]) == ("duplicate", anchor["id"])
+    shown = (await client.get(f"/v1/leads/{anchor['id']}")).json()
+    assert shown["other_phones"] == ["0912***678", "0987***321"]
+
+
+async def test_orders_merged_against_their_leads_leave_everything_with_the_lead_that_is_none(leads: Running) -> None:
+    client = await leads.client()
+    anchor, duplicate = await post(client, "0912345678"), await post(client, "0987654321")
+    assert (await merge(client, anchor, duplicate)).status_code == 200
+    merged = OrderMerged(
+        order_id=UUID(anchor["id"]), into_id=UUID(duplicate["id"]), at=datetime.now(UTC), reason="gửi chung", by="NV001"
+    )
+    await leads.receive(ORDER_MERGED, merged, subject=anchor["id"])
+    assert await Absorber(leads.db, window=leads.runtime.settings.duplicate_window).step()
+
+    again = await post(client, "0987654321")
+
+    assert (again["verdict"], again["anchor_id"]) == ("duplicate", anchor["id"])
