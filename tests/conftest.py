@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,13 @@ from deploy.local.engines import Nats, Postgres, Temporal
 from shared import directory
 from tests.harness import Databases
 from tests.stuck import Stuck, watch
+
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The many short files come last: with a long one at the end, one process would work while the other waits."""
+    items.sort(key=lambda item: UNIT in item.path.parents)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -95,7 +95,7 @@ async def client(temporal_server: Temporal) -> AsyncIterator[Client]:
 
 
 @pytest.mark.parametrize(
-    ("orders", "kills", "twins"), [(60, 3, 0.2), pytest.param(2_000, 20, 0.05, marks=pytest.mark.soak)]
+    ("orders", "kills", "twins"), [(40, 2, 0.2), pytest.param(2_000, 20, 0.05, marks=pytest.mark.soak)]
 )
 async def test_time_outs_twins_and_killed_workers_leave_exactly_one_live_parcel_an_order(
     databases: Databases, nats: Nats, temporal_server: Temporal, client: Client, orders: int, kills: int, twins: float

@@ -248,7 +248,7 @@ async def test_a_lost_workflow_store_is_made_good_by_reconcile(
                 await eventually(runs)
 
             async def nothing_to_do() -> bool:
-                return await reconcile(shop.running.db, temporal) == {"shipments": 0, "pollings": 0}
+                return not any((await reconcile(shop.running.db, temporal)).values())
 
             await eventually(nothing_to_do)
             with pytest.raises(RPCError):
