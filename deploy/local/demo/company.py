@@ -97,6 +97,8 @@ async def connect_carrier(company: Company, http: httpx.AsyncClient, *, carrier_
             "ward": "Phường Cầu Giấy",
             "detail": "12 Trần Thái Tông",
         },
+        # Polls take their turns as creations do, and the demo polls thousands of times as often as a shop.
+        requests_per_second=100,
     )
     settings = {"callback_url": company.connection["callback_url"]}
     (await http.patch(f"{carrier_url}/_simulator/settings", json=settings)).raise_for_status()
