@@ -7,12 +7,10 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 import httpx
 import psutil
-from python_calamine import CalamineWorkbook
 from temporalio.client import Client
 
 from bench import workbooks
@@ -62,7 +60,7 @@ async def run(machine: Machine, size: int) -> Result:
         desk = await stack.enter_async_context(_desk(machine))
         pairs = await in_turns(
             ours=lambda: desk.take_in(next(ours_files), size),
-            limit=lambda: _limit(url, next(limit_files)),
+            limit=lambda: workbooks.read_and_copy(url, next(limit_files)),
             rounds=ROUNDS,
         )
         shown = median(pairs, lambda seconds: seconds)
@@ -78,20 +76,6 @@ async def run(machine: Machine, size: int) -> Result:
             note="leads with verdicts, windows and events written; the peak is that of whichever process had most, the parser "
             "added to its parent; twice the rows cost twice the time and the same memory but for the parser",
         )
-
-
-async def _limit(url: str, path: Path) -> float:
-    """Seconds to read a workbook and to copy its rows."""
-    started = time.perf_counter()
-
-    def read() -> list[list[Any]]:
-        return CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
-
-    cells = await asyncio.to_thread(read)
-    connection = await asyncpg.connect(url)
-    await connection.copy_records_to_table("sheet", records=[tuple(row) for row in cells])
-    await connection.close()
-    return time.perf_counter() - started
 
 
 class _Desk:

@@ -7,13 +7,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 import httpx
 import psutil
-from python_calamine import CalamineWorkbook
 from temporalio.client import Client
 from uuid_utils.compat import uuid7
 
@@ -98,7 +97,7 @@ async def run(machine: Machine, size: int) -> Result:
         desk = await stack.enter_async_context(_desk(machine, size))
         pairs = await in_turns(
             ours=lambda: desk.take_in(next(ours_files), size),
-            limit=lambda: _limit(url, next(limit_files)),
+            limit=lambda: workbooks.read_and_copy(url, next(limit_files)),
             rounds=ROUNDS,
         )
         shown = median(pairs, lambda seconds: seconds)
@@ -116,20 +115,6 @@ async def run(machine: Machine, size: int) -> Result:
             "process had most, the parser added to its parent; twice the lines cost twice the time and the same memory "
             "but for the parser",
         )
-
-
-async def _limit(url: str, path: Path) -> float:
-    """Seconds to read a workbook and to copy its rows."""
-    started = time.perf_counter()
-
-    def read() -> list[list[Any]]:
-        return CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
-
-    cells = await asyncio.to_thread(read)
-    connection = await asyncpg.connect(url)
-    await connection.copy_records_to_table("sheet", records=[tuple(row) for row in cells])
-    await connection.close()
-    return time.perf_counter() - started
 
 
 class _Desk:
