@@ -94,7 +94,7 @@ async def test_one_event_does_not_wait_for_a_full_batch(probe: Running) -> None:
         await eventually(arrived, every=0.001)
         latencies.append(time.perf_counter() - started)
     # The pull waits five seconds for a full batch; an event that had to wait for it would show here.
-    assert sorted(latencies)[10] < 1.0
+    assert sorted(latencies)[10] < 2.5
 
 
 async def test_a_rolled_back_change_says_nothing(probe: Running) -> None:

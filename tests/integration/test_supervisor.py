@@ -146,9 +146,8 @@ async def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_help
     )
     await process.start()
     helper = psutil.Process(int(await printed(process)))
-    begun = time.monotonic()
-    ended_by_itself = await process.stop(grace=0.3)
-    assert time.monotonic() - begun < 0.3 + 1.5
+    async with asyncio.timeout(30):  # the helper would hold it for ten minutes
+        ended_by_itself = await process.stop(grace=0.3)
     assert not ended_by_itself
     assert process.returncode == -signal.SIGKILL
     assert await wait_ended([helper], timeout=1) == []

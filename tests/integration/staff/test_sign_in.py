@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from typing import Any
 
@@ -113,8 +112,8 @@ async def test_an_unknown_login_name_takes_as_long_as_a_wrong_password(company: 
 
     known = [await seconds("admin", f"198.51.100.{i}") for i in range(5)]
     unknown = [await seconds(f"nobody{i}", f"198.51.100.{i}") for i in range(5)]
-    # Without the decoy the hash, nine tenths of the time, would be missing.
-    assert statistics.median(unknown) > statistics.median(known) / 3
+    # Without the decoy the hash, nine tenths of the time, would be missing. The quickest: the machine may be busy.
+    assert min(unknown) > min(known) / 3
 
 
 async def test_the_login_name_may_be_typed_in_capitals_and_with_blanks(company: Company) -> None:
