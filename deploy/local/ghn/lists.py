@@ -30,6 +30,7 @@ async def provinces(request: Request, simulation: Sim) -> Response:
             [
                 {"ProvinceID": int(each.code), "ProvinceName": each.name, "NameExtension": each.extension_names}
                 for each in country().old.parts.values()
+                if _is_told(simulation, each)
             ]
         )
 
@@ -52,11 +53,18 @@ async def districts(request: Request, simulation: Sim) -> Response:
                     "SupportType": 3,
                 }
                 for number, each in country().old_districts.items()
-                if each.parent is not None and wanted in (None, int(each.parent.code))
+                if each.parent is not None
+                and wanted in (None, int(each.parent.code))
+                and _is_told(simulation, each.parent)
             ]
         )
 
     return await respond(request, simulation, work, operation="district")
+
+
+def _is_told(simulation: Simulation, province: Place) -> bool:
+    told = own(simulation.settings).lists_only
+    return not told or province.name in told
 
 
 @router.api_route(f"{BASE}/master-data/ward", methods=["GET", "POST"])

@@ -31,6 +31,9 @@ class SimulatorSettings(CarrierSettings):
     announce_transfer: bool = False
     """Tell the payment of the COD by a callback of the type update_cod. No documented type is for it: without this only
     the detail of the order, and callbacks that come later, show its date."""
+    lists_only: tuple[str, ...] = ()
+    """Provinces that the three-tier lists tell, by GHN's names; none: all, whose wards take 700 requests. Parcels go
+    everywhere all the same."""
     upper_case_types: bool = False
     """`Create` and `Switch_status` as the documentation's text has them, instead of `create` as in its sample."""
 

@@ -7,10 +7,12 @@ The codes are GHN's, not those of the statistics office; codes of wards are text
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from services.shipping.carriers.parcel import Level, Unit
 from services.shipping.carriers.reading import text_of
+from services.shipping.carriers.together import together
 
 Read: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[Any]]
 """(path, parameters) → the data of the answer."""
@@ -25,8 +27,8 @@ async def three_tiers(read: Read) -> Sequence[Unit]:
     found = _old("province", await read("/master-data/province", {}), "Province", parent="")
     districts = _old("district", await read("/master-data/district", {}), "District", parent="ProvinceID")
     found += districts
-    for district in districts:
-        wards = await read("/master-data/ward", {"district_id": district.code})
+    answers = await together([partial(read, "/master-data/ward", {"district_id": each.code}) for each in districts])
+    for wards in answers:
         found += _old("ward", wards, "Ward", parent="DistrictID")
     return found
 
@@ -35,9 +37,10 @@ async def two_tiers(read: Read) -> Sequence[Unit]:
     """The list since 2025-07-01: a request for each page of each province."""
     provinces = _new("province", await _all(read, "/v3/master-data/province/all", {}))
     found = list(provinces)
-    for province in provinces:
-        path = "/v3/master-data/ward/all-by-province-id"
-        found += _new("ward", await _all(read, path, {"province_id": province.code}), parent=province.code)
+    path = "/v3/master-data/ward/all-by-province-id"
+    answers = await together([partial(_all, read, path, {"province_id": each.code}) for each in provinces])
+    for province, wards in zip(provinces, answers, strict=True):
+        found += _new("ward", wards, parent=province.code)
     return found
 
 

@@ -7,10 +7,12 @@ integration. The ids are ViettelPost's, not those of the statistics office.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from services.shipping.carriers.parcel import Level, Unit
 from services.shipping.carriers.reading import text_of
+from services.shipping.carriers.together import together
 from services.shipping.carriers.viettelpost_reading import Fields, rows_of
 
 Read: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[Any]]
@@ -20,25 +22,22 @@ Read: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[Any]]
 async def three_tiers(read: Read) -> Sequence[Unit]:
     """The list that was valid until 2025-06-30: one request for each province and district."""
     provinces = _units("province", await read("/v2/categories/listProvinceById", {"provinceId": "-1"}))
-    found = list(provinces)
-    for province in provinces:
-        path = "/v2/categories/listDistrict"
-        districts = _units("district", await read(path, {"provinceId": province.code}), parent=province.code)
-        found += districts
-        for district in districts:
-            wards = await read("/v2/categories/listWards", {"districtId": district.code})
-            found += _units("ward", wards, parent=district.code)
-    return found
+    districts = await _within(read, "/v2/categories/listDistrict", "provinceId", "district", provinces)
+    return [*provinces, *districts, *await _within(read, "/v2/categories/listWards", "districtId", "ward", districts)]
 
 
 async def two_tiers(read: Read) -> Sequence[Unit]:
     """The list since 2025-07-01: one request for each province."""
     provinces = _units("province", await read("/v3/categories/listProvinceNew", {}))
-    found = list(provinces)
-    for province in provinces:
-        wards = await read("/v3/categories/listWardsNew", {"provinceId": province.code})
-        found += _units("ward", wards, parent=province.code)
-    return found
+    return [*provinces, *await _within(read, "/v3/categories/listWardsNew", "provinceId", "ward", provinces)]
+
+
+async def _within(read: Read, path: str, parameter: str, level: Level, parents: Sequence[Unit]) -> list[Unit]:
+    """The units of a level that lie in those of the level above, which are asked for one by one."""
+    answers = await together([partial(read, path, {parameter: parent.code}) for parent in parents])
+    return [
+        unit for parent, data in zip(parents, answers, strict=True) for unit in _units(level, data, parent=parent.code)
+    ]
 
 
 def _units(level: Level, data: Any, *, parent: str = "") -> list[Unit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,14 +42,20 @@ async def replace(connection: Connection, carrier: str, era: Era, units: Sequenc
     """A carrier's list as it is now, in place of the former one; in the caller's transaction; how many they are."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"carrier units {carrier} {era}")
     await connection.execute("DELETE FROM carrier_units WHERE carrier = $1 AND era = $2", carrier, era)
-    rows = {(unit.level, unit.parent_code, unit.code): unit for unit in units}
+    rows = await asyncio.to_thread(_rows, carrier, era, units)
     await connection.copy_records_to_table(
         "carrier_units",
         columns=("carrier", "era", "level", "parent_code", "code", "name", "keys"),
-        records=[(carrier, era, *key, unit.name, keys_of(unit.name, unit.other_names)) for key, unit in rows.items()],
+        records=rows,
     )
     await connection.execute(_LIST, carrier, era, len(rows), now)
     return len(rows)
+
+
+def _rows(carrier: str, era: Era, units: Sequence[Unit]) -> list[tuple[object, ...]]:
+    """Of a whole country, a third of a second of work."""
+    found = {(unit.level, unit.parent_code, unit.code): unit for unit in units}
+    return [(carrier, era, *key, unit.name, keys_of(unit.name, unit.other_names)) for key, unit in found.items()]
 
 
 async def find(connection: Connection, carrier: str, title: str, names: Named) -> CarrierUnits | Breach | None:

@@ -7,32 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from uuid_utils.compat import uuid7
 
 from deploy.local.carriers.faults import Faults
 from deploy.local.ghn import GhnSimulator
-from deploy.local.ghn.model import as_created
-from deploy.local.ghn.places import country
 from deploy.local.ghtk.model import as_created as ghtk_created
 from services.shipping import creation
 from services.shipping.carriers.errors import Away, UnknownOutcome
-from shared.contracts.events.orders import ORDER_CLOSED, Address
 from tests.harness import eventually
-from tests.integration.shipping.support import PICK_UP, Shop, closed, connection_body
-
-OLD = Address(
-    province="Thành phố Hồ Chí Minh",
-    district="Quận 1",
-    ward="Phường Bến Nghé",
-    detail="5 Lê Lợi",
-    province_code="79",
-    district_code="760",
-    ward_code="26740",
-)
-NEW = Address(
-    province="Thành phố Hồ Chí Minh", ward="Phường Sài Gòn", detail="5 Lê Lợi", province_code="79", ward_code="26740"
-)
-"""The one code of the statistics office that names two wards."""
+from tests.integration.shipping.support import PICK_UP, Shop, connection_body
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +58,6 @@ async def rules(shop: Shop, *found: dict[str, Any]) -> None:
 async def plan(shop: Shop, order_id: UUID, connection_id: UUID, **choices: Any) -> Any:
     body = {"connection_id": str(connection_id), **choices}
     return await shop.client.put(f"/v1/plans/{order_id}", json=body)
-
-
-async def close_at(shop: Shop, code: str, address: Address) -> UUID:
-    order = closed(uuid7(), code).model_copy(update={"address": address})
-    await shop.running.receive(ORDER_CLOSED, order, subject=order.order_id)
-    return order.order_id
 
 
 async def test_of_several_connections_a_rule_chooses_unless_a_person_did(shop: Shop, ghn: GhnSimulator) -> None:
@@ -199,41 +175,6 @@ async def _try_once(shop: Shop, shipment_id: UUID) -> float:
     except UnknownOutcome:
         return 0.0
     raise AssertionError("created although the carrier is away")
-
-
-async def test_code_26740_goes_to_the_ward_of_its_era_at_each_carrier(shop: Shop, ghn: GhnSimulator) -> None:
-    other = await connect_ghn(shop, ghn)
-    for era in ("old", "new"):
-        fetched = await shop.client.post(f"/v1/connections/{other}/units", params={"era": era})
-        assert fetched.status_code == 200, fetched.text
-    lists = (await shop.client.get("/v1/carrier-units")).json()["items"]
-    assert {(each["era"], each["units"] > 3000) for each in lists} == {("old", True), ("new", True)}
-    for number, (connection_id, name) in enumerate([(shop.connection_id, "ghtk"), (other, "ghn")]):
-        for era, address in (("old", OLD), ("new", NEW)):
-            order_id = await close_at(shop, f"DH-{number}{era:>06}", address)
-            assert (await plan(shop, order_id, connection_id)).json()["problems"] == []
-            shipment_id = await shop.open(order_id)
-            assert await shop.create(shipment_id) == "accepted", name
-    for shipments in (shop.ghtk.shipments, ghn.shipments):
-        addresses = sorted(each.creation.address for each in shipments)
-        assert len(addresses) == 2
-        assert "Phường Bến Nghé, Quận 1" in addresses[0]
-        assert "Phường Sài Gòn" in addresses[1]
-        assert "Quận" not in addresses[1]
-    # The old form goes to GHN by its own codes, which are not the statistics office's.
-    [by_code] = [made for each in ghn.shipments if not (made := as_created(each.creation)).is_new_to_address]
-    ward = country().old_ward(district_id=by_code.to_district_id, ward_code=by_code.to_ward_code)
-    assert ward is not None
-    assert (ward.name, ward.code == "26740") == ("Phường Bến Nghé", False)
-
-
-async def test_a_ward_that_is_not_in_the_carrier_s_list_is_named(shop: Shop, ghn: GhnSimulator) -> None:
-    other = await connect_ghn(shop, ghn)
-    await shop.client.post(f"/v1/connections/{other}/units", params={"era": "new"})
-    order_id = await close_at(shop, "DH-NOWARD01", NEW.model_copy(update={"ward": "Phường Không Có"}))
-    [problem] = (await plan(shop, order_id, other)).json()["problems"]
-    assert problem["code"] == "unit_unknown"
-    assert "“Phường Không Có”" in problem["message"]
 
 
 async def test_people_report_for_a_carrier_that_reports_nothing(shop: Shop) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from deploy.local.ghn import GhnSimulator
+from deploy.local.ghn.model import SimulatorSettings
 from services.shipping.cod import settlement
 from services.shipping.paper import turn
 from shared.contracts import permissions
@@ -49,7 +50,8 @@ class Desk:
         await self.shop.apply_callbacks()
 
     async def ghn(self) -> None:
-        carrier = await self.beside.enter_async_context(GhnSimulator())
+        settings = SimulatorSettings(lists_only=("Hà Nội",))
+        carrier = await self.beside.enter_async_context(GhnSimulator(settings=settings))
         self.known |= {"GHN": carrier.api_url, "GHN_TOKEN": carrier.token, "GHN_SHOP": carrier.shop_id}
 
     async def connections(self) -> None:
