@@ -75,6 +75,13 @@ class NoLabel(Problem):
     en = "The carrier has given no waybill yet, so there is no label. Wait until it has accepted the shipment."
 
 
+class SizeNotOffered(Problem):
+    type = "paper-size-not-offered"
+    status = 422
+    vi = "{what} không có cỡ {size}. Chọn một trong các cỡ: {sizes}."
+    en = "{what} does not come in the size {size}. Choose one of: {sizes}."
+
+
 class UnknownConnection(Problem):
     type = "unknown-carrier-connection"
     status = 422

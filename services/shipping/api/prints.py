@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from services.shipping.api.dependencies import VISIBLE, After, ContextDep, Limit, Writer, visible_to
+from services.shipping.carriers.registry import CARRIERS
 from services.shipping.paper import asking
-from services.shipping.paper.asking import MAX, Kind, Size
-from services.shipping.problems import FileForgotten, FileNotReady, NothingPrinted, UnknownShipments
+from services.shipping.paper.asking import MAX, Kind
+from services.shipping.paper.slip import SIZES
+from services.shipping.problems import FileForgotten, FileNotReady, NothingPrinted, SizeNotOffered, UnknownShipments
 from shared.auth import Principal
 from shared.db import ReadSession, Session
 from shared.errors import NotFound
@@ -28,7 +30,11 @@ class AskPrint(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Kind = Field(description="slip: our own; label: the carrier's")
-    size: Size = Field(default="A6", description="80mm is for slips on a roll; carriers have labels of the other sizes")
+    size: str = Field(
+        default="A6",
+        max_length=20,
+        description="of slips A5, A6 or 80mm (a roll); of labels what the carrier has, `label_sizes` in GET /v1/carriers",
+    )
     shipment_ids: list[UUID] = Field(min_length=1, max_length=MAX, description="in the order of the pages")
 
 
@@ -90,6 +96,7 @@ WHERE i.print_id = :id AND i.problem <> '' ORDER BY i.position LIMIT 100
 async def ask_print(body: AskPrint, context: ContextDep, who: Writer, once: OnceDep) -> Response:
     """The pages show names, phones and addresses, so this takes the permission of those who pack. Parcels that were
     printed before say so on their page. Follow `GET /v1/prints/{id}` until it is done, then fetch the file."""
+    _check_size(body)
     ids = list(dict.fromkeys(body.shipment_ids))
     async with context.db.read() as session:
         seen = set((await session.execute(_VISIBLE_ONES, {**visible_to(who), "ids": ids})).scalars())
@@ -147,6 +154,15 @@ async def get_file(print_id: UUID, context: ContextDep, who: Writer) -> Response
         raise NothingPrinted
     disposition = f'inline; filename="{print_id}.pdf"'
     return Response(bytes(row.file), media_type=MEDIA, headers={"Content-Disposition": disposition})
+
+
+def _check_size(body: AskPrint) -> None:
+    """Labels come in sizes that at least one carrier has; a parcel whose carrier has not gets no page, and the reason."""
+    labels = dict.fromkeys(size for carrier in CARRIERS.values() for size in carrier.capabilities.label_sizes)
+    sizes = SIZES if body.kind == "slip" else tuple(labels)
+    if body.size not in sizes:
+        what = "Phiếu giao của shop / our own slip" if body.kind == "slip" else "Nhãn của hãng / carriers' labels"
+        raise SizeNotOffered(what=what, size=body.size, sizes=", ".join(sizes))
 
 
 async def _read(session: ReadSession, print_id: UUID, who: Principal) -> PrintView:

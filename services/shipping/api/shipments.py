@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -38,6 +38,8 @@ from services.shipping.problems import (
     NoLabel,
     NotCancellable,
     NothingToRetry,
+    NotOfferedByCarrier,
+    SizeNotOffered,
     UnknownConnection,
 )
 from services.shipping.statuses import ImpossibleMove, move
@@ -49,6 +51,9 @@ from shared.db import ReadSession
 from shared.errors import Language, NotFound
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
+
+USUAL_SIZE: Final = "A6"
+"""What most shops print labels on."""
 
 _FROM = """
 FROM shipments s
@@ -155,18 +160,27 @@ async def get_label(
     shipment_id: UUID,
     context: ContextDep,
     who: Writer,
-    size: Annotated[Literal["A5", "A6"], Query()] = "A6",
+    size: Annotated[
+        str | None,
+        Query(max_length=20, description="one of the carrier's `label_sizes`; without one A6, or the carrier's first"),
+    ] = None,
 ) -> Response:
-    """It shows the receiver's name, phone and address, so it takes the permission of those who pack."""
+    """It shows the receiver's name, phone and address, so it takes the permission of those who pack. PDF, or the carrier's
+    own page to print."""
     async with context.db.read() as session:
         shipment = await visible_shipment(context, session, shipment_id, who)
     if not shipment.waybill or shipment.connection_id is None:
         raise NoLabel
-    title = CARRIERS[shipment.carrier].title
+    title, sizes = CARRIERS[shipment.carrier].title, CARRIERS[shipment.carrier].capabilities.label_sizes
+    if not sizes:
+        raise NotOfferedByCarrier(carrier=title)
+    wanted = size or (USUAL_SIZE if USUAL_SIZE in sizes else sizes[0])
+    if wanted not in sizes:
+        raise SizeNotOffered(what=f"{title}: nhãn / label", size=wanted, sizes=", ".join(sizes))
     connection = await context.connection(shipment.connection_id)
     async with context.carrier(connection) as carrier:
         try:
-            label = await carrier.label([shipment.waybill], size=size)
+            label = await carrier.label([shipment.waybill], size=wanted)
         except Refused as error:
             raise CarrierRefused(carrier=title, reason=error.reason) from None
         except CarrierError:

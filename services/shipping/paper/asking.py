@@ -16,6 +16,7 @@ from shared.db import Session
 
 Kind = Literal["slip", "label"]
 Size = Literal["A5", "A6", "80mm"]
+"""Of our own slip. A carrier's label has the sizes that its capabilities declare."""
 
 KEPT: Final = timedelta(days=1)
 """How long a file is there: it holds names and addresses."""
@@ -24,9 +25,13 @@ MAX: Final = 1_000
 
 
 async def ask(
-    session: Session, *, kind: Kind, size: Size, shipment_ids: Sequence[UUID], by: UUID, by_code: str, now: datetime
+    session: Session, *, kind: Kind, size: str, shipment_ids: Sequence[UUID], by: UUID, by_code: str, now: datetime
 ) -> UUID:
-    """Writes a print down and has its workflow started. Old files are forgotten on the way."""
+    """Writes a print down and has its workflow started. Old files are forgotten on the way.
+
+    Args:
+        size: one of `Size` for slips, of the carriers' `label_sizes` for labels.
+    """
     print_id = uuid7()
     await session.execute(_FORGET, {"before": now - KEPT})
     await session.execute(_ASK, {"id": print_id, "kind": kind, "size": size, "by": by, "by_code": by_code, "now": now})

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.shipping.carriers.errors import Away, NotLetIn, NotOffered, Refused, UnknownOutcome
+from services.shipping.carriers.errors import Away, NotLetIn, Refused, UnknownOutcome
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context
 from services.shipping.paper import merging, parcels, slip
@@ -125,6 +125,10 @@ async def _labels(
         connection = await context.connection(connection_id)
         capabilities = CARRIERS[connection.carrier].capabilities
         together = list(of_connection)
+        if size not in capabilities.label_sizes:
+            words = _sizes(connection.carrier)
+            problems.update({item["shipment_id"]: words for item in together})
+            continue
         async with context.carrier(connection) as carrier:
             for start in range(0, len(together), capabilities.labels_at_once):
                 chunk = together[start : start + capabilities.labels_at_once]
@@ -134,11 +138,8 @@ async def _labels(
                     parts.append(await asyncio.to_thread(merging.marked, label.content, numbers))
                 except (Away, NotLetIn, UnknownOutcome):
                     raise
-                except (Refused, NotOffered) as error:
-                    words = (
-                        error.reason if isinstance(error, Refused) else "hãng không có nhãn / the carrier has no label"
-                    )
-                    problems.update({item["shipment_id"]: words for item in chunk})
+                except Refused as error:
+                    problems.update({item["shipment_id"]: error.reason for item in chunk})
                 except NotAPdf:
                     words = (
                         "hãng gửi trang in, không phải PDF: mở nhãn ở từng vận đơn / not a PDF: open it at the shipment"
@@ -146,6 +147,14 @@ async def _labels(
                     problems.update({item["shipment_id"]: words for item in chunk})
                 beat()
     return await asyncio.to_thread(merging.merge, parts) if parts else None
+
+
+def _sizes(carrier: str) -> str:
+    """Why a carrier has no label of a size."""
+    sizes = ", ".join(CARRIERS[carrier].capabilities.label_sizes)
+    if not sizes:
+        return "hãng không có nhãn / the carrier has no label"
+    return f"nhãn của hãng chỉ có cỡ {sizes} / the carrier's labels are {sizes}"
 
 
 async def _finish(context: Context, print_id: UUID) -> None:

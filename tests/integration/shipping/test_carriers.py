@@ -14,6 +14,7 @@ from deploy.local.ghtk.model import as_created as ghtk_created
 from services.shipping import creation
 from services.shipping.carriers.errors import Away, UnknownOutcome
 from tests.harness import eventually
+from tests.integration.shipping.paper_support import ask, make
 from tests.integration.shipping.support import PICK_UP, Shop, connection_body
 
 
@@ -241,6 +242,32 @@ async def test_the_catalogue_says_what_each_carrier_can_do(shop: Shop) -> None:
     assert places[0]["place_id"] == "88001"
     no_list = await shop.client.post(f"/v1/connections/{shop.connection_id}/units", params={"era": "new"})
     assert (no_list.status_code, no_list.json()["title"]) == (409, "not-offered-by-carrier")
+
+
+async def test_labels_come_in_the_sizes_that_the_carrier_declares(shop: Shop, ghn: GhnSimulator) -> None:
+    other = await connect_ghn(shop, ghn)
+    by_carrier = {}
+    for carrier, connection_id in (("ghtk", shop.connection_id), ("ghn", other)):
+        order_id = await shop.close_order(f"DH-{carrier.upper():>08}")
+        await plan(shop, order_id, connection_id)
+        by_carrier[carrier] = await shop.open(order_id)
+        assert await shop.create(by_carrier[carrier]) == "accepted"
+
+    async def label(carrier: str, **size: str) -> Any:
+        return await shop.client.get(f"/v1/shipments/{by_carrier[carrier]}/label", params=size)
+
+    roll = await label("ghn", size="80x80")
+    assert (roll.status_code, "<title>80x80</title>" in roll.text) == (200, True)
+    usual = {carrier: await label(carrier) for carrier in by_carrier}
+    assert "<title>A5</title>" in usual["ghn"].text
+    assert usual["ghtk"].headers["content-type"] == "application/pdf"
+    refused = await label("ghtk", size="80x80")
+    assert (refused.status_code, refused.json()["title"]) == (422, "paper-size-not-offered")
+    assert "không có cỡ 80x80. Chọn một trong các cỡ: A5, A6" in refused.json()["detail"]
+
+    print_of_both = await make(shop, await ask(shop, *by_carrier.values(), kind="label", size="A6"))
+    assert (print_of_both["done"], print_of_both["failed"]) == (1, 1)
+    assert "A5, 80x80, 52x70" in print_of_both["problems"][0]["problem"]
 
 
 async def test_two_shops_of_one_carrier_stand_beside_each_other(shop: Shop) -> None:

@@ -150,6 +150,8 @@ async def test_a_file_is_forgotten_after_a_day(shop: Shop) -> None:
     [
         {"kind": "slip", "shipment_ids": []},
         {"kind": "slip", "size": "A4", "shipment_ids": [str(uuid7())]},
+        {"kind": "slip", "size": "80x80", "shipment_ids": [str(uuid7())]},
+        {"kind": "label", "size": "80mm", "shipment_ids": [str(uuid7())]},
         {"kind": "slip", "shipment_ids": [str(uuid7()) for _ in range(1_001)]},
         {"kind": "slip", "shipment_ids": [str(uuid7())]},
     ],
@@ -157,4 +159,4 @@ async def test_a_file_is_forgotten_after_a_day(shop: Shop) -> None:
 async def test_wrong_requests_are_refused(quiet_shop: Shop, body: dict[str, Any]) -> None:
     answer = await quiet_shop.client.post("/v1/prints", json=body)
     assert answer.status_code == 422, answer.text
-    assert "shipment_ids" in answer.text or answer.json()["title"] in ("unknown-shipments", "invalid")
+    assert "shipment_ids" in answer.text or answer.json()["title"] in ("unknown-shipments", "paper-size-not-offered")
