@@ -94,6 +94,9 @@ class ConnectionView(BaseModel):
     state: State
     failing_since: datetime | None = Field(description="since when polling cannot ask the carrier")
     last_error: str
+    left_alone_until: datetime | None = Field(
+        description="the carrier failed several times in a row: until then nobody asks it, and then one request alone"
+    )
     version: int = Field(description="also the ETag; send it as If-Match with a change")
     created_at: datetime
     updated_at: datetime
@@ -115,7 +118,8 @@ class ConnectionList(BaseModel):
 
 
 _COLUMNS = """id, carrier, shop_name, base_url, pick_up, options, requests_per_second, state, failing_since, last_error, version,
-    created_at, updated_at"""
+    created_at, updated_at,
+    (SELECT g.shut_until FROM carrier_gates g WHERE g.connection_id = carrier_connections.id) AS left_alone_until"""
 _LIST = text(f"SELECT {_COLUMNS} FROM carrier_connections ORDER BY id")
 _GET = text(f"SELECT {_COLUMNS} FROM carrier_connections WHERE id = :id")
 _GET_LOCKED = text(f"SELECT {_COLUMNS}, credentials FROM carrier_connections WHERE id = :id FOR UPDATE")

@@ -154,6 +154,8 @@ async def test_a_carrier_that_is_away_delays_its_own_parcels_only(shop: Shop) ->
     for shipment_id in stuck:  # it is left alone now: nobody asks, everybody is told when to come back
         assert await _try_once(shop, shipment_id) > 0
     assert shop.ghtk.stats.calls["create"] == asked
+    address = f"/v1/connections/{shop.connection_id}"
+    assert (await shop.client.get(address)).json()["left_alone_until"] is not None
     free = await shop.open(await shop.close_order("DH-FREE0001", cod=2_000_000))
     assert await shop.create(free) == "accepted"
 
@@ -164,6 +166,7 @@ async def test_a_carrier_that_is_away_delays_its_own_parcels_only(shop: Shop) ->
 
     await eventually(all_there, within=90)
     assert len(shop.ghtk.shipments) == len(stuck)
+    assert (await shop.client.get(address)).json()["left_alone_until"] is None
 
 
 async def _try_once(shop: Shop, shipment_id: UUID) -> float:
