@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NUDGE: Final = nudge_shipment(UUID(int=0)).model_dump()
 """What the nudges of all shipments have in common."""
+_THERE: Final = "SELECT id FROM outbox WHERE id = ANY($1::uuid[])"
 COPY_FROM: Final = 50
 """Rows from which COPY is cheaper than INSERT in spite of its two round trips."""
 
@@ -53,14 +54,22 @@ class Work:
 
     async def write_outbox(self) -> bool:
         """Writes what was told; False: nothing was."""
-        if len(self.rows) < COPY_FROM:
-            rows = self.rows + self._once
-        else:
-            await self.connection.copy_records_to_table("outbox", records=self.rows, columns=outbox.COLUMNS)
-            rows = self._once
-        if rows:
-            await self.connection.execute(outbox.INSERT, *outbox.columns(rows))
+        many, many_once = len(self.rows) >= COPY_FROM, len(self._once) >= COPY_FROM
+        copied = (self.rows if many else []) + (await self._not_there() if many_once else [])
+        inserted = ([] if many else self.rows) + ([] if many_once else self._once)
+        if copied:
+            await self.connection.copy_records_to_table("outbox", records=copied, columns=outbox.COLUMNS)
+        if inserted:
+            await self.connection.execute(outbox.INSERT, *outbox.columns(inserted))
         return bool(self.rows or self._once)
+
+    async def _not_there(self) -> list[outbox.Row]:
+        """Of the rows with a fixed id those that are new. Whoever writes the same at the same moment holds the same
+        parcel's row, so that one of both has committed before the other looks."""
+        by_id = {row[0]: row for row in self._once}
+        for row in await self.connection.fetch(_THERE, list(by_id)):
+            del by_id[row["id"]]
+        return list(by_id.values())
 
 
 @asynccontextmanager

@@ -246,7 +246,7 @@ async def _write(work: Work, changes: Sequence[_Change]) -> None:
         columns.append(
             (each.row["id"], each.wrong, taken_back, home.at if home else None, home.amount if home else None)
         )
-        work.send(nudge_shipment(each.row["id"], round=each.row["round"]))
+        work.nudge_shipment(each.row["id"], round=each.row["round"])
     await work.connection.execute(_WRITE, *zip(*columns, strict=True), MONEY_DIFFERS)
 
 
