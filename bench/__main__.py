@@ -16,6 +16,7 @@ from rich.console import Console
 from bench import result
 from bench.machine import machine
 from bench.result import Result
+from shared.lifecycle import collect_rarely
 from shared.telemetry import configure_logging
 
 SIZES = {
@@ -45,6 +46,7 @@ async def _run(jobs: list[str], console: Console) -> list[Result]:
             for job in jobs:
                 with console.status(f"measuring {job} …"):
                     module = importlib.import_module(f"bench.jobs.{job}")
+                    collect_rarely()  # as every process of the product does at its start
                     results.append(await module.run(engines, SIZES[job]))
                 sign = "[green]✓[/green]" if results[-1].met else "[red]✗[/red]"
                 console.print(f"{sign} {job}: {results[-1].ratio:.3g}")

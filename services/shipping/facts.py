@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
-from services.shipping import schedule, timeline
+from services.shipping import rows, schedule, timeline
 from services.shipping.carriers.answers import Report
 from services.shipping.carriers.capabilities import AdoptBy, Settlement
 from services.shipping.carriers.codes import CodeTable, StatusMeaning
@@ -23,16 +23,14 @@ from services.shipping.cod.books import MONEY_DIFFERS
 from services.shipping.codes import catalogue
 from services.shipping.codes.catalogue import Codes, Met
 from services.shipping.statuses import move
-from services.shipping.timeline import Changes, Entry, Known, Source, State
+from services.shipping.timeline import Changes, Entry, Source, State
 from services.shipping.work import Work
-from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
+from shared.contracts.events.shipping import COD_SETTLED
 from shared.identity import new_id
 from shared.telemetry import logger
 
 if TYPE_CHECKING:
     import asyncpg
-
-    from services.shipping.work import Connection
 
 log = logger(__name__)
 
@@ -53,9 +51,9 @@ STICKY: Final = frozenset(
 """Marks that do not follow from the timeline; whoever set one takes it away."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fact:
-    """A report about a shipment of ours."""
+    """A report about a shipment of ours. Nothing changes one; see `Entry`."""
 
     shipment_id: UUID
     source: Source
@@ -82,52 +80,52 @@ async def apply(
     for fact in facts:
         about.setdefault(fact.shipment_id, []).append(fact)
     ids = sorted(about)
-    # Locked in one order, so that two batches wait for one another instead of blocking each other for ever.
-    shipments = await work.connection.fetch(_LOCK, ids)
-    entries = await entries_of(work.connection, ids)
+    shipments = await rows.locked(work.connection, ids)
+    entries = await rows.entries_of(work.connection, ids)
     codes_of = await _codes(work, shipments, about, entries)
     held: dict[UUID, list[tuple[UUID, Entry]]] = defaultdict(list)
     for row in entries:
-        held[row["shipment_id"]].append((row["id"], entry_of(row, codes_of[row["shipment_id"]])))
-    added: list[tuple[Any, ...]] = []
-    changed: list[tuple[Any, ...]] = []
+        held[row["shipment_id"]].append((row["id"], rows.entry_of(row, codes_of[row["shipment_id"]])))
+    added: list[tuple[UUID, UUID, Entry, int | None]] = []
+    changed: list[tuple[UUID, Entry]] = []
+    moved: list[asyncpg.Record] = []
     updates: list[tuple[Any, ...]] = []
     real: set[UUID] = set()
     told_of: list[asyncpg.Record] = []
     for row in shipments:
         shipment_id: UUID = row["id"]
         codes = codes_of[shipment_id]
-        stored = {entry.key: entry_id for entry_id, entry in held[shipment_id]}
-        merged = timeline.merge(
-            [entry for _, entry in held[shipment_id]], [_read(fact, codes) for fact in about[shipment_id]]
-        )
-        added += [
-            (new_id(), shipment_id, *_values(entry), codes.versions.get(entry.raw_status)) for entry in merged.added
-        ]
-        changed += [(stored[before.key], *_changed(after)) for before, after in merged.changed]
+        told = about[shipment_id]
+        stored = held.get(shipment_id, ())
+        merged = timeline.merge([entry for _, entry in stored], [_read(fact, codes) for fact in told])
+        added += [(new_id(), shipment_id, entry, codes.versions.get(entry.raw_status)) for entry in merged.added]
+        if merged.changed:
+            id_of = {entry.key: entry_id for entry_id, entry in stored}
+            changed += [(id_of[before.key], after) for before, after in merged.changed]
         nothing_new = not merged.added and not merged.changed and row["status"] not in timeline.BEFORE_CARRIER
-        heard = shipment_id in again or _looked(row, about[shipment_id])
+        looked = _looked(row, told)
         if not row["waybill"]:
             if merged.added and row["status"] == "refused":
                 told_of.append(row)
             continue
-        if nothing_new and not heard:
+        if nothing_new and not looked and shipment_id not in again:
             continue
         state = timeline.fold(merged.entries, waybill=row["waybill"], cod=row["cod"])
-        outcome = timeline.changes(_known(row), state)
+        outcome = timeline.changes(rows.known_of(row), state)
         if not row["status_is_proof"]:
             outcome = replace(outcome, settled=None)
         _tell(work, row, outcome)
         if outcome.real:
             real.add(shipment_id)
-        updates.append(_update(row, state, outcome, about[shipment_id], codes, now=now, pace=pace))
+        moved.append(row)
+        updates.append(_following(row, state, outcome, told, codes, looked=looked, now=now, pace=pace))
     await _look_again(work, told_of, now=now)
     if added:
-        await work.connection.copy_records_to_table("timeline_entries", records=added, columns=_COLUMNS)
+        await rows.add_entries(work.connection, added)
     if changed:
-        await work.connection.execute(_CHANGE, *zip(*changed, strict=True))
-    if updates:
-        await work.connection.execute(_UPDATE, *zip(*updates, strict=True))
+        await rows.change_entries(work.connection, changed)
+    if moved:
+        await rows.update(work.connection, moved, updates)
     await books.compare_named(work, real, now=now)
     return real
 
@@ -141,6 +139,7 @@ async def _codes(
         Met(carrier, fact.report.raw_status, fact.report.reason_code, shipment_id)
         for shipment_id, carrier in carrier_of.items()
         for fact in about[shipment_id]
+        if catalogue.is_strange(carrier, fact.report.raw_status, fact.report.reason_code)
     ]
     held = {
         (carrier_of[row["shipment_id"]], row["raw_status"]) for row in entries if row["meaning_version"] is not None
@@ -188,7 +187,7 @@ def _read(fact: Fact, codes: CodeTable) -> Entry:
 def _tell(work: Work, row: asyncpg.Record, outcome: Changes) -> None:
     shipment_id: UUID = row["id"]
     for event in outcome.events:
-        work.tell(SHIPMENT_CHANGED, event, subject=shipment_id)
+        work.tell_change(event)
     if outcome.settled is not None:
         # A fixed id, so that not even a bug could settle the same money twice.
         work.tell(COD_SETTLED, outcome.settled, subject=shipment_id, event_id=uuid5(shipment_id, "cod settled"))
@@ -196,18 +195,18 @@ def _tell(work: Work, row: asyncpg.Record, outcome: Changes) -> None:
         work.nudge_shipment(shipment_id, round=row["round"])
 
 
-def _update(
+def _following(
     row: asyncpg.Record,
     state: State,
     outcome: Changes,
     facts: Sequence[Fact],
     codes: CodeTable,
     *,
+    looked: bool,
     now: datetime,
     pace: float,
 ) -> tuple[Any, ...]:
-    """The new values of a shipment's row, in the order of `_UPDATE`."""
-    looked = _looked(row, facts)
+    """The new values of `rows.FOLLOWING`, in their order."""
     capabilities = CARRIERS[row["carrier"]].capabilities
     # A courier's report moves nothing, but what confirms it is due soon.
     moved = outcome.real or (state.provisional is not None and state.provisional.at != row["provisional_at"])
@@ -228,7 +227,6 @@ def _update(
             pace=pace,
         )
     return (
-        row["id"],
         state.status,
         state.at or row["accepted_at"],
         state.reason_code,
@@ -237,7 +235,7 @@ def _update(
         state.collected,
         state.fee if state.fee is not None else row["fee"],
         state.partial,
-        _attention(row, state, outcome, facts, codes),
+        _attention(row, state, outcome, facts, codes, looked=looked),
         outcome.sequence,
         row["revision"] + int(outcome.real),
         state.handed_over_at,
@@ -260,139 +258,27 @@ def _promised(row: asyncpg.Record, facts: Sequence[Fact]) -> datetime | None:
     return max(told, key=lambda report: report.at).promised_at if told else kept
 
 
-def _attention(row: asyncpg.Record, state: State, outcome: Changes, facts: Sequence[Fact], codes: CodeTable) -> str:
-    """The marks that a person should look at, as the text of a PostgreSQL array (unnest cannot take nested arrays)."""
-    marks = set(outcome.attention) | (set(row["attention"]) & STICKY)
+def _attention(
+    row: asyncpg.Record, state: State, outcome: Changes, facts: Sequence[Fact], codes: CodeTable, *, looked: bool
+) -> list[str]:
+    """The marks that a person should look at."""
+    held: list[str] = row["attention"]
+    marks = outcome.attention | STICKY.intersection(held)
     if state.status == "cancelled":
-        marks.discard(CANCEL_REFUSED)  # a repeated cancellation is refused because the first one was done
+        marks -= {CANCEL_REFUSED}  # a repeated cancellation is refused because the first one was done
     present = codes.statuses.get(state.raw_status)
     if present is not None and present.needs_person:
-        marks.add(NEEDS_PERSON)
-    if row["asked_at"] is not None and _looked(row, facts):
+        marks |= {NEEDS_PERSON}
+    if looked and row["asked_at"] is not None:
         marks -= {CARRIER_SILENT, MISSING_AT_CARRIER}
     for fact in facts:
         if fact.source == "poll":  # of a journey the last one is how it stands now
             marks -= {MISSING_AT_CARRIER, CARRIER_DISAGREES}
             meaning = codes.statuses.get(fact.report.raw_status)
             if meaning is not None and not meaning.provisional and not _agree(meaning, state):
-                marks.add(CARRIER_DISAGREES)
-    return "{" + ",".join(sorted(marks)) + "}"
+                marks |= {CARRIER_DISAGREES}
+    return held if marks == set(held) else sorted(marks)
 
 
 def _agree(meaning: StatusMeaning, state: State) -> bool:
     return meaning.status == state.status or (meaning.either_way and state.status == "returning")
-
-
-async def entries_of(connection: Connection, ids: Sequence[UUID]) -> list[asyncpg.Record]:
-    """The stored entries of the timelines of shipments, for `entry_of`."""
-    return await connection.fetch(_ENTRIES, list(ids))
-
-
-def entry_of(row: asyncpg.Record, codes: CodeTable) -> Entry:
-    """A stored entry."""
-    meaning = codes.statuses.get(row["raw_status"])
-    return Entry(
-        waybill=row["waybill"],
-        raw_status=row["raw_status"],
-        at=row["carrier_time"],
-        received_at=row["received_at"],
-        seen_by=tuple(row["seen_by"]),
-        status=row["status"],
-        provisional=row["provisional"],
-        settles=row["settles"],
-        either_way=meaning.either_way if meaning else False,
-        reason_code=row["reason_code"],
-        reason=row["reason"],
-        partial=row["partial"],
-        collected=row["collected"],
-        fee=row["fee"],
-    )
-
-
-def _values(entry: Entry) -> tuple[Any, ...]:
-    """In the order of `_COLUMNS`, behind the ids."""
-    return (
-        entry.waybill,
-        entry.seen_by,
-        entry.at,
-        entry.received_at,
-        entry.raw_status,
-        entry.reason_code,
-        entry.reason,
-        entry.status,
-        entry.provisional,
-        entry.settles,
-        entry.partial,
-        entry.collected,
-        entry.fee,
-    )
-
-
-def _changed(entry: Entry) -> tuple[Any, ...]:
-    """In the order of `_CHANGE`. Sources as the text of an array, because unnest takes nested arrays apart."""
-    sources = "{" + ",".join(entry.seen_by) + "}"
-    return sources, entry.reason_code, entry.reason, entry.partial, entry.collected, entry.fee
-
-
-def _known(row: asyncpg.Record) -> Known:
-    return Known(
-        shipment_id=row["id"],
-        order_id=row["order_id"],
-        carrier=row["carrier"],
-        waybill=row["waybill"],
-        status=row["status"],
-        sequence=row["sequence"],
-        cod=row["cod"],
-        fee=row["fee"],
-        accepted_at=row["accepted_at"],
-        handed_over_at=row["handed_over_at"],
-        partial=row["partial"],
-        settled_at=row["settled_at"],
-        cancel_requested=row["cancel_requested_at"] is not None,
-    )
-
-
-_LOCK: Final = """
-SELECT s.id, s.order_id, c.carrier, s.waybill, s.status, s.sequence, s.revision, s.round, s.cod, s.fee, s.accepted_at,
-    s.handed_over_at, s.provisional_at, s.partial, s.settled_at, s.settled_amount, s.cancel_requested_at, s.attention,
-    s.next_poll_at, s.claimed_until, s.unchanged_polls, s.promised_at, s.asked_at, s.unanswered,
-    coalesce(k.proof, 'status') = 'status' AS status_is_proof
-FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
-LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
-WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
-"""
-_ENTRIES: Final = """
-SELECT id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, reason_code, reason, status, provisional,
-    settles, partial, collected, fee, meaning_version
-FROM unnest($1::uuid[]) AS s(wanted) CROSS JOIN LATERAL (
-    SELECT * FROM timeline_entries e WHERE e.shipment_id = s.wanted OFFSET 0  -- by index, whatever the statistics say
-) AS e
-"""
-_COLUMNS: Final = (
-    *("id", "shipment_id", "waybill", "seen_by", "carrier_time", "received_at", "raw_status", "reason_code", "reason"),
-    *("status", "provisional", "settles", "partial", "collected", "fee", "meaning_version"),
-)
-_CHANGE: Final = """
-UPDATE timeline_entries e SET seen_by = r.seen_by::text[], reason_code = r.reason_code, reason = r.reason,
-    partial = r.partial, collected = r.collected, fee = r.fee
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[])
-    AS r(id, seen_by, reason_code, reason, partial, collected, fee)
-WHERE e.id = r.id
-"""
-_UPDATE: Final = """
-UPDATE shipments s SET status = r.status, status_at = r.status_at, reason_code = r.reason_code,
-    provisional_status = r.provisional_status, provisional_at = r.provisional_at, collected = r.collected, fee = r.fee,
-    partial = r.partial, attention = r.attention::text[], sequence = r.sequence, revision = r.revision,
-    handed_over_at = r.handed_over_at, delivered_at = r.delivered_at, settled_at = r.settled_at,
-    settled_amount = r.settled_amount, next_poll_at = r.next_poll_at, unchanged_polls = r.unchanged_polls,
-    claimed_until = r.claimed_until, promised_at = r.promised_at, asked_at = r.asked_at, unanswered = r.unanswered,
-    updated_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[],
-    $8::bigint[], $9::boolean[], $10::text[], $11::integer[], $12::integer[], $13::timestamptz[], $14::timestamptz[],
-    $15::timestamptz[], $16::bigint[], $17::timestamptz[], $18::integer[], $19::timestamptz[], $20::timestamptz[],
-    $21::timestamptz[], $22::integer[])
-    AS r(id, status, status_at, reason_code, provisional_status, provisional_at, collected, fee, partial, attention,
-    sequence, revision, handed_over_at, delivered_at, settled_at, settled_amount, next_poll_at, unchanged_polls,
-    claimed_until, promised_at, asked_at, unanswered)
-WHERE s.id = r.id
-"""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 import orjson
-from prometheus_client import Counter
+from prometheus_client import Counter as Metric
 
 from services.shipping import facts
 from services.shipping.callbacks.intake import CHANNEL
@@ -36,9 +38,7 @@ KEEP: Final = timedelta(days=90)
 """How long applied raw bodies are kept; a statement of the carrier may have to be argued about for a quarter."""
 PURGE_EVERY: Final = 3600.0
 
-CALLBACKS = Counter(
-    "chot_carrier_callbacks_total", "Callbacks of carriers by what became of them", ["carrier", "state"]
-)
+CALLBACKS = Metric("chot_carrier_callbacks_total", "Callbacks of carriers by what became of them", ["carrier", "state"])
 
 _TAKE: Final = """
 SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier, c.credentials
@@ -50,19 +50,30 @@ SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers,
 FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
 WHERE r.state = 'received' AND r.id = $1 FOR UPDATE OF r SKIP LOCKED
 """
-# By the carrier's code, or by our reference: a callback may come before the answer to the creation.
-_MATCH: Final = """
-SELECT r.id, r.index, coalesce(w.id, s.id) AS shipment_id
-FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[])
-    AS r(id, index, connection_id, waybill, reference)
-LEFT JOIN shipments w ON w.connection_id = r.connection_id AND w.waybill = r.waybill AND w.waybill <> ''
-LEFT JOIN creation_attempts a ON a.reference = r.reference
-LEFT JOIN shipments s ON s.id = a.shipment_id AND s.connection_id = r.connection_id
+_BY_WAYBILL: Final = """
+SELECT r.place, s.id FROM unnest($1::bigint[], $2::uuid[], $3::text[]) AS r(place, connection_id, waybill)
+JOIN shipments s ON s.connection_id = r.connection_id AND s.waybill = r.waybill AND s.waybill <> ''
 """
-_DONE: Final = """
+_BY_REFERENCE: Final = """
+SELECT r.place, s.id FROM unnest($1::bigint[], $2::uuid[], $3::text[]) AS r(place, connection_id, reference)
+JOIN creation_attempts a ON a.reference = r.reference
+JOIN shipments s ON s.id = a.shipment_id AND s.connection_id = r.connection_id
+"""
+_APPLIED: Final = (
+    "UPDATE callbacks_raw SET state = 'applied', error = '', processed_at = now() WHERE id = ANY($1::uuid[])"
+)
+_RAISED: Final = """
 UPDATE callbacks_raw c SET state = r.state, error = r.error, processed_at = now()
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r(id, state, error) WHERE c.id = r.id
 """
+
+
+@dataclass(slots=True)
+class _Told:
+    """One report of a callback."""
+
+    callback: asyncpg.Record
+    report: Report
 
 
 class CallbackProcessor:
@@ -155,38 +166,40 @@ class CallbackProcessor:
                 raise
             log.error("callback cannot be applied", callback=str(callback_id), error=type(error).__name__)
             async with work(self._db) as current:
-                await current.connection.execute(_DONE, [callback_id], ["failed"], [type(error).__name__])
+                await current.connection.execute(_RAISED, [callback_id], ["failed"], [type(error).__name__])
 
     async def _apply(self, current: Work, rows: Sequence[asyncpg.Record]) -> None:
         if not rows:
             return
-        reports: dict[UUID, Sequence[Report]] = {}
-        outcome: dict[UUID, tuple[str, str]] = {}
+        told: list[_Told] = []
+        raised: dict[UUID, tuple[str, str]] = {}
         for row in rows:
             try:
-                reports[row["id"]] = self._read(row)
+                told += [_Told(row, report) for report in self._read(row)]
             except UnreadableCallback as error:
-                outcome[row["id"]] = ("failed", str(error))
-        matched = await self._match(current, rows, reports)
-        received = {row["id"]: row["received_at"] for row in rows}
-        for callback_id, read in reports.items():
-            ours = [index for index in range(len(read)) if (callback_id, index) in matched]
-            # One that tells nothing of interest has been applied as well.
-            outcome[callback_id] = ("applied", "") if ours or not read else ("unmatched", "no shipment of ours")
+                raised[row["id"]] = ("failed", str(error))
+        matched = await self._match(current, told)
+        ours = {told[place].callback["id"] for place in matched}
+        # One that tells nothing of interest has been applied as well.
+        raised |= {
+            one.callback["id"]: ("unmatched", "no shipment of ours") for one in told if one.callback["id"] not in ours
+        }
         await facts.apply(
             current,
             [
-                Fact(shipment_id, "callback", received[callback_id], reports[callback_id][index])
-                for (callback_id, index), shipment_id in matched.items()
+                Fact(shipment_id, "callback", told[place].callback["received_at"], told[place].report)
+                for place, shipment_id in matched.items()
             ],
             now=self._now(),
             pace=self._pace,
         )
-        ids = list(outcome)
-        await current.connection.execute(
-            _DONE, ids, [outcome[each][0] for each in ids], [outcome[each][1] for each in ids]
-        )
-        self._count(rows, outcome)
+        applied = [row["id"] for row in rows if row["id"] not in raised]
+        if applied:
+            await current.connection.execute(_APPLIED, applied)
+        if raised:
+            columns = zip(*((callback_id, *outcome) for callback_id, outcome in raised.items()), strict=True)
+            await current.connection.execute(_RAISED, *columns)
+        self._count(rows, raised)
 
     def _read(self, row: asyncpg.Record) -> Sequence[Report]:
         carrier = CARRIERS[row["carrier"]]
@@ -198,26 +211,37 @@ class CallbackProcessor:
                 raise UnreadableCallback("the carrier's token is missing or another one")
         return carrier.read_callback(message)
 
-    async def _match(
-        self, current: Work, rows: Sequence[asyncpg.Record], reports: dict[UUID, Sequence[Report]]
-    ) -> dict[tuple[UUID, int], UUID]:
-        """(callback id, number of the report in it) → shipment id."""
-        read = [
-            (row["id"], index, row["connection_id"], report.waybill, report.reference)
-            for row in rows
-            for index, report in enumerate(reports.get(row["id"], ()))
-        ]
-        if not read:
-            return {}
-        found = await current.connection.fetch(_MATCH, *zip(*read, strict=True))
-        return {(row["id"], row["index"]): row["shipment_id"] for row in found if row["shipment_id"] is not None}
+    async def _match(self, current: Work, told: Sequence[_Told]) -> dict[int, UUID]:
+        """Place in `told` → shipment: by the carrier's code, or by our reference, because a callback may come before the
+        answer to the creation."""
+        found: dict[int, UUID] = {}
+        for statement, key in ((_BY_WAYBILL, _waybill), (_BY_REFERENCE, _reference)):
+            places = [place for place in range(len(told)) if place not in found and key(told[place])]
+            if places:
+                connections = [told[place].callback["connection_id"] for place in places]
+                rows = await current.connection.fetch(
+                    statement, places, connections, [key(told[place]) for place in places]
+                )
+                found |= {row["place"]: row["id"] for row in rows}
+        return {place: found[place] for place in sorted(found)}
 
-    def _count(self, rows: Sequence[asyncpg.Record], outcome: dict[UUID, tuple[str, str]]) -> None:
+    def _count(self, rows: Sequence[asyncpg.Record], raised: Mapping[UUID, tuple[str, str]]) -> None:
+        became: Counter[tuple[str, str]] = Counter()
         for row in rows:
-            state, error = outcome[row["id"]]
-            CALLBACKS.labels(row["carrier"], state).inc()
+            state, error = raised.get(row["id"], ("applied", ""))
+            became[row["carrier"], state] += 1
             if state == "failed":
                 log.warning("unreadable callback", callback=str(row["id"]), carrier=row["carrier"], error=error)
+        for labels, count in became.items():
+            CALLBACKS.labels(*labels).inc(count)
+
+
+def _waybill(told: _Told) -> str:
+    return told.report.waybill
+
+
+def _reference(told: _Told) -> str:
+    return told.report.reference
 
 
 def _may_pass(error: Exception) -> bool:

@@ -30,9 +30,13 @@ class AlreadyThere:
     waybill: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
-    """What a carrier said about one shipment, in a callback or as an answer. Money in đồng."""
+    """What a carrier said about one shipment, in a callback or as an answer. Money in đồng.
+
+    Nothing changes one; it is not frozen because that makes it several times as dear to make, and there are thousands
+    a second.
+    """
 
     waybill: str
     reference: str
@@ -107,9 +111,9 @@ class Label:
     media_type: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallbackMessage:
-    """A callback as it came.
+    """A callback as it came. Nothing changes one; see `Report`.
 
     Args:
         headers: lower-case names; those that intake keeps and the carrier's `callback_headers`.

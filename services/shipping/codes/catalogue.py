@@ -59,7 +59,7 @@ async def tables(
     meanwhile waits, and then finds the entries that were written without it.
 
     Args:
-        told: what a batch tells; the locks of its shipments are held.
+        told: what a batch tells, as far as `is_strange`; the locks of its shipments are held.
         carriers: whose tables are wanted.
         held: (carrier, status code) of entries on the timelines whose codes stand in no table.
     """
@@ -80,15 +80,28 @@ async def tables(
     return {carrier: _codes(carrier, meanings) for carrier in carriers}
 
 
+def is_strange(carrier: str, status: str, reason: str) -> bool:
+    """Whether one of the codes stands in no table of the carrier."""
+    return _strange_status(CARRIERS[carrier].codes, status) or _strange_reason(CARRIERS[carrier].codes, reason)
+
+
+def _strange_status(codes: CodeTable, status: str) -> bool:
+    return status not in codes.statuses
+
+
+def _strange_reason(codes: CodeTable, reason: str) -> bool:
+    # A carrier that documents no reasons has none that could be strange.
+    return reason != "" and len(codes.reasons) > 0 and reason not in codes.reasons
+
+
 def _strange(told: Iterable[Met]) -> dict[Key, UUID]:
     """Codes that stand in no carrier's table → a shipment that has it."""
     found: dict[Key, UUID] = {}
     for one in told:
         codes = CARRIERS[one.carrier].codes
-        if one.status not in codes.statuses:
+        if _strange_status(codes, one.status):
             found.setdefault((one.carrier, "status", one.status), one.shipment_id)
-        # A carrier that documents no reasons has none that could be strange.
-        if one.reason and codes.reasons and one.reason not in codes.reasons:
+        if _strange_reason(codes, one.reason):
             found.setdefault((one.carrier, "reason", one.reason), one.shipment_id)
     return found
 

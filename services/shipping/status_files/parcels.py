@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from services.shipping import facts
 from services.shipping.carriers.codes import CodeTable
 from services.shipping.codes import catalogue
+from services.shipping.rows import entries_of, entry_of
 from services.shipping.status_files.judging import Parcel, Row
 from services.shipping.status_files.words import Dictionary
 from services.shipping.timeline import Entry
@@ -48,7 +48,7 @@ async def known(
         locked: whether they stay as they are until the transaction ends.
     """
     found = await connection.fetch(_PARCELS + (" FOR UPDATE OF s" if locked else ""), list(ids))
-    entries = await facts.entries_of(connection, ids)
+    entries = await entries_of(connection, ids)
     carriers = {row["id"]: row["carrier"] for row in found}
     strange = {
         *((carriers[row["shipment_id"]], row["raw_status"]) for row in entries if row["meaning_version"] is not None),
@@ -58,7 +58,7 @@ async def known(
     words = {carrier: Dictionary(table) for carrier, table in tables.items()}
     held: dict[UUID, list[tuple[UUID, Entry]]] = defaultdict(list)
     for row in entries:
-        held[row["shipment_id"]].append((row["id"], facts.entry_of(row, tables[carriers[row["shipment_id"]]])))
+        held[row["shipment_id"]].append((row["id"], entry_of(row, tables[carriers[row["shipment_id"]]])))
     return {
         row["id"]: Known(
             row["reference"],

@@ -1,0 +1,203 @@
+"""The rows of shipments and of their timelines: each statement is one for a whole batch, and only what changed is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from services.shipping.carriers.codes import CodeTable
+from services.shipping.timeline import Entry, Known
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from services.shipping.work import Connection
+
+FOLLOWING: Final[Mapping[str, str]] = {
+    "status": "text",
+    "status_at": "timestamptz",
+    "reason_code": "text",
+    "provisional_status": "text",
+    "provisional_at": "timestamptz",
+    "collected": "bigint",
+    "fee": "bigint",
+    "partial": "boolean",
+    "attention": "text[]",
+    "sequence": "integer",
+    "revision": "integer",
+    "handed_over_at": "timestamptz",
+    "delivered_at": "timestamptz",
+    "settled_at": "timestamptz",
+    "settled_amount": "bigint",
+    "next_poll_at": "timestamptz",
+    "unchanged_polls": "integer",
+    "claimed_until": "timestamptz",
+    "promised_at": "timestamptz",
+    "asked_at": "timestamptz",
+    "unanswered": "integer",
+}
+"""The columns of a shipment that follow from its timeline, and their types."""
+
+
+async def locked(connection: Connection, ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Shipments as they stand, first the columns of `FOLLOWING` in their order. Locked in the order of their ids, so that
+    two batches wait for one another instead of blocking each other for ever."""
+    return await connection.fetch(_LOCK, ids)
+
+
+async def update(connection: Connection, rows: Sequence[asyncpg.Record], values: Sequence[tuple[Any, ...]]) -> None:
+    """Writes the columns that have another value in at least one of the rows: a batch changes some of them, hardly ever
+    all, and the driver is as long in writing a column as the database.
+
+    Args:
+        rows: of `locked`.
+        values: of `FOLLOWING` in their order, for each of the rows.
+    """
+    names: list[str] = []
+    columns: list[Sequence[Any]] = []
+    held = zip(*(row[: len(FOLLOWING)] for row in rows), strict=True)
+    for name, before, after in zip(FOLLOWING, held, zip(*values, strict=True), strict=True):
+        if before != after:
+            names.append(name)
+            # As the text of an array, because unnest takes nested arrays apart.
+            columns.append(["{" + ",".join(each) + "}" for each in after] if name == "attention" else after)
+    await connection.execute(_update(tuple(names)), [row["id"] for row in rows], *columns)
+
+
+@lru_cache(maxsize=200)
+def _update(names: tuple[str, ...]) -> str:
+    """A handful of sets of columns are nearly all that come."""
+    types = ["text" if name == "attention" else FOLLOWING[name] for name in names]
+    return f"""
+    UPDATE shipments s SET {"".join(f"{name} = r.{name}::{FOLLOWING[name]}, " for name in names)}updated_at = now()
+    FROM unnest($1::uuid[]{"".join(f", ${place}::{each}[]" for place, each in enumerate(types, 2))})
+        AS r(id{"".join(f", {name}" for name in names)})
+    WHERE s.id = r.id
+    """
+
+
+def known_of(row: asyncpg.Record) -> Known:
+    """What was known of a shipment, from a row of `locked`."""
+    return Known(
+        shipment_id=row["id"],
+        order_id=row["order_id"],
+        carrier=row["carrier"],
+        waybill=row["waybill"],
+        status=row["status"],
+        sequence=row["sequence"],
+        cod=row["cod"],
+        fee=row["fee"],
+        accepted_at=row["accepted_at"],
+        handed_over_at=row["handed_over_at"],
+        partial=row["partial"],
+        settled_at=row["settled_at"],
+        cancel_requested=row["cancel_requested_at"] is not None,
+    )
+
+
+async def entries_of(connection: Connection, ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """The stored entries of the timelines of shipments, for `entry_of`."""
+    return await connection.fetch(_ENTRIES, ids)
+
+
+def entry_of(row: asyncpg.Record, codes: CodeTable) -> Entry:
+    """A stored entry."""
+    # Taken apart at once: by name it takes three times as long, and there are thousands a second.
+    _, _, waybill, seen_by, at, received_at, raw_status, reason_code, reason, *meant, collected, fee, _ = row
+    status, provisional, settles, partial = meant
+    meaning = codes.statuses.get(raw_status)
+    return Entry(
+        waybill,
+        raw_status,
+        at,
+        received_at,
+        tuple(seen_by),
+        status,
+        provisional,
+        settles,
+        meaning is not None and meaning.either_way,
+        reason_code,
+        reason,
+        partial,
+        collected,
+        fee,
+    )
+
+
+async def add_entries(connection: Connection, added: Sequence[tuple[UUID, UUID, Entry, int | None]]) -> None:
+    """Puts entries on timelines.
+
+    Args:
+        added: id, shipment, entry, and the version of its code's meaning where no carrier's table has the code.
+    """
+    await connection.copy_records_to_table(
+        "timeline_entries",
+        records=[
+            (
+                entry_id,
+                shipment_id,
+                entry.waybill,
+                entry.seen_by,
+                entry.at,
+                entry.received_at,
+                entry.raw_status,
+                entry.reason_code,
+                entry.reason,
+                entry.status,
+                entry.provisional,
+                entry.settles,
+                entry.partial,
+                entry.collected,
+                entry.fee,
+                version,
+            )
+            for entry_id, shipment_id, entry, version in added
+        ],
+        columns=_COLUMNS,
+    )
+
+
+async def change_entries(connection: Connection, changed: Sequence[tuple[UUID, Entry]]) -> None:
+    """Writes what another report has told of an entry."""
+    rows = [
+        # Sources as the text of an array, because unnest takes nested arrays apart.
+        (
+            entry_id,
+            "{" + ",".join(entry.seen_by) + "}",
+            entry.reason_code,
+            entry.reason,
+            entry.partial,
+            entry.collected,
+            entry.fee,
+        )
+        for entry_id, entry in changed
+    ]
+    await connection.execute(_CHANGE, *zip(*rows, strict=True))
+
+
+_LOCK: Final = f"""
+SELECT {", ".join(f"s.{name}" for name in FOLLOWING)}, s.id, s.order_id, c.carrier, s.waybill, s.round, s.cod,
+    s.accepted_at, s.cancel_requested_at, coalesce(k.proof, 'status') = 'status' AS status_is_proof
+FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
+LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
+WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
+"""
+_COLUMNS: Final = (
+    *("id", "shipment_id", "waybill", "seen_by", "carrier_time", "received_at", "raw_status", "reason_code", "reason"),
+    *("status", "provisional", "settles", "partial", "collected", "fee", "meaning_version"),
+)
+_ENTRIES: Final = f"""
+SELECT {", ".join(f"e.{name}" for name in _COLUMNS)}
+FROM unnest($1::uuid[]) AS s(wanted) CROSS JOIN LATERAL (
+    SELECT * FROM timeline_entries e WHERE e.shipment_id = s.wanted OFFSET 0  -- by index, whatever the statistics say
+) AS e
+"""
+_CHANGE: Final = """
+UPDATE timeline_entries e SET seen_by = r.seen_by::text[], reason_code = r.reason_code, reason = r.reason,
+    partial = r.partial, collected = r.collected, fee = r.fee
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[])
+    AS r(id, seen_by, reason_code, reason, partial, collected, fee)
+WHERE e.id = r.id
+"""

@@ -1,0 +1,68 @@
+"""What is written by hand because there are thousands a second reads as the models that others make of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from unittest.mock import Mock
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.shipping.timeline import Change
+from services.shipping.work import Work
+from shared.contracts.commands import WorkflowCommand
+from shared.contracts.events.shipping import SHIPMENT_CHANGED, ShipmentChanged
+from shared.contracts.workflows import nudge_shipment
+from shared.identity import new_id
+
+AT = datetime(2026, 11, 5, 2, 0, 7, tzinfo=UTC)
+
+
+def written(work: Work) -> tuple[str, str, str, str]:
+    [(_, destination, kind, subject, payload, _, _)] = work.rows
+    return destination, kind, subject, payload
+
+
+@pytest.mark.parametrize("shipment_id", [uuid7(), new_id()], ids=["python", "driver"])
+@pytest.mark.parametrize(
+    ("at", "handed_over_at", "flag"),
+    list(product((AT, AT + timedelta(microseconds=1500)), (None, AT), (False, True))),
+)
+def test_a_change_is_written_as_its_event_is(
+    shipment_id: UUID, at: datetime, handed_over_at: datetime | None, flag: bool
+) -> None:
+    work = Work(Mock())
+    change = Change(
+        shipment_id=shipment_id,
+        order_id=uuid7(),
+        sequence=4,
+        status="returning",
+        previous="delivered",
+        at=at,
+        carrier="ghtk",
+        waybill='S1."A1"\\.Đ',
+        reason_code="Khách đổi ý\n",
+        handed_over_at=handed_over_at,
+        correction=flag,
+        partial=flag,
+        cod=2**53,
+    )
+    work.tell_change(change)
+    destination, kind, subject, payload = written(work)
+    assert (destination, kind, subject) == ("event", SHIPMENT_CHANGED.name, str(shipment_id))
+    assert payload == ShipmentChanged(**asdict(change)).model_dump_json()
+
+
+@pytest.mark.parametrize("shipment_id", [uuid7(), new_id()], ids=["python", "driver"])
+@pytest.mark.parametrize("round_", [1, 2])
+def test_a_nudge_is_written_as_its_command_is(shipment_id: UUID, round_: int) -> None:
+    work = Work(Mock())
+    work.nudge_shipment(shipment_id, round=round_)
+    destination, kind, subject, payload = written(work)
+    command = nudge_shipment(UUID(str(shipment_id)), round=round_)
+    assert (destination, kind, subject) == ("command", command.workflow, command.workflow_id)
+    assert WorkflowCommand.model_validate_json(payload) == command
+    assert payload == command.model_dump_json()
