@@ -21,6 +21,8 @@ LENT: Final = 500
 """Orders that are somebody's whoever holds them, read at a time from a narrow index; a page of who has more may be short."""
 NEAR: Final = 5_000
 """The newest orders that are looked through for those of many people."""
+CLOSED: Final = "L5"
+"""The level at which an order waits for the COD desk."""
 _LAST: Final = UUID(int=2**128 - 1)
 
 
@@ -95,7 +97,7 @@ def conditions(filters: Filters, seen: Seen | None) -> dict[str, dict[str, Any]]
         phone = read_phone(filters.phone) or filters.phone
         found["o.customer_id IN (SELECT customer_id FROM customer_phones WHERE phone = :phone)"] = {"phone": phone}
     if filters.to_post:
-        found["f.phase = 'closed' AND r.state = 'reserved' AND o.level = 'L5'"] = {}
+        found[f"f.phase = 'closed' AND r.state = 'reserved' AND o.level = '{CLOSED}'"] = {}
     if filters.code is not None:
         found["o.code = :code"] = {"code": filters.code}
     elif sought := words(filters.text):
@@ -121,6 +123,7 @@ def _query(era: str, filters: Filters, people: Sequence[UUID]) -> str:
 
     wanted = [] if filters.code is not None else [f"'{era}{word}':*" for word in words(filters.text)]
     wanted += one_of([f"'{era}.l{level}'" for level in filters.level if level.replace(".", "").isalnum()])
+    wanted += [f"'{era}.l{CLOSED}'"] if filters.to_post else []
     wanted += [f"'{era}{held_by(filters.owner)}'"] if filters.owner is not None else []
     wanted += [f"'{era}.u'"] if filters.unassigned else []
     wanted += one_of([f"'{era}{held_by(person)}'" for person in people])

@@ -89,4 +89,4 @@ async def test_many_at_a_time_are_planned_as_each_by_itself(
     [listed] = (await shop.admin.client.get("/v1/calendars/replans", params={"limit": 1})).json()["items"]
     print(f"{listed['looked']} looked at, {listed['moved']} moved")
     assert listed["looked"] == len(touched)
-    assert listed["moved"] > len(touched) // 4
+    assert listed["moved"] > 0, "nothing was planned otherwise, so nothing was compared"
