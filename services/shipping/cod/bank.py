@@ -7,7 +7,7 @@ the transfer; a person can say so of any, also of several for one statement.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
@@ -82,12 +82,18 @@ async def add(work: Work, credits: Sequence[Credit], *, by: str, now: datetime) 
         [credit.reference for credit in credits],
         by,
     )
-    await find_statements(work, now=now)
-    return [row["id"] for row in rows]
+    added = [row["id"] for row in rows]
+    await find_statements(work, new=added, now=now)
+    return added
 
 
-async def find_statements(work: Work, *, now: datetime) -> None:
-    """Gives credits that belong to no statement to the one that they name, or whose amount they are."""
+async def find_statements(work: Work, *, new: Collection[UUID], now: datetime) -> None:
+    """Gives credits that belong to no statement to the one that they name, or whose amount they are.
+
+    Args:
+        new: credits or statements that have just come. What both were here before is left as it is: somebody may have
+            taken the one off the other.
+    """
     open_statements = await work.connection.fetch(_OPEN_STATEMENTS)
     if not open_statements:
         return
@@ -99,6 +105,7 @@ async def find_statements(work: Work, *, now: datetime) -> None:
         [Payout(row["id"], row["number_key"], row["missing"], row["paid_on"]) for row in open_statements],
         [Offer(row["id"], row["amount"], code_key(row["text"]), row["credited_on"]) for row in credits],
     )
+    links = [link for link in links if link.credit_id in new or link.statement_id in new]
     for statement_id in sorted({link.statement_id for link in links}):
         theirs = [link for link in links if link.statement_id == statement_id]
         await _link(work, statement_id, [link.credit_id for link in theirs], theirs[0].by, now=now)
@@ -262,10 +269,12 @@ UPDATE bank_credits SET statement_id = $2, linked_by = $3
 WHERE id = ANY($1::uuid[]) AND statement_id IS NULL RETURNING id
 """
 _UNLINK: Final = "UPDATE bank_credits SET statement_id = NULL, linked_by = '' WHERE id = $1"
-# Where the bank is the proof, a change of what it has credited is compared with every parcel of the statement again.
+# Where the bank is the proof, a change of what it has credited is compared with every parcel of the statement again. A credit
+# that is taken off marks it as compared before, so that what the credit brought home is taken back.
 _CREDITED: Final = f"""
 UPDATE cod_statements t SET credited_at = CASE WHEN r.whole THEN coalesce(t.credited_at, $2) END,
     state = CASE WHEN r.again THEN 'matching' ELSE t.state END, compared_to = CASE WHEN r.again THEN 0 ELSE t.compared_to END,
+    finished_at = CASE WHEN r.again AND NOT r.whole THEN coalesce(t.finished_at, $2) ELSE t.finished_at END,
     round = t.round + (t.state = 'matched' AND (r.proof <> 'bank' OR t.credited_at IS NOT NULL))::integer
 FROM (
     SELECT h.id, h.whole, h.proof, h.proof = 'bank' AND h.whole <> (h.credited_at IS NOT NULL) AS again

@@ -31,6 +31,11 @@ STATUS: Final = "status"
 """The cause that is the carrier's report about the parcel."""
 WITHDRAWN: Final = "withdrawn"
 """The cause that takes back what a statement had brought."""
+UNCREDITED: Final = "uncredited"
+"""The cause that takes back what the bank had proved: a credit is not the statement's any more."""
+
+
+TAKES_BACK: Final = frozenset({WITHDRAWN, UNCREDITED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ async def compare(
     """Reckons the money of shipments anew, in the transaction of `work`; those that changed are nudged.
 
     Args:
-        cause: what is new: 'statement', 'bank', 'withdrawn', 'person', 'status', 'due'.
+        cause: what is new: 'statement', 'bank', 'withdrawn', 'uncredited', 'person', 'status', 'due'.
         statement_id: the statement that told it.
 
     Returns:
@@ -142,15 +147,20 @@ def _settled(
     statement_id: UUID | None,
 ) -> _Settled | None:
     came_home = reckoning.home(account)
-    again = sums is not None and sums["withdrawn"]
     if came_home is not None and not account.settled:
-        event = _event(row, account, came_home, statement_id)
+        name = "cod settled"
+        if came_home.evidence == "bank":
+            name = f"{name} {came_home.at.isoformat()}"
+        elif sums is not None and sums["withdrawn"]:
+            # Not before it was taken back, whatever day stands in the statement: others keep the latest fact.
+            came_home, name = replace(came_home, at=max(came_home.at, now)), f"{name} {statement_id}"
         # A fixed id, so that not even a bug could settle the same money twice: another only where it was taken back.
-        return _Settled(event, uuid5(row["id"], f"cod settled {statement_id}" if again else "cod settled"), home=True)
-    if came_home is None and account.settled and cause == WITHDRAWN and account.contract.proof != "status":
-        left = Home(account.received, now, "bank" if account.contract.proof == "bank" else "statement")
-        event = _event(row, account, left, statement_id)
-        return _Settled(event, uuid5(row["id"], f"cod settlement withdrawn {statement_id}"), home=False)
+        return _Settled(_event(row, account, came_home, statement_id), uuid5(row["id"], name), home=True)
+    if came_home is None and account.settled and cause in TAKES_BACK and account.contract.proof != "status":
+        by_bank = account.contract.proof == "bank"
+        left = Home(min(account.brought, account.due), now, "bank" if by_bank else "statement")
+        name = f"cod settlement withdrawn {statement_id} {row['settled_at'].isoformat()}"
+        return _Settled(_event(row, account, left, statement_id), uuid5(row["id"], name), home=False)
     return None
 
 
@@ -211,6 +221,7 @@ def _paid(row: Any) -> Paid:
         fee=row["fee"],
         return_fee=row["return_fee"],
         credited=row["credited"],
+        credited_at=row["credited_at"],
         last=row["last"],
     )
 
@@ -277,6 +288,7 @@ PAID: Final = f"""l.shipment_id, (count(*) {_COUNTS})::integer AS lines,
     coalesce(sum((l.fees ->> 'return')::bigint) {_COUNTS}, 0)::bigint AS return_fee,
     coalesce(sum(coalesce(l.cod, 0) + coalesce(l.compensation, 0)) FILTER (
         WHERE t.credited_at IS NOT NULL AND t.state IN ('matching', 'matched')), 0)::bigint AS credited,
+    max(t.credited_at) {_COUNTS} AS credited_at,
     ((max(t.paid_on) {_COUNTS})::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh') AS last,
     bool_or(t.withdrawn_at IS NOT NULL) AS withdrawn"""
 """Sums of lines `l` and their statements `t`; those that are withdrawn do not count."""

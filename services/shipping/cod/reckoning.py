@@ -52,6 +52,8 @@ class Paid:
     return_fee: int = 0
     credited: int = 0
     """COD and compensation of statements whose money is on the bank account."""
+    credited_at: datetime | None = None
+    """When the last of it was known to be there."""
     last: datetime | None = None
     """When the newest of them was paid."""
 
@@ -97,6 +99,11 @@ class Account:
     def received(self) -> int:
         """What statements have paid for it; for a lost parcel in either column."""
         return self.paid.cod + (self.paid.compensation if self.status == "lost" else 0)
+
+    @property
+    def brought(self) -> int:
+        """What has come, by what was agreed to be the proof of it."""
+        return self.paid.credited if self.contract.proof == "bank" else self.received
 
     @property
     def overdue_at(self) -> datetime | None:
@@ -187,11 +194,11 @@ def home(account: Account) -> Home | None:
     """Whether statements, or the bank where that was agreed to be the proof, have brought what was due."""
     if account.status not in ("delivered", "lost") or account.paid.last is None or account.due <= 0:
         return None
-    by_bank = account.contract.proof == "bank"
-    brought = account.paid.credited if by_bank else account.received
-    if brought < account.due:
+    if account.brought < account.due:
         return None
-    return Home(account.due, account.paid.last, "bank" if by_bank else "statement")
+    if account.contract.proof == "bank":
+        return Home(account.due, account.paid.credited_at or account.paid.last, "bank")
+    return Home(account.due, account.paid.last, "statement")
 
 
 def is_over(account: Account, *, open_differences: bool) -> bool:

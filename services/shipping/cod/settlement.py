@@ -68,11 +68,19 @@ async def _compare_batch(current: Work, row: asyncpg.Record, *, now: datetime) -
     if not lines:
         return None
     ids = [line["shipment_id"] for line in lines if line["shipment_id"] is not None]
-    cause = books.WITHDRAWN if row["state"] == "withdrawing" else "statement"
-    await books.compare(current, ids, now=now, cause=cause, statement_id=row["id"])
+    await books.compare(current, ids, now=now, cause=_cause(row), statement_id=row["id"])
     last: int = lines[-1]["number"]
     await current.connection.execute("UPDATE cod_statements SET compared_to = $2 WHERE id = $1", row["id"], last)
     return last
+
+
+def _cause(row: asyncpg.Record) -> str:
+    """Why lines are compared. Once more although all were compared before, where the bank is the proof and a credit was
+    taken off."""
+    if row["state"] == "withdrawing":
+        return books.WITHDRAWN
+    taken_off = row["proof"] == "bank" and row["credited_at"] is None and row["finished_at"] is not None
+    return books.UNCREDITED if taken_off else "statement"
 
 
 async def _finish(current: Work, row: asyncpg.Record, *, now: datetime) -> None:
@@ -84,7 +92,8 @@ async def _finish(current: Work, row: asyncpg.Record, *, now: datetime) -> None:
     else:
         await tell_unknown_lines(current, row, now=now)
         await _tell_wrong_net(current, row, now=now)
-        await bank.find_statements(current, now=now)
+        if row["finished_at"] is None:
+            await bank.find_statements(current, new=[row["id"]], now=now)
     await current.connection.execute(_FINISHED, row["id"], now)
 
 
@@ -156,7 +165,8 @@ async def _with_the_bank(current: Work, row: asyncpg.Record, *, now: datetime) -
 
 LOCKED: Final = """
 SELECT t.id, t.connection_id, c.carrier, c.shop_name, t.number, t.file_name, t.state, t.lines, t.matched, t.compared_to,
-    t.net, t.paid_on, t.credited_at, t.created_at, t.round, t.paid_on::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh' AS paid_at,
+    t.net, t.paid_on, t.credited_at, t.finished_at, t.created_at, t.round,
+    t.paid_on::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh' AS paid_at,
     (SELECT coalesce(sum(amount), 0)::bigint FROM bank_credits WHERE statement_id = t.id) AS credited,
     (SELECT count(*) FROM cod_differences WHERE statement_id = t.id AND state = 'open') AS open_differences,
     k.proof, k.days_to_pay, k.days_to_compensate, k.days_to_credit, k.fee_check, k.fee_tolerance

@@ -73,6 +73,42 @@ async def test_a_credit_is_linked_and_taken_off_by_hand(desk: Desk) -> None:
     assert (await desk.statement(sent["id"]))["credited"] == 0
 
 
+async def test_a_credit_that_is_taken_off_takes_home_what_it_had_proved_and_linked_again_brings_it_back(
+    desk: Desk,
+) -> None:
+    await desk.agree(version=1, proof="bank")
+    parcel = Parcel("S1.1", "DH-AAAA0001")
+    await desk.ship(parcel)
+    sent = await desk.take_in(workbook([paid(parcel)], above=[["Mã phiên: P-7788"]]))
+    credit = {"credited_on": "2026-11-22", "amount": 328_000, "text": "TT COD P 7788", "reference": "FT1"}
+    entered = (await desk.client.post("/v1/cod/bank-credits", json=credit)).json()
+    await desk.compare(sent["id"])
+    assert (await desk.story(parcel))["state"] == "home"
+
+    place = f"/v1/cod/bank-credits/{entered['id']}/statement"
+    for _ in range(2):
+        desk.wait(hours=1)
+        assert (await desk.client.delete(place)).status_code == 204
+        await desk.compare(sent["id"])
+        story = await desk.story(parcel)
+        assert (story["state"], story["settled_at"], story["credited"]) == ("owed", None, 0)
+        assert not (await desk.look(parcel)).done
+        desk.wait(hours=1)
+        assert (await desk.client.put(place, json={"statement_id": sent["id"]})).status_code == 200
+        await desk.compare(sent["id"])
+        assert (await desk.story(parcel))["state"] == "home"
+
+    # Whoever keeps the latest by its time ends with the money at home.
+    told = sorted(await desk.events("shipping.cod.settled.v1"), key=lambda event: str(event["at"]))
+    assert [(event["amount"], event["evidence"]) for event in told] == [
+        (350_000, "bank"),
+        (0, "bank"),
+        (350_000, "bank"),
+        (0, "bank"),
+        (350_000, "bank"),
+    ]
+
+
 async def test_money_that_is_overdue_is_raised_on_its_day_and_ages_in_the_table(desk: Desk) -> None:
     parcel = Parcel("S1.1", "DH-AAAA0001")
     await desk.ship(parcel)

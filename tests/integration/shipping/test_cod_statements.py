@@ -122,6 +122,8 @@ async def test_another_file_of_the_same_session_is_noticed_and_may_replace_it(de
     assert (await desk.statement(first["id"]))["state"] == "withdrawn"
     assert second["state"] == "matched"
     assert await desk.differences() == []
+    told = await desk.events("shipping.cod.settled.v1")
+    assert [(event["amount"], event["statement_id"]) for event in told] == [(350_000, second["id"])]
     assert (await desk.story(parcel))["state"] == "home"
 
 
