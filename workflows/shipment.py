@@ -12,6 +12,7 @@ from shared.contracts.activities import (
     CREATE_OR_ADOPT,
     PREPARE_SHIPMENT,
     SHIPMENT_ADVANCE,
+    TELL_CARRIER,
     CreateAttempt,
     CreateOutcome,
     ShipmentRef,
@@ -88,6 +89,9 @@ class ShipmentWorkflow(Nudged):
                 return advance.outcome
             if advance.action == "cancel":
                 await self._cancel(self._reference)
+                continue
+            if advance.action == "tell":
+                await call(TELL_CARRIER, self._shipment, summary="what is decided about a failed delivery")
                 continue
             await self.wait(advance.next_due, summary="overdue unless the carrier reports")
             await self.go_on_as_new_if_long(input)

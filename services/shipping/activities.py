@@ -16,6 +16,7 @@ from services.shipping.cod import settlement
 from services.shipping.cod.settlement import StatementUnknown
 from services.shipping.context import Context, context_of
 from services.shipping.creation import OrderUnknown
+from services.shipping.rescue import calling
 from services.shipping.statuses import ShipmentUnknown
 from services.shipping.view import polling_view, shipment_view
 from shared.contracts.activities import (
@@ -27,6 +28,7 @@ from shared.contracts.activities import (
     PRINT_ADVANCE,
     SETTLEMENT_ADVANCE,
     SHIPMENT_ADVANCE,
+    TELL_CARRIER,
     Advance,
     ConnectionRef,
     CreateAttempt,
@@ -52,6 +54,7 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
         offered.prepare,
         offered.create_or_adopt,
         offered.cancel_at_carrier,
+        offered.tell_carrier,
         offered.advance,
         offered.poll_overdue,
         offered.settlement_advance,
@@ -97,6 +100,17 @@ class ShippingActivities:
         try:
             async with beating():
                 changed = await cancelling.cancel_at_carrier(self._context, attempt.shipment_id, attempt.reference)
+        except ShipmentUnknown as error:
+            raise _unknown_shipment(error) from None
+        except CarrierError as error:
+            raise _retried(error) from error
+        return Done(changed=changed)
+
+    @implements(TELL_CARRIER)
+    async def tell_carrier(self, shipment: ShipmentRef) -> Done:
+        try:
+            async with beating():
+                changed = await calling.tell_carrier(self._context, shipment.shipment_id)
         except ShipmentUnknown as error:
             raise _unknown_shipment(error) from None
         except CarrierError as error:

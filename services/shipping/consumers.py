@@ -9,7 +9,14 @@ import orjson
 from sqlalchemy import text
 
 from shared.consumer import Event, Handlers
-from shared.contracts.events.orders import ORDER_CANCELLED, ORDER_CLOSED, OrderCancelled, OrderClosed
+from shared.contracts.events.orders import (
+    ORDER_CANCELLED,
+    ORDER_CLOSED,
+    OWNER_CHANGED,
+    OrderCancelled,
+    OrderClosed,
+    OwnerChanged,
+)
 from shared.contracts.workflows import nudge_shipment
 from shared.db import Session
 from shared.outbox import command_row, write
@@ -50,6 +57,17 @@ WHERE order_id = :order_id AND superseded_at IS NULL AND cancel_requested_at IS 
 RETURNING id, round
 """
 )
+_OWNED = text(
+    """
+UPDATE shippable_orders o SET owner_id = r.owner_id, assignment = r.assignment
+FROM (
+    SELECT DISTINCT ON (order_id) * FROM unnest(CAST(:orders AS uuid[]), CAST(:owners AS uuid[]),
+        CAST(:assignments AS integer[])) AS t (order_id, owner_id, assignment)
+    ORDER BY order_id, assignment DESC
+) AS r
+WHERE o.order_id = r.order_id AND o.assignment < r.assignment
+"""
+)
 
 
 @handlers.batch(ORDER_CLOSED)
@@ -61,6 +79,18 @@ async def on_orders_closed(session: Session, events: Sequence[Event[OrderClosed]
             newest[event.data.order_id] = event.data
     rows = [_row(order) for order in newest.values()]
     await session.execute(_CLOSED, {"rows": orjson.dumps(rows).decode()})
+
+
+@handlers.batch(OWNER_CHANGED)
+async def on_owners_changed(session: Session, events: Sequence[Event[OwnerChanged]]) -> None:
+    """Whoever holds a closed order now sees its parcel's failed deliveries and may ask the carrier."""
+    facts = [event.data for event in events]
+    values = {
+        "orders": [fact.order_id for fact in facts],
+        "owners": [fact.to_owner_id for fact in facts],
+        "assignments": [fact.assignment for fact in facts],
+    }
+    await session.execute(_OWNED, values)
 
 
 @handlers.each(ORDER_CANCELLED)

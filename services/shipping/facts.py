@@ -22,6 +22,8 @@ from services.shipping.cod import books
 from services.shipping.cod.books import MONEY_DIFFERS
 from services.shipping.codes import catalogue
 from services.shipping.codes.catalogue import Codes, Met
+from services.shipping.rescue import following as rescues
+from services.shipping.rescue.following import Failed
 from services.shipping.statuses import move
 from services.shipping.timeline import Changes, Entry, Source, State
 from services.shipping.work import Work
@@ -92,6 +94,7 @@ async def apply(
     updates: list[tuple[Any, ...]] = []
     real: set[UUID] = set()
     told_of: list[asyncpg.Record] = []
+    failed: list[Failed] = []
     for row in shipments:
         shipment_id: UUID = row["id"]
         codes = codes_of[shipment_id]
@@ -115,6 +118,8 @@ async def apply(
         if not row["status_is_proof"]:
             outcome = replace(outcome, settled=None)
         _tell(work, row, outcome)
+        if shipment_id in again or rescues.has_failed(merged.entries):
+            failed.append(Failed(row, merged.entries, codes))
         if outcome.real:
             real.add(shipment_id)
         moved.append(row)
@@ -126,6 +131,7 @@ async def apply(
         await rows.change_entries(work.connection, changed)
     if moved:
         await rows.update(work.connection, moved, updates)
+    await rescues.follow(work, failed, now=now)
     await books.compare_named(work, real, now=now)
     return real
 

@@ -13,12 +13,15 @@ from services.shipping.cod.books import MONEY_DIFFERS, Reckoned
 from services.shipping.cod.reckoning import UNDER_WAY
 from services.shipping.cod.words import money_words
 from services.shipping.context import Context
+from services.shipping.rescue import unanswered
+from services.shipping.rescue.unanswered import UnderWay
 from services.shipping.statuses import ShipmentUnknown
 from services.shipping.view import Standing, shipment_view
 from services.shipping.work import Work, work
 from shared.contracts.activities import Advance
 
 CANCEL: Final = "cancel"
+TELL: Final = "tell"
 WRITTEN_OFF: Final = "written_off"
 """How a parcel ends whose money a person gave up."""
 
@@ -32,6 +35,8 @@ class Followed:
     over: bool
     """Nothing is left to wait for."""
     outcome: str
+    request: UnderWay
+    """What the carrier was asked about a failed delivery."""
 
 
 async def look(context: Context, shipment_id: UUID) -> Followed:
@@ -43,6 +48,8 @@ async def look(context: Context, shipment_id: UUID) -> Followed:
     async with work(context.db) as current:
         money = await _money(current, shipment_id, now=context.now())
         row = await current.connection.fetchrow(_SEE, shipment_id)
+        failed = row is not None and row["status"] == "delivery_failed"
+        request = await unanswered.look(current, shipment_id, now=context.now()) if failed else UnderWay()
     if row is None:
         raise ShipmentUnknown(str(shipment_id))
     standing = Standing(
@@ -64,7 +71,7 @@ async def look(context: Context, shipment_id: UUID) -> Followed:
     over = money.over if money else schedule.has_ended(standing.status, settled=standing.settled, cod=standing.cod)
     written_off = money is not None and money.account.written_off and not money.account.settled
     cancel_now = standing.cancel_requested and not row["cancel_sent"] and standing.status == "accepted"
-    return Followed(standing, cancel_now, over, WRITTEN_OFF if written_off else standing.status)
+    return Followed(standing, cancel_now, over, WRITTEN_OFF if written_off else standing.status, request)
 
 
 async def _money(current: Work, shipment_id: UUID, *, now: datetime) -> Reckoned | None:
@@ -83,12 +90,13 @@ async def advance(context: Context, shipment_id: UUID) -> Advance:
     followed = await look(context, shipment_id)
     view = shipment_view(followed.standing, now=context.now())
     done = followed.over
+    due = [at for at in (None if view.overdue else view.due_at, followed.request.due_at) if at is not None]
     return Advance(
         done=done,
-        next_due=None if done or view.overdue else view.due_at,
+        next_due=None if done else min(due, default=None),
         view=view,
         outcome=followed.outcome if done else "",
-        action=CANCEL if followed.cancel_now else "",
+        action=CANCEL if followed.cancel_now else TELL if followed.request.to_tell else "",
     )
 
 

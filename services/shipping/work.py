@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from uuid import UUID
+
+from sqlalchemy import text
 
 from services.shipping.timeline import Change
 from shared import outbox
@@ -16,7 +18,7 @@ from shared.contracts.commands import WorkflowCommand
 from shared.contracts.events.base import EventType
 from shared.contracts.events.shipping import SHIPMENT_CHANGED
 from shared.contracts.workflows import SHIPMENT, nudge_shipment
-from shared.db import Database
+from shared.db import OUTBOX_WRITTEN, Database, Session
 
 if TYPE_CHECKING:
     import asyncpg
@@ -84,6 +86,18 @@ class Work:
         for row in await self.connection.fetch(_THERE, list(by_id)):
             del by_id[row["id"]]
         return list(by_id.values())
+
+
+@asynccontextmanager
+async def work_in(session: Session) -> AsyncIterator[Work]:
+    """As `work`, within the transaction of a session."""
+    # The dialect begins the transaction with the first statement that goes through it.
+    await session.execute(text("SELECT 1"))
+    raw = await (await session.connection()).get_raw_connection()
+    current = Work(cast("Connection", raw.driver_connection))
+    yield current
+    if await current.write_outbox():
+        session.info[OUTBOX_WRITTEN] = True
 
 
 @asynccontextmanager

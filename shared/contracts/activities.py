@@ -92,7 +92,8 @@ class Advance(Contract):
     outcome: str = ""
     """For a done workflow: how it ended, as a code."""
     action: str = ""
-    """What the workflow has to do before it waits again, as a code: 'cancel' = cancel the parcel at the carrier."""
+    """What the workflow has to do before it waits again, as a code: 'cancel' = cancel the parcel at the carrier;
+    'tell' = tell the carrier what is decided about a failed delivery."""
 
 
 # leads
@@ -278,6 +279,16 @@ CANCEL_AT_CARRIER: Final = ActivityRef(
     heartbeat=timedelta(seconds=10),
 )
 """Cancels whatever lies at the carrier under a reference; nothing there is success. The compensation of a creation."""
+
+TELL_CARRIER: Final = ActivityRef(
+    "shipping.shipment.tell",
+    ShipmentRef,
+    Done,
+    queue="shipping",
+    start_to_close=timedelta(minutes=2),
+    heartbeat=timedelta(seconds=10),
+)
+"""Tells the carrier what somebody decided about a failed delivery; nothing to tell is success."""
 
 SHIPMENT_ADVANCE: Final = ActivityRef("shipping.shipment.advance", ShipmentRef, Advance, queue="shipping")
 """Reads the timeline; says whether the parcel has ended and its money is home."""

@@ -29,6 +29,7 @@ PERSONAL = {
     "leads.message.received.v1": {"text"},
     "orders.customer.changed.v1": {"name", "phones"},
     "orders.order.closed.v1": {"recipient", "phone", "address.detail", "note"},
+    "shipping.recipient.changed.v1": {"recipient", "phone", "address.detail"},
     "staff.account.changed.v1": {"name"},
 }
 """Fields with personal data, which are masked in dead letters and never logged; the other types have none."""
@@ -111,6 +112,11 @@ REQUIRED = {
     "shipping.cod.written_off.v1": {"shipment_id", "order_id", "at", "amount", "carrier", "by"},
     "shipping.difference.closed.v1": {"difference_id", "kind", "at", "carrier", "connection_id", "amount", "end"},
     "shipping.difference.opened.v1": {"difference_id", "kind", "at", "carrier", "connection_id", "amount", "since"},
+    "shipping.recipient.changed.v1": {"request_id", "order_id", "shipment_id", "at"},
+    "shipping.rescue.changed.v1": {
+        *("rescue_id", "shipment_id", "order_id", "sequence", "step", "at", "state", "attempt", "failed_at", "carrier"),
+        *("cut_off_at", "decide_by"),
+    },
     "shipping.shipment.changed.v1": {"shipment_id", "order_id", "sequence", "status", "previous", "at", "carrier"},
     "staff.account.changed.v1": {"account_id", "version", "code", "name", "department", "group", "at"},
     "staff.duty.changed.v1": {"account_id", "version", "on_duty", "at"},

@@ -13,6 +13,7 @@ from services.shipping.api.places import router as places
 from services.shipping.api.prints import router as prints
 from services.shipping.api.quotes import router as quotes
 from services.shipping.api.reports import router as reports
+from services.shipping.api.rescues import router as rescues
 from services.shipping.api.rules import router as rules
 from services.shipping.api.shipments import router as shipments
 from services.shipping.api.status_files import router as status_files
@@ -26,6 +27,7 @@ routers: Final = (
     rules,
     quotes,
     shipments,
+    rescues,
     reports,
     *cod,
     callbacks,

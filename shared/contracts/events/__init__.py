@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from shared.contracts.events import customers, leads, leads_everyday, orders, orders_calls, shipping, staff
+from shared.contracts.events import (
+    customers,
+    leads,
+    leads_everyday,
+    orders,
+    orders_calls,
+    shipping,
+    shipping_rescue,
+    staff,
+)
 from shared.contracts.events.base import EventType
 
 REGISTRY: dict[str, EventType] = {
     event_type.name: event_type
-    for module in (customers, leads, leads_everyday, orders, orders_calls, shipping, staff)
+    for module in (customers, leads, leads_everyday, orders, orders_calls, shipping, shipping_rescue, staff)
     for event_type in vars(module).values()
     if isinstance(event_type, EventType)
 }
@@ -26,5 +35,6 @@ __all__ = [
     "orders",
     "orders_calls",
     "shipping",
+    "shipping_rescue",
     "staff",
 ]
