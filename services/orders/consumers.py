@@ -16,6 +16,8 @@ from services.orders.leads import corrected, duplicates, spam
 from services.orders.presence import projection as presence
 from services.orders.processes import rechoosing
 from services.orders.promises import handed_on, takings
+from services.orders.rescue import calls as rescue_calls
+from services.orders.rescue import facts as rescue
 from shared.consumer import Event, Handlers
 from shared.contracts.events.leads import (
     DUPLICATE_FOUND,
@@ -50,6 +52,12 @@ from shared.contracts.events.leads_everyday import (
     TagChanged,
 )
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED, CodSettled, ShipmentChanged
+from shared.contracts.events.shipping_rescue import (
+    RECIPIENT_CHANGED,
+    RESCUE_CHANGED,
+    RecipientChanged,
+    RescueChanged,
+)
 from shared.contracts.events.staff import (
     ACCOUNT_CHANGED,
     DUTY_CHANGED,
@@ -58,7 +66,7 @@ from shared.contracts.events.staff import (
     DutyChanged,
     ShiftsChanged,
 )
-from shared.contracts.levels import CLEAN
+from shared.contracts.levels import CLEAN, SENT
 from shared.db import Session
 
 handlers: Final = Handlers()
@@ -175,6 +183,7 @@ async def _follow_owners(session: Session, ids: Sequence[UUID], causes: Causes) 
     changed = (await intake.follow_owners(session, ids, causes=causes)).values()
     await care.begin(session, [order.id for order in changed if order.owner_id and order.main == CLEAN], causes=causes)
     await care.touch(session, [order.id for order in changed if not order.owner_id], causes=causes)
+    await rescue_calls.follow_owners(session, [order.id for order in changed if order.main == SENT])
 
 
 async def _look_again(session: Session, ids: Sequence[UUID]) -> None:
@@ -250,6 +259,17 @@ async def on_message_received(session: Session, event: Event[MessageReceived]) -
 @handlers.each(SHIPMENT_CHANGED)
 async def on_shipment_changed(session: Session, event: Event[ShipmentChanged]) -> None:
     await delivery.shipment_changed(session, event.data)
+
+
+@handlers.each(RESCUE_CHANGED)
+async def on_rescue_changed(session: Session, event: Event[RescueChanged]) -> None:
+    """A delivery failed, somebody decided about it, or it went on: the call to the customer follows."""
+    await rescue.rescue_changed(session, event.data, now=datetime.now(UTC))
+
+
+@handlers.each(RECIPIENT_CHANGED)
+async def on_recipient_changed(session: Session, event: Event[RecipientChanged]) -> None:
+    await rescue.recipient_changed(session, event.data)
 
 
 @handlers.each(COD_SETTLED)

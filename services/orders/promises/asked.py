@@ -157,7 +157,17 @@ async def answered(session: Session, order: Order, *, subject_id: UUID, by: Acto
     Args:
         order: locked.
     """
-    key = key_of(subject_id)
+    return await met(session, order, key=key_of(subject_id), cause="answered", by=by, at=at)
+
+
+async def met(session: Session, order: Order, *, key: str, cause: str, by: Actor, at: datetime) -> bool:
+    """What a task outside the care process asks for was done. False: nothing was open.
+
+    Args:
+        order: locked.
+        key: of the task and its promise.
+        cause: what did it, as a code.
+    """
     task = (await session.execute(_TASK, {"order_id": order.id, "key": key})).one_or_none()
     if task is None:
         return False
@@ -173,12 +183,10 @@ async def answered(session: Session, order: Order, *, subject_id: UUID, by: Acto
             cause="overdue",
             late_seconds=overrun,
         )
-    kept = await end_promise(
-        session, order, task_key=key, at=at, outcome="kept", cause="answered", late_seconds=late, by=by
-    )
+    kept = await end_promise(session, order, task_key=key, at=at, outcome="kept", cause=cause, late_seconds=late, by=by)
     if not kept:
         await make_good(session, order, task_key=key, at=at, late_seconds=late, by=by)
-    await session.execute(_CLOSE, {"order_id": order.id, "key": key, "at": at, "outcome": "done", "cause": "answered"})
+    await session.execute(_CLOSE, {"order_id": order.id, "key": key, "at": at, "outcome": "done", "cause": cause})
     tasks_changed(session, task.owner_id)
     return True
 
@@ -190,7 +198,11 @@ async def withdraw(session: Session, order: Order, *, subject_id: UUID, cause: s
         order: locked.
         cause: why, as a code.
     """
-    key = key_of(subject_id)
+    return await cancelled(session, order, key=key_of(subject_id), cause=cause, at=at)
+
+
+async def cancelled(session: Session, order: Order, *, key: str, cause: str, at: datetime) -> bool:
+    """A task outside the care process is not needed any more. False: nothing was open. Arguments as above."""
     task = (await session.execute(_TASK, {"order_id": order.id, "key": key})).one_or_none()
     if task is None:
         return False

@@ -33,7 +33,7 @@ class PromiseItem(BaseModel):
     id: UUID
     order_id: UUID
     order_code: str
-    kind: str = Field(description="first_call, retry, callback, follow_up, message, answer")
+    kind: str = Field(description="rescue, first_call, retry, callback, follow_up, message, answer")
     owner_id: UUID | None
     owner_code: str = Field(description="whose promise it was")
     made_at: datetime

@@ -110,8 +110,9 @@ ORDER BY t.shown_at, t.priority, t.id LIMIT :limit
 _PAGE: Final = """
 SELECT p.coming, t.id, t.order_id, o.code AS order_code, t.kind, t.origin, t.subject_id, t.step, t.name_vi, t.name_en,
     t.promise, t.priority, t.due_at, t.deadline_at, t.shown_at, t.reminded_at, t.snoozed_until, t.snoozes, t.owner_id,
-    coalesce(m.code, '') AS owner_code, t.team, t.to_team, t.claimed_at, o.name AS customer, o.phone, o.level, o.product,
-    o.returning_customer, o.owner_id AS order_owner, o.closer_id, o.level_since, t.asked_by_id
+    coalesce(m.code, '') AS owner_code, t.team, t.to_team, t.claimed_at, o.name AS customer,
+    CASE WHEN t.origin = 'rescue' THEN coalesce(nullif(o.recipient_phone, ''), o.phone) ELSE o.phone END AS phone,
+    o.level, o.product, o.returning_customer, o.owner_id AS order_owner, o.closer_id, o.level_since, t.asked_by_id
 FROM (
     SELECT * FROM ({parts}) AS found
     ORDER BY coming, CASE WHEN coming THEN 0 ELSE priority END, shown_at, priority, id LIMIT :limit

@@ -26,13 +26,16 @@ class TaskItem(BaseModel):
     order_id: UUID
     order_code: str = Field(examples=["DH-4F7K2M9Q"])
     kind: str = Field(description="call, message, or answer (to a colleague)")
-    origin: str = Field(description="care = of the care process; note = a colleague asked")
-    subject_id: UUID | None = Field(default=None, description="the note that asks for an answer")
+    origin: str = Field(description="care = of the care process; note = a colleague asked; rescue = a delivery failed")
+    subject_id: UUID | None = Field(
+        default=None,
+        description="the note that asks for an answer; the failed delivery (shipping: GET /v1/rescues/{id})",
+    )
     asked_by_id: UUID | None = Field(default=None, description="who asked")
     step: str = Field(description="of the care process; empty for others", examples=["no_answer_2"])
     name_vi: str = Field(examples=["Gọi lại lần 2"])
     name_en: str
-    promise: str = Field(description="first_call, retry, callback, follow_up, message, answer")
+    promise: str = Field(description="rescue, first_call, retry, callback, follow_up, message, answer")
     priority: Priority
     bucket: str = Field(description="overdue, now, today, later")
     due_at: datetime

@@ -19,7 +19,7 @@ class Entry(BaseModel):
 
     kind: str = Field(
         description="level, interaction, call (not logged), note, hand_over, undo, came_again, correction, owner, "
-        "promise, notice, command, process (moved to another version), shipment, money"
+        "promise, notice, command, process (moved to another version), shipment, rescue (a failed delivery), money"
     )
     key: str = Field(description="identifies the entry within its kind")
     at: datetime = Field(description="when it happened")
@@ -90,6 +90,9 @@ ENTRIES: Final = """
     UNION ALL
     SELECT 'shipment', order_id, shipment_id || ':' || sequence, at, status, waybill, carrier, reason_code, '', 0, 0
     FROM shipment_facts WHERE order_id = ANY(:ids)
+    UNION ALL
+    SELECT 'rescue', order_id, rescue_id || ':' || sequence, at, step, outcome, by_code, wish, sentence, 0, 0
+    FROM rescue_steps WHERE order_id = ANY(:ids) AND step <> 'changed'
     UNION ALL
     SELECT 'money', order_id, CAST(shipment_id AS text), at, evidence, '', carrier, '', '', 0, amount
     FROM settlements WHERE order_id = ANY(:ids)

@@ -48,7 +48,8 @@ UPDATE rescues SET sequence = r.sequence, step = r.step, state = r.state, turn =
 FROM jsonb_to_recordset($1::text::jsonb) AS r({_FIELDS}) WHERE rescues.id = r.id
 """
 _REQUESTS: Final = """
-UPDATE rescue_requests q SET state = r.state, ended_at = CASE WHEN r.state NOT IN ('requested', 'accepted') THEN $3::timestamptz END
+UPDATE rescue_requests q SET state = r.state,
+    ended_at = CASE WHEN r.state NOT IN ('requested', 'accepted') THEN $3::timestamptz END
 FROM unnest($1::uuid[], $2::text[]) AS r(id, state) WHERE q.id = r.id AND q.state <> r.state
 """
 

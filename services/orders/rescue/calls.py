@@ -1,0 +1,187 @@
+"""The call about a failed delivery: a task with a promise, outside the care process, kept by telling the carrier in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from services.orders.actors import Actor
+from services.orders.calendars import store as calendars
+from services.orders.promises import asked
+from services.orders.promises.live import tasks_changed
+from services.orders.record import Order
+from services.orders.rescue.hours import Times, times
+from services.orders.rescue.words import task_name
+from shared.calendar import VIETNAM, Calendar
+from shared.contracts.events.shipping_rescue import RescueChanged
+from shared.db import ReadSession, Session, wake_after_commit
+
+RESCUE: Final = "rescue"
+"""The origin of the task, and the kind of its promise."""
+CALL_HOURS: Final = "call_hours"
+"""Key of the calendar."""
+
+_OPEN: Final = text(
+    """
+WITH task AS (
+    INSERT INTO tasks (id, order_id, key, step, kind, promise, name_vi, name_en, owner_id, team, to_team, due_at, deadline_at,
+        opened_at, origin, subject_id)
+    VALUES (:id, :order_id, :key, '', 'call', 'rescue', :name_vi, :name_en, CAST(:owner_id AS uuid), :team,
+        CAST(:owner_id AS uuid) IS NULL, :due_at, :deadline_at, :now, 'rescue', :rescue_id)
+    ON CONFLICT (order_id, key) DO NOTHING RETURNING id
+), promise AS (
+    INSERT INTO promises (id, order_id, task_key, kind, owner_id, due_at, deadline_at, made_at)
+    SELECT CAST(:promise_id AS uuid), :order_id, :key, 'rescue', CAST(:owner_id AS uuid), :due_at, :deadline_at, :now FROM task
+), told AS (
+    INSERT INTO notices (id, order_id, key, account_id, kind, task_key, at)
+    SELECT CAST(:notice_id AS uuid), :order_id, CAST(:key AS text) || '/no_owner', NULL, 'no_owner', :key, :now FROM task
+    WHERE CAST(:owner_id AS uuid) IS NULL
+)
+SELECT id FROM task
+"""
+)
+_CHANGE: Final = text(
+    """
+WITH task AS (
+    UPDATE tasks SET name_vi = :name_vi, name_en = :name_en, deadline_at = greatest(due_at, :deadline_at),
+        snoozed_until = least(snoozed_until, greatest(due_at, :deadline_at))
+    WHERE order_id = :order_id AND key = :key AND closed_at IS NULL AND deadline_at > :now RETURNING due_at, deadline_at
+)
+UPDATE promises p SET deadline_at = task.deadline_at FROM task
+WHERE p.order_id = :order_id AND p.task_key = :key AND p.ended_at IS NULL
+"""
+)
+_OTHERS: Final = text(
+    """
+SELECT key FROM tasks WHERE order_id = :order_id AND origin = 'rescue' AND closed_at IS NULL AND key <> :key
+    AND subject_id = :rescue_id
+"""
+)
+_ACTIVE: Final = text("SELECT account_id FROM staff_members WHERE account_id = ANY(:ids) AND active AND version > 0")
+_FOLLOW: Final = text(
+    """
+WITH held AS (
+    SELECT t.id, t.order_id, t.key, o.owner_id, o.team FROM tasks t JOIN orders o ON o.id = t.order_id
+    WHERE t.order_id = ANY(CAST(:ids AS uuid[])) AND t.origin = 'rescue' AND t.closed_at IS NULL
+        AND o.owner_id IS NOT NULL AND t.owner_id IS DISTINCT FROM o.owner_id
+), promise AS (
+    UPDATE promises p SET owner_id = held.owner_id FROM held
+    WHERE p.order_id = held.order_id AND p.task_key = held.key AND p.ended_at IS NULL
+)
+UPDATE tasks t SET owner_id = held.owner_id, team = held.team, to_team = false FROM held,
+    (SELECT id, owner_id FROM tasks WHERE order_id = ANY(CAST(:ids AS uuid[]))) AS former
+WHERE t.id = held.id AND former.id = t.id RETURNING t.owner_id, former.owner_id AS former_id
+"""
+)
+
+
+async def follow(session: Session, order: Order, fact: RescueChanged, *, now: datetime) -> None:
+    """Lets the call about a failed delivery follow from the newest that is known of it.
+
+    Args:
+        order: locked.
+    """
+    key = key_of(fact.rescue_id, turn=fact.turn)
+    if fact.state == "open":
+        await _end_others(session, order, fact, key=key, now=now)
+        if not await _open(session, order, fact, key=key, now=now):
+            await _change(session, order, fact, key=key, now=now)
+    elif fact.state == "asked" or fact.asked_at is not None:
+        at = fact.at if fact.step == "asked" else (fact.asked_at or fact.at)
+        by = Actor("staff", fact.by_id, fact.by)
+        await asked.met(session, order, key=key, cause=f"asked_{fact.wish}" if fact.wish else "asked", by=by, at=at)
+    else:
+        await asked.cancelled(session, order, key=key, cause=fact.outcome or "ended", at=now)
+
+
+def key_of(rescue_id: UUID, *, turn: int) -> str:
+    """The key of the task and promise; a carrier that refused makes another call necessary."""
+    return f"{RESCUE}:{rescue_id}:{turn}"
+
+
+async def _open(session: Session, order: Order, fact: RescueChanged, *, key: str, now: datetime) -> bool:
+    name = task_name(fact)
+    owner_id = await _caller(session, order)
+    until = await _times(session, order, fact, now=now)
+    opened = await session.execute(
+        _OPEN,
+        {
+            "id": uuid7(),
+            "promise_id": fact.rescue_id if fact.turn == 1 else uuid7(),
+            "notice_id": uuid7(),
+            "order_id": order.id,
+            "key": key,
+            "rescue_id": fact.rescue_id,
+            "name_vi": name.vi,
+            "name_en": name.en,
+            "owner_id": owner_id,
+            "team": order.team,
+            "due_at": until.due_at,
+            "deadline_at": until.deadline_at,
+            "now": now,
+        },
+    )
+    if opened.first() is None:
+        return False
+    tasks_changed(session, owner_id, team=order.team)
+    wake_after_commit(session, asked.WAITING)
+    return True
+
+
+async def _change(session: Session, order: Order, fact: RescueChanged, *, key: str, now: datetime) -> None:
+    """More is known: the reason, or another cut-off. A deadline that has passed stays."""
+    name = task_name(fact)
+    until = await _times(session, order, fact, now=now)
+    values = {"order_id": order.id, "key": key, "name_vi": name.vi, "name_en": name.en}
+    await session.execute(_CHANGE, {**values, "deadline_at": until.deadline_at, "now": now})
+    tasks_changed(session, order.owner_id)
+    wake_after_commit(session, asked.WAITING)
+
+
+async def _end_others(session: Session, order: Order, fact: RescueChanged, *, key: str, now: datetime) -> None:
+    """Calls of earlier turns of the same failed delivery, of whose end nothing was heard: what ended them came late."""
+    values = {"order_id": order.id, "key": key, "rescue_id": fact.rescue_id}
+    for other in (await session.execute(_OTHERS, values)).scalars().all():
+        by = Actor("staff", fact.by_id, fact.by)
+        await asked.met(session, order, key=other, cause="asked", by=by, at=now)
+
+
+async def _caller(session: ReadSession, order: Order) -> UUID | None:
+    """Who holds the order, else who closed it (rule D25); None where neither works here any more."""
+    wanted = [account for account in (order.owner_id, order.closer_id) if account is not None]
+    active = set((await session.execute(_ACTIVE, {"ids": wanted})).scalars())
+    return next((account for account in wanted if account in active), None)
+
+
+async def _times(session: ReadSession, order: Order, fact: RescueChanged, *, now: datetime) -> Times:
+    return times(
+        await _call_hours(session, team=order.team),
+        decide_by=fact.decide_by,
+        cut_off_at=fact.cut_off_at,
+        now=now,
+    )
+
+
+async def _call_hours(session: ReadSession, *, team: str) -> Calendar | None:
+    """The calling hours of a team, or of the company."""
+    found = await calendars.business_time(session, revision=await calendars.revision(session))
+    hours = found.of_team(team).get(CALL_HOURS)
+    return hours.calendar(zone=VIETNAM, holidays=found.closed) if hours is not None else None
+
+
+async def follow_owners(session: Session, order_ids: Sequence[UUID]) -> None:
+    """Whoever holds an order now makes the call about its failed delivery; the time stays what it was.
+
+    Args:
+        order_ids: locked.
+    """
+    if not order_ids:
+        return
+    moved = (await session.execute(_FOLLOW, {"ids": list(order_ids)})).all()
+    for account_id in {account for row in moved for account in (row.owner_id, row.former_id)}:
+        tasks_changed(session, account_id)
