@@ -11,6 +11,7 @@ from services.reporting.calls import CallProjector
 from services.reporting.consumers import Projector
 from services.reporting.projection import COMPANY_ZONE
 from services.reporting.promises import PromiseProjector
+from services.reporting.rescues import RescueProjector
 from services.reporting.settings import ReportingSettings
 from shared.consumer import Handlers
 from shared.service import Service
@@ -20,6 +21,7 @@ def _handlers() -> Handlers:
     handlers = Projector(COMPANY_ZONE).handlers()
     handlers.include(PromiseProjector(COMPANY_ZONE).handlers())
     handlers.include(CallProjector(COMPANY_ZONE).handlers())
+    handlers.include(RescueProjector(COMPANY_ZONE).handlers())
     return handlers
 
 

@@ -8,5 +8,6 @@ from services.reporting.api import router as reports
 from services.reporting.calls import router as calls
 from services.reporting.page import page_router
 from services.reporting.promises import router as promises
+from services.reporting.rescues import router as rescues
 
-ROUTERS: Final = (reports, promises, calls, page_router)
+ROUTERS: Final = (reports, promises, calls, rescues, page_router)
