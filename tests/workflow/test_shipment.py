@@ -12,6 +12,9 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
 from deploy.local.engines import Nats, Temporal
+from deploy.local.ghn import Faults as GhnFaults
+from deploy.local.ghn import GhnSimulator
+from deploy.local.ghn import SimulatorSettings as GhnSettings
 from deploy.local.ghtk import Faults, GhtkSimulator, OutcomeRates, SimulatorSettings, Status
 from services.shipping.reconcile import reconcile
 from shared.contracts import ids
@@ -19,7 +22,7 @@ from shared.contracts.commands import NUDGE
 from shared.contracts.workflows import POLLING, SHIPMENT, PollingInput, ShipmentInput
 from shared.temporal import connected, ensure_search_attributes
 from tests.harness import Databases, connect, eventually, result
-from tests.integration.shipping.support import Shop, open_shop
+from tests.integration.shipping.support import PICK_UP, Shop, open_shop
 from tests.workflow.recording import keep
 from workflows import search_attributes
 from workflows.worker import build_worker, make_current
@@ -301,3 +304,61 @@ async def test_slips_of_many_parcels_become_one_file(shop: Shop, temporal: Clien
     await keep(handle, "print-done")
     file = await shop.client.get(f"/v1/prints/{asked['id']}/file")
     assert file.content.startswith(b"%PDF")
+
+
+@pytest.fixture
+async def ghn(
+    databases: Databases, nats: Nats, temporal_server: Temporal, temporal: Client
+) -> AsyncIterator[tuple[Shop, GhnSimulator]]:
+    """The same with a carrier that takes requests about failed deliveries."""
+    settings = GhnSettings(outcomes=OutcomeRates(delivered=1))
+    async with GhnSimulator(settings=settings) as simulator:
+        body = {
+            "carrier": "ghn",
+            "shop_name": "Shop Hà Nội",
+            "base_url": simulator.api_url,
+            "credentials": {"token": simulator.token, "shop_id": simulator.shop_id},
+            "pick_up": PICK_UP,
+            "requests_per_second": 100,
+        }
+        async with open_shop(databases, simulator, connect=body, nats=nats, temporal=temporal_server) as opened:
+            await opened.listen()
+            opened.running.start("relay", "activities")
+            async with build_worker(temporal):
+                yield opened, simulator
+
+
+async def test_what_is_decided_about_a_failed_delivery_reaches_the_carrier_once_through_lost_answers(
+    ghn: tuple[Shop, GhnSimulator], temporal: Client
+) -> None:
+    shop, carrier = ghn
+    shipment_id = await shop.open(await shop.close_order("DH-4F7K2M9Q"))
+    waybill = str((await status_is(shop, shipment_id, "accepted"))["waybill"])
+    for status in ("delivering", "delivery_fail", "waiting_to_return"):
+        carrier.push(waybill, status)
+    await status_is(shop, shipment_id, "delivery_failed")
+    [rescue] = (await shop.client.get("/v1/rescues")).json()["items"]
+    carrier.set_faults(GhnFaults(error_after=1))
+    asked = await shop.client.post(
+        f"/v1/rescues/{rescue['id']}/requests", json={"wish": "change_recipient", "phone": "0987654321"}
+    )
+    assert asked.status_code == 202, asked.text
+
+    async def called() -> bool:
+        return carrier.stats.calls.get("update", 0) > 0
+
+    await eventually(called)
+    carrier.set_faults(GhnFaults())
+
+    async def confirmed() -> bool:
+        view = (await shop.client.get(f"/v1/rescues/{rescue['id']}")).json()
+        return bool(view["request_state"] == "confirmed")
+
+    await eventually(confirmed, within=40)
+    assert carrier.stats.calls["storing"] == 1
+    assert carrier.shipment(waybill).creation.tel == "0987654321"
+    handle = temporal.get_workflow_handle(ids.shipment_id(shipment_id))
+    assert "987654321" not in (await handle.fetch_history()).to_json()
+    carrier.push(waybill, "delivered")
+    await status_is(shop, shipment_id, "delivered")
+    assert (await shop.client.get(f"/v1/rescues/{rescue['id']}")).json()["saved"] is True
