@@ -26,7 +26,7 @@ up: $(STAMP)
 	@$(BIN)/chot up
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=0

@@ -5,18 +5,24 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from deploy.local.engines import Nats, Postgres, Temporal
 from shared import directory
+from tests import schedule
 from tests.harness import Databases
 from tests.stuck import Stuck, watch
 
-UNIT = Path(__file__).parent / "unit"
+TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The many short files come last: with a long one at the end, one process would work while the other waits."""
-    items.sort(key=lambda item: UNIT in item.path.parents)
+    items.sort(key=lambda item: schedule.rank(item.path.relative_to(TESTS)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> schedule.FilesAndStacks | None:
+    return schedule.FilesAndStacks(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,9 +82,10 @@ async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 
 
 @pytest.fixture(scope="session")
-def databases(postgres: Postgres) -> Databases:
+async def databases(postgres: Postgres) -> AsyncIterator[Databases]:
     """Makes migrated databases of services, one for each test that asks."""
-    return Databases(postgres)
+    async with Databases.on(postgres) as made:
+        yield made
 
 
 @pytest.fixture

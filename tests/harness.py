@@ -224,10 +224,22 @@ DROPPED_TOGETHER: Final = 20
 class Databases:
     """Migrated databases made fast: one template a service, a copy a test."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         self._postgres = postgres
+        self._connection = connection
+        self._turn = asyncio.Lock()
         self._templates: dict[str, asyncio.Task[str]] = {}
         self._ended: list[str] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def on(cls, postgres: Postgres) -> AsyncIterator[Databases]:
+        """On a server, with one connection for making and dropping."""
+        connection = await asyncpg.connect(postgres.url)
+        try:
+            yield cls(postgres, connection)
+        finally:
+            await connection.close()
 
     async def create(self, service: Service) -> str:
         """A fresh, migrated database of a service; returns its URL."""
@@ -236,7 +248,9 @@ class Databases:
             self._templates[key] = asyncio.create_task(self._template(service, len(self._templates)))
         template = await self._templates[key]
         name = f"{service.name}_{uuid7().hex[-12:]}"
-        await self._postgres.create_database(name, template=template)
+        # Where nothing is synced, copying files and the checkpoint before it cost less than half of what it does to write
+        # each page to the write-ahead log (measured on a database of 500 tables and indexes: 21 and 50 ms).
+        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         return self._postgres.database_url(name)
 
     async def done_with(self, url: str) -> None:
@@ -246,12 +260,12 @@ class Databases:
         if len(self._ended) < DROPPED_TOGETHER:
             return
         names, self._ended = self._ended, []
-        connection = await asyncpg.connect(self._postgres.database_url("postgres"))
-        try:
-            for name in names:
-                await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        finally:
-            await connection.close()
+        for name in names:
+            await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    async def _execute(self, statement: str) -> None:
+        async with self._turn:
+            await self._connection.execute(statement)
 
     async def _template(self, service: Service, number: int) -> str:
         name = f"template_{number}_{service.name}"

@@ -52,8 +52,10 @@ async def probe(engines: dict[str, Any]) -> AsyncIterator[Running]:
     handlers.each(ORDER_CANCELLED)(ignore)
     migrations = Path(__file__).parent / "probe"
     service = Service(name="orders", title="probe", settings=Settings, migrations=migrations, handlers=handlers)
-    databases = Databases(engines["postgresql"])
-    async with running(service, databases, nats=engines["nats"], temporal=engines["temporal"]) as instance:
+    async with (
+        Databases.on(engines["postgresql"]) as databases,
+        running(service, databases, nats=engines["nats"], temporal=engines["temporal"]) as instance,
+    ):
         instance.start("relay", "consumer")
         yield instance
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from tests.faults.ledger import Ledger
+from tests.faults.whole.ledger import Ledger
 from tests.shop import open_shop
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from deploy.local.ghtk.life import Status
-from tests.faults.ledger import PATIENCE, Ledger
+from tests.faults.whole.ledger import PATIENCE, Ledger
 from tests.harness import eventually
 from workflows import search_attributes
 

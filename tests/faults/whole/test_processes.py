@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.faults.ledger import Ledger
+from tests.faults.whole.ledger import Ledger
 
 VICTIMS = (
     "leads-api",
@@ -25,7 +25,8 @@ TWENTY = tuple(random.Random(2026).choices((*VICTIMS, "nats", "postgres", "tempo
 @pytest.mark.parametrize(
     ("leads", "victims"),
     [
-        pytest.param(500, VICTIMS, id="each"),
+        # 25 leads come between two kills, which is half a second: a victim dies before the one before it works again.
+        pytest.param(250, VICTIMS, id="each"),
         pytest.param(5_000, TWENTY, id="twenty", marks=pytest.mark.soak),
     ],
 )
