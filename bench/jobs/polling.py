@@ -18,7 +18,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import httpx
 from uuid_utils.compat import uuid7
 
 from bench.machine import Machine, migrate
@@ -30,14 +29,13 @@ from deploy.local.viettelpost.life import ROAD as VIETTELPOST_ROAD
 from services.shipping import polling
 from services.shipping.callbacks.intake import CallbackIntake
 from services.shipping.callbacks.secrets import callback_secrets
-from services.shipping.carriers.access import Access, NoTokens
+from services.shipping.carriers.access import Access
 from services.shipping.carriers.answers import Report
 from services.shipping.carriers.base import Carrier
-from services.shipping.carriers.gate import Gates, Turns
+from services.shipping.carriers.gate import Gates, Passage
 from services.shipping.carriers.ghtk import Ghtk
 from services.shipping.carriers.registry import CarrierClients
 from services.shipping.carriers.viettelpost import ViettelPost
-from services.shipping.connections import Connection
 from services.shipping.context import Context
 from services.shipping.settings import ShippingSettings
 from shared.db import Database
@@ -99,21 +97,19 @@ class _Instant(Ghtk):
         return (Report(waybill, "", str(JOURNEY[-1]), at, collected=350_000, fee=22_000),)
 
 
-class _Context(Context):
+class _Clients(CarrierClients):
     @asynccontextmanager
-    async def carrier(
-        self, connection: Connection, *, turns: Turns = Turns.AT_ONCE, subject: str = ""
-    ) -> AsyncIterator[Carrier]:
-        async with httpx.AsyncClient() as client:
-            yield _Instant(Access(connection.base_url, {}, NoTokens()), client)
+    async def open(self, carrier: str, access: Access, *, passage: Passage | None = None) -> AsyncIterator[Carrier]:
+        async with super().open(carrier, access, passage=passage) as real:
+            yield _Instant(access, real.client)
 
 
 def _context(database: Database, url: str) -> Context:
-    return _Context(
+    return Context(
         settings=ShippingSettings.model_validate({"database_url": url, "credentials_key": KEY}),
         db=database,
         vault=Vault(decode_key(KEY), service="shipping"),
-        carriers=CarrierClients(timeout=1),
+        carriers=_Clients(timeout=1),
         gates=Gates(database, pace=1.0),
         intake=CallbackIntake(database, on_stored=lambda: None),
         secrets=callback_secrets(database),

@@ -161,7 +161,8 @@ async def money(
 ) -> MoneyReport:
     """Doanh số chốt, doanh thu giao thành công, doanh thu thực nhận, each by the day of its fact: in a period more may come
     home than was delivered in it, for orders delivered before. All are without the fee that customers pay for the delivery
-    (rule D28)."""
+    (rule D28). An order without COD is received when it is delivered: the shop has its money. `compensated` is what carriers
+    paid for lost parcels, which is no revenue."""
     async with runtime.db.read() as session:
         rows = await reports.money(session, first=days.first, last=days.last)
     return MoneyReport(period=days, rows=rows)

@@ -63,6 +63,8 @@ class OrderFacts:
     """Đồng that the customer pays for the delivery, which is no revenue; None: nobody has told it."""
     settled_at: datetime | None = None
     settled_amount: int = 0
+    compensated: bool = False
+    """What came is the carrier's compensation for a lost parcel, which is no revenue (rule D3)."""
     place: str = CARE
     """Where it lies while it is in care (rule D14): care, floating or archived."""
     place_assignment: int = 0
@@ -180,7 +182,11 @@ def shipment_changed(order: OrderFacts, event: ShipmentChanged) -> OrderFacts:
 
 
 def cod_settled(order: OrderFacts, event: CodSettled) -> OrderFacts:
-    return replace(order, settled_at=_earliest(order.settled_at, event.at), settled_amount=event.amount)
+    if event.amount == 0 and event.evidence != "status":
+        # What had proved that it was home was withdrawn: a statement, or the bank's credit.
+        return replace(order, settled_at=None, settled_amount=0)
+    at = _earliest(order.settled_at, event.at)
+    return replace(order, settled_at=at, settled_amount=event.amount, compensated=event.compensation)
 
 
 def is_merged(order: OrderFacts) -> bool:
@@ -254,9 +260,21 @@ def _money(order: OrderFacts) -> list[tuple[str, datetime, int]]:
         facts.append(("closed", order.closed_at, order.closed_value))
         if order.l8_at is not None:
             facts.append(("delivered", order.l8_at, order.closed_value))
-    if order.settled_at is not None:
+    if order.settled_at is not None and order.compensated:
+        facts.append(("compensated", order.settled_at, order.settled_amount))
+    elif _is_prepaid(order):
+        if order.l8_at is not None:
+            facts.append(("received", order.l8_at, order.closed_value))
+    elif order.settled_at is not None:
         facts.append(("received", order.settled_at, _received(order)))
     return facts
+
+
+def _is_prepaid(order: OrderFacts) -> bool:
+    """Nothing is left for the courier to collect: the shop has the money, which is revenue once the goods are delivered."""
+    if order.closed_at is None or order.shipping_fee is None:
+        return False
+    return order.deposit >= order.closed_value + order.shipping_fee
 
 
 def _received(order: OrderFacts) -> int:

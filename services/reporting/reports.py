@@ -259,7 +259,7 @@ FROM sums s FULL JOIN present p ON (p.level, p.place) = (s.level, s.place)
 
 
 async def money(session: ReadSession, *, first: date, last: date) -> list[MoneyRow]:
-    """The named sums of rule D28 by day of the fact: sales closed, delivered revenue, revenue received."""
+    """The named sums of rule D28 by day of the fact: sales closed, delivered revenue, revenue received; and compensations."""
     rows = await session.execute(
         text(
             "SELECT kind, sum(orders)::bigint AS orders, sum(amount)::bigint AS amount FROM money_days "
@@ -274,7 +274,7 @@ async def money(session: ReadSession, *, first: date, last: date) -> list[MoneyR
             orders=found[kind].orders if kind in found else 0,
             amount=found[kind].amount if kind in found else 0,
         )
-        for kind in ("closed", "delivered", "received")
+        for kind in ("closed", "delivered", "received", "compensated")
     ]
 
 

@@ -96,7 +96,7 @@ class IdentityRow(BaseModel):
 
 
 class MoneyRow(BaseModel):
-    kind: Literal["closed", "delivered", "received"]
+    kind: Literal["closed", "delivered", "received", "compensated"]
     orders: int
     amount: int
 
