@@ -64,12 +64,13 @@ async def test_a_failed_delivery_is_called_about_decided_and_saved_and_the_repor
 
     await eventually(reported, within=WITHIN)
     told = [item async for item in owner.pages("orders", f"/v1/orders/{order_id}/timeline")]
-    sentences = [entry["note"] for entry in reversed(told) if entry["kind"] == "rescue"]
-    assert sentences[:2] == [
+    # The carrier's clock runs ahead of ours when it is told to work, so their order is not asked for.
+    sentences = {entry["note"] for entry in told if entry["kind"] == "rescue"}
+    assert {
         "Giao không thành công lần 1: Không gọi được người nhận",
         "Yêu cầu hãng giao lại, báo qua tổng đài hoặc trang của hãng",
-    ]
-    assert sentences[2].startswith("Hãng đã làm theo yêu cầu giao lại: ")
+    } < sentences
+    assert any(sentence.startswith("Hãng đã làm theo yêu cầu giao lại: ") for sentence in sentences)
 
 
 async def saved(shop: Shop) -> dict[str, int]:
