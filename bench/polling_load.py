@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from deploy.local.carriers.life import STATUS, Road
+from deploy.local.carriers.life import STATUS, TRANSFER, Road
 from deploy.local.carriers.model import USUAL_OUTCOMES
 from services.shipping import schedule
 from services.shipping.carriers.base import Carrier
 from services.shipping.carriers.capabilities import Settlement
+from services.shipping.carriers.ghn_codes import TRANSFERRED
 from shared.contracts.events.shipping import ShipmentStatus
 
 LIVES = 2000
@@ -51,8 +52,9 @@ def requests_a_day(carrier: type[Carrier], road: Road, *, lost: float) -> float:
 def _life(carrier: type[Carrier], road: Road, number: int, *, lost: float) -> tuple[datetime, int]:
     """When we know that a parcel is at rest, and how often we looked until then."""
     dice = random.Random(number)
-    changes = list(_changes(road, number))
-    heard = [at for at, _ in changes if dice.random() >= lost]
+    changes = list(_changes(carrier, road, number))
+    # The day of the transfer stands in the parcel's details alone.
+    heard = [at for at, code in changes if code != TRANSFERRED and dice.random() >= lost]
     known, looks, told = _Known(), 0, 0
     due = _next(carrier, known, now=START)
     now = START
@@ -70,12 +72,14 @@ def _life(carrier: type[Carrier], road: Road, number: int, *, lost: float) -> tu
     return now, looks
 
 
-def _changes(road: Road, number: int) -> Iterator[tuple[datetime, str]]:
-    at = START
+def _changes(carrier: type[Carrier], road: Road, number: int) -> Iterator[tuple[datetime, str]]:
+    at, shows_transfer = START, carrier.capabilities.settlement is Settlement.TRANSFER_DATE
     for step in road.plan(seed=1, reference=str(number), rates=USUAL_OUTCOMES.weights()).steps:
         at += step.after
         if step.kind == STATUS:
             yield at, str(step.status)
+        elif step.kind == TRANSFER and shows_transfer:
+            yield at, TRANSFERRED
 
 
 def _learn(carrier: type[Carrier], known: _Known, code: str) -> None:

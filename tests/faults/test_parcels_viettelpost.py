@@ -1,0 +1,77 @@
+"""ViettelPost creates and then times out while workers are killed. It cannot be asked: the creation is repeated, refused
+because the first one lies under our code (`CHECK_UNIQUE`), and that one's callback tells its waybill."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from functools import partial
+
+import pytest
+from temporalio.client import Client
+
+from deploy.local.engines import Nats, Temporal
+from deploy.local.viettelpost import SimulatorFaults, Status, ViettelPostSimulator
+from tests.faults.test_parcels import AT_ONCE, CANCELLED_EACH, PATIENCE, client, post, workers
+from tests.harness import Databases, eventually
+from tests.integration.shipping.support import PICK_UP, open_shop
+
+__all__ = ["client"]  # a fixture
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("orders", "kills"), [(300, 6)])
+async def test_repeated_creations_and_killed_workers_leave_exactly_one_live_parcel_an_order(
+    databases: Databases, nats: Nats, temporal_server: Temporal, client: Client, orders: int, kills: int
+) -> None:
+    """In `make test`: tests/integration/shipping/test_viettelpost.py, with fewer orders and nobody killed."""
+    chance = random.Random(5)
+    faults = SimulatorFaults(create_timeout=0.3, error_after=0.05, create_timeout_seconds=0.5)
+    async with ViettelPostSimulator(faults=faults) as viettelpost:
+        body = {
+            "carrier": "viettelpost",
+            "shop_name": "Shop Hà Nội",
+            "base_url": viettelpost.base_url,
+            "credentials": viettelpost.account,
+            "pick_up": PICK_UP,
+            "requests_per_second": 100,
+        }
+        async with (
+            open_shop(databases, viettelpost, connect=body, nats=nats, temporal=temporal_server) as shop,
+            workers(shop, nats, temporal_server) as working,
+        ):
+            await shop.listen()
+            shop.running.start("relay")
+            codes = [f"DH-{number:08d}" for number in range(orders)]
+            ids = []
+            for begin in range(0, orders, AT_ONCE):
+                ids += await asyncio.gather(*(post(shop, code) for code in codes[begin : begin + AT_ONCE]))
+
+            async def settled(share: float) -> bool:
+                [row] = await shop.running.rows(
+                    "SELECT count(*) AS settled FROM shipments WHERE status IN ('accepted', 'cancelled')"
+                )
+                return bool(row.settled >= share * orders)
+
+            given_up = ids[::CANCELLED_EACH]
+            for number in range(kills):
+                await eventually(partial(settled, number / (kills + 1)), within=PATIENCE, every=0.1)
+                await working.kill_one(chance)
+                for order_id in given_up[number::kills]:
+                    await shop.cancel_order(order_id)
+
+            async def at_rest() -> bool:
+                known = await shop.states()
+                alive = {each.waybill for each in viettelpost.shipments if each.status != Status.CANCELLED}
+                open_now = {waybill for waybill, status in known.items() if status != "cancelled"}
+                return await settled(1) and open_now == alive
+
+            await eventually(at_rest, within=PATIENCE, every=0.5)
+            assert viettelpost.stats.timed_out > orders / 20, "nothing timed out, so nothing was adopted"
+            alive = Counter(
+                each.reference.rpartition("-")[0] for each in viettelpost.shipments if each.status != Status.CANCELLED
+            )
+            wanted = {code for code, order_id in zip(codes, ids, strict=True) if order_id not in set(given_up)}
+            assert alive == Counter(wanted)
+            print(f"{orders} orders: {len(viettelpost.shipments)} parcels made, {viettelpost.stats}")
