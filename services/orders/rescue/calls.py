@@ -91,12 +91,19 @@ async def follow(session: Session, order: Order, fact: RescueChanged, *, now: da
         await _end_others(session, order, fact, key=key, now=now)
         if not await _open(session, order, fact, key=key, now=now):
             await _change(session, order, fact, key=key, now=now)
-    elif fact.state == "asked" or fact.asked_at is not None:
+    elif _was_decided(fact):
         at = fact.at if fact.step == "asked" else (fact.asked_at or fact.at)
         by = Actor("staff", fact.by_id, fact.by)
         await asked.met(session, order, key=key, cause=f"asked_{fact.wish}" if fact.wish else "asked", by=by, at=at)
     else:
         await asked.cancelled(session, order, key=key, cause=fact.outcome or "ended", at=now)
+
+
+def _was_decided(fact: RescueChanged) -> bool:
+    """Whether this turn's call led to a decision, also where what told so came late."""
+    if fact.state == "asked" or fact.step in ("confirmed", "expired"):
+        return True
+    return fact.step == "outcome" and fact.turn == 1 and fact.asked_at is not None
 
 
 def key_of(rescue_id: UUID, *, turn: int) -> str:

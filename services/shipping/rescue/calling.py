@@ -70,7 +70,7 @@ async def tell_carrier(context: Context, shipment_id: UUID) -> bool:
             if row is None:
                 return True
         if row["cut_off_at"] < context.now() and not row["in_doubt"]:
-            await _record(context, shipment_id, row["id"], "expired", answer=TOO_LATE)
+            await _record(context, shipment_id, row["id"], "refused", answer=TOO_LATE)
             return True
         try:
             await _call(context, carrier, row, shipment["waybill"])
@@ -178,6 +178,8 @@ async def settle(
         if before.request is None or before.request.id != request_id or before.state == "closed":
             continue
         after = replace(before, request=replace(before.request, state=state))
+        if state == "refused" and before.asked_at == before.request.asked_at:
+            after = replace(after, asked_at=None)
         steps: dict[RequestState, RescueStep] = {"accepted": "accepted", "refused": "refused"}
         change = Change(
             Kept(shipment),

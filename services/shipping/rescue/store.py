@@ -27,7 +27,7 @@ LEFT JOIN LATERAL (
 ) AS q ON true
 LEFT JOIN LATERAL (
     SELECT min(asked_at) AS asked_at, bool_or(wish IN ('deliver_again', 'change_recipient')) AS asked_for_delivery
-    FROM rescue_requests WHERE rescue_id = r.id AND state NOT IN ('refused', 'expired')
+    FROM rescue_requests WHERE rescue_id = r.id AND state <> 'refused'
 ) AS s ON true
 ORDER BY r.shipment_id, r.failed_at
 """

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import pytest
+from httpx import URL
 
 from deploy.local.ghn import GhnSimulator
 from deploy.local.ghn.model import SimulatorSettings
@@ -78,6 +80,18 @@ class Desk:
             "BY_HAND": str(carried),
         }
 
+    async def rescue(self) -> None:
+        """One failed delivery at a carrier that takes requests, one at GHTK, which takes none."""
+        by_hand = await self._failed(await self.shop.ship("DH-DOCS0005"), status=10)
+        self.known |= {"BY_HAND": by_hand, "RESCUE": await rescue_at_ghn(self.shop, self.beside)}
+
+    async def _failed(self, shipment_id: UUID, *, status: int) -> str:
+        waybill = (await self.shop.get(shipment_id))["waybill"]
+        await self.shop.call_back(body(waybill, status, reason_code="122"))
+        await self.shop.apply_callbacks()
+        [rescue] = (await self.shop.client.get("/v1/rescues")).json()["items"]
+        return str(rescue["id"])
+
     async def status_files(self) -> None:
         self.known["WAYBILL"] = (await self.shop.get(await self.shop.ship()))["waybill"]
 
@@ -107,6 +121,38 @@ class Desk:
         for row in await self.shop.running.rows("SELECT id FROM prints"):
             while not (await turn.advance(self.shop.context, row.id)).done:
                 pass
+
+
+async def rescue_at_ghn(shop: Shop, beside: AsyncExitStack) -> str:
+    """A failed delivery of a parcel that GHN carries."""
+    carrier = await beside.enter_async_context(GhnSimulator())
+    connected = await shop.client.post(
+        "/v1/connections",
+        json={
+            "carrier": "ghn",
+            "shop_name": "Shop GHN",
+            "base_url": carrier.api_url,
+            "credentials": {"token": carrier.token, "shop_id": carrier.shop_id},
+            "pick_up": PICK_UP,
+        },
+    )
+    connection = connected.json()
+    order_id = await shop.close_order("DH-DOCS0006")
+    await shop.client.put(f"/v1/plans/{order_id}", json={"connection_id": connection["id"]})
+    shipment_id = await shop.open(order_id)
+    assert await shop.create(shipment_id) == "accepted"
+    waybill = (await shop.get(shipment_id))["waybill"]
+    caller = await shop.running.anonymous()
+    told = {
+        "OrderCode": waybill,
+        "Status": "delivery_fail",
+        "Time": "2030-01-02T08:00:00.000Z",
+        "Type": "switch_status",
+    }
+    assert (await caller.post(URL(connection["callback_url"]).path, json=told)).status_code == 200
+    await shop.apply_callbacks()
+    [rescue] = (await shop.client.get("/v1/rescues", params={"carrier": "ghn"})).json()["items"]
+    return str(rescue["id"])
 
 
 @pytest.mark.parametrize(
