@@ -144,6 +144,63 @@ async def test_a_failed_delivery_is_told_once_in_words_however_often_it_is_repor
     assert (await failed.view(**{"Accept-Language": "en"}))["reason"] == "Receiver does not answer"
 
 
+@pytest.mark.parametrize("seed", range(2))
+async def test_news_that_are_shuffled_and_repeated_make_one_rescue_of_each_failed_delivery(
+    shop: Shop, seed: int
+) -> None:
+    dice = random.Random(seed)
+    news = [
+        ("picked", 0, ""),
+        ("delivering", 10, ""),
+        ("delivery_fail", 12, "GHN-DFC1A4"),
+        ("storing", 15, ""),
+        ("delivering", 34, ""),
+        ("delivery_fail", 36, "GHN-DFC1A2"),
+        ("delivering", 58, ""),
+        ("delivery_fail", 60, "GHN-DFC1A0"),
+        ("waiting_to_return", 61, ""),
+    ]
+    parcels = [await shop.ship(f"DH-{seed}{number}{dice.getrandbits(28):07X}") for number in range(4)]
+    began = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)  # after they were made
+    told = []
+    for shipment_id in parcels:
+        waybill = (await shop.get(shipment_id))["waybill"]
+        for status, hours, reason in news * 2:
+            at = (began + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+            told.append(callback(waybill, status, ReasonCode=reason, Time=at))
+    dice.shuffle(told)
+    for start in range(0, len(told), 10):
+        for each in told[start : start + 10]:
+            assert await shop.call_back(each, content_type="application/json") == 200
+        await shop.settle_callbacks()
+    expected = [
+        (1, timedelta(hours=12), "GHN-DFC1A4", "closed", "failed_again", None),
+        (2, timedelta(hours=36), "GHN-DFC1A2", "closed", "failed_again", None),
+        (3, timedelta(hours=60), "GHN-DFC1A0", "open", "", timedelta(hours=61)),
+    ]
+    for shipment_id in parcels:
+        rows = await shop.running.rows(
+            "SELECT * FROM rescues WHERE shipment_id = :id AND outcome <> 'withdrawn' ORDER BY failed_at",
+            id=shipment_id,
+        )
+        found = [
+            (
+                row.attempt,
+                row.failed_at - began,
+                row.reason_code,
+                row.state,
+                row.outcome,
+                row.held_since - began if row.held_since else None,
+            )
+            for row in rows
+        ]
+        assert found == expected
+        events = [e for e in await shop.events(RESCUE_CHANGED.name) if e["shipment_id"] == str(shipment_id)]
+        newest = {event["rescue_id"]: event for event in sorted(events, key=lambda event: event["sequence"])}
+        waiting = [event for event in newest.values() if event["state"] == "open"]
+        assert [event["attempt"] for event in waiting] == [3], "one call is left to be made"
+
+
 async def test_a_customer_who_wants_it_after_all_is_saved_and_everybody_hears_each_step(failed: Failed) -> None:
     await failed.goes("waiting_to_return")
     answer = await failed.ask(wish="deliver_again", note="Khách ở nhà sau 17 giờ")

@@ -16,6 +16,7 @@ from services.shipping import schedule
 from services.shipping.cancelling import cancel_at_carrier
 from services.shipping.carriers.errors import Away, UnknownOutcome
 from services.shipping.creation import create_or_adopt, prepare
+from services.shipping.rescue import calling
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
 from tests.harness import Databases
 from tests.integration.shipping.support import PICK_UP, Shop, moves, open_shop
@@ -314,3 +315,31 @@ async def test_a_token_that_was_ended_is_renewed_once_however_many_ask(shop: Sho
     [asked] = await shop.running.rows("SELECT count(*) AS parcels FROM shipments WHERE unanswered > 0")
     assert asked.parcels == 12
     assert shop.simulator.stats.calls["ownerconnect"] == logins + 1
+
+
+async def test_what_is_decided_about_a_failed_delivery_is_done_once_although_answer_and_callback_are_lost(
+    shop: Shop,
+) -> None:
+    await shop.listen()
+    shipment_id = await shop.ship("DH-RESCUE01")
+    waybill = (await shop.get(shipment_id))["waybill"]
+    for status in (Status.DELIVERING, Status.RECEIVER_ABSENT, Status.RETURN_PROPOSED):
+        shop.simulator.push(waybill, status)
+    await shop.settle_callbacks()
+    [rescue] = (await shop.client.get("/v1/rescues")).json()["items"]
+    assert (rescue["held"], rescue["can"]) == (True, ["deliver_again", "send_back", "customer_refuses"])
+    asked = await shop.client.post(f"/v1/rescues/{rescue['id']}/requests", json={"wish": "deliver_again"})
+    assert asked.status_code == 202, asked.text
+
+    shop.simulator.set_faults(SimulatorFaults(error_after=1, drop_callback=1))
+    with pytest.raises(UnknownOutcome):
+        await calling.tell_carrier(shop.context, shipment_id)
+    shop.simulator.set_faults(SimulatorFaults())
+    with pytest.raises(UnknownOutcome):  # it says no, because it has said yes; its report is awaited
+        await calling.tell_carrier(shop.context, shipment_id)
+    await shop.settle_callbacks()
+    assert not await calling.tell_carrier(shop.context, shipment_id)
+    after = (await shop.client.get(f"/v1/rescues/{rescue['id']}")).json()
+    assert (after["request_state"], after["outcome"]) == ("confirmed", "redelivery")
+    passed = [entry.status for entry in shop.simulator.shipment(waybill).history]
+    assert passed.count(Status.AGAIN_REQUESTED) == 1
