@@ -164,9 +164,8 @@ async def _look_again(work: Work, told_of: Sequence[asyncpg.Record], *, now: dat
 
 def _looked(row: asyncpg.Record, facts: Sequence[Fact]) -> bool:
     """Whether somebody asked, and this is the answer: also one that says nothing new."""
-    if row["asked_at"] is not None:
-        return any(fact.source == "callback" for fact in facts)
-    return any(fact.source == "poll" for fact in facts)
+    answer = "poll" if row["asked_at"] is None else "callback"
+    return answer in [fact.source for fact in facts]
 
 
 def _read(fact: Fact, codes: CodeTable) -> Entry:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -31,7 +33,8 @@ from shared.vault import Vault
 log = logger(__name__)
 
 BATCH: Final = 500
-LANES: Final = 2
+LANES: Final = 3
+"""Batches under way at once: while one is read and reckoned, the database writes another and commits a third."""
 POLL: Final = 1.0
 """Seconds between looks when nothing woke us: the safety net for a lost wake-up."""
 KEEP: Final = timedelta(days=90)
@@ -51,11 +54,11 @@ FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
 WHERE r.state = 'received' AND r.id = $1 FOR UPDATE OF r SKIP LOCKED
 """
 _BY_WAYBILL: Final = """
-SELECT r.place, s.id FROM unnest($1::bigint[], $2::uuid[], $3::text[]) AS r(place, connection_id, waybill)
+SELECT r.place, s.id FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS r(connection_id, waybill, place)
 JOIN shipments s ON s.connection_id = r.connection_id AND s.waybill = r.waybill AND s.waybill <> ''
 """
 _BY_REFERENCE: Final = """
-SELECT r.place, s.id FROM unnest($1::bigint[], $2::uuid[], $3::text[]) AS r(place, connection_id, reference)
+SELECT r.place, s.id FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS r(connection_id, reference, place)
 JOIN creation_attempts a ON a.reference = r.reference
 JOIN shipments s ON s.id = a.shipment_id AND s.connection_id = r.connection_id
 """
@@ -66,6 +69,8 @@ _RAISED: Final = """
 UPDATE callbacks_raw c SET state = r.state, error = r.error, processed_at = now()
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r(id, state, error) WHERE c.id = r.id
 """
+# Their ids begin with the moment of their arrival; asked for once, so that the index is used.
+_PURGE: Final = "DELETE FROM callbacks_raw WHERE state = 'applied' AND id < (SELECT uuidv7($1::interval))"
 
 
 @dataclass(slots=True)
@@ -105,24 +110,26 @@ class CallbackProcessor:
 
     async def run(self) -> None:
         """Applies until cancelled; raises when the database connection breaks, to be started afresh."""
-        async with self._listening() as connection:
+        async with self._listening():
             purge_at = 0.0
             loop = asyncio.get_running_loop()
             while True:
                 self._wake.clear()
                 if loop.time() >= purge_at:
-                    await connection.execute(
-                        "DELETE FROM callbacks_raw WHERE state = 'applied' AND received_at < now() - $1::interval", KEEP
-                    )
+                    await self.purge()
                     purge_at = loop.time() + PURGE_EVERY
                     await mapping.absorb(self._db)
                     await mapping.settle(self._db, now=self._now(), pace=self._pace)
                 await self.drain()
                 await until_set(self._wake, at_most=POLL)
 
+    async def purge(self) -> None:
+        """Deletes the bodies of applied callbacks that nobody has to argue about any more."""
+        await (await self._db.driver()).execute(_PURGE, -KEEP)
+
     async def drain(self) -> None:
-        """Applies everything that waits. Two batches at a time: one is read and reckoned while the database writes the
-        other. A parcel that is in both is locked by one after the other, and its state comes of all its entries."""
+        """Applies everything that waits, several batches at a time. A parcel that is in two of them is locked by one after
+        the other, and its state comes of all its entries."""
 
         async def lane() -> None:
             while await self.apply_batch() == BATCH:
@@ -133,11 +140,11 @@ class CallbackProcessor:
                 lanes.create_task(lane())
 
     @contextlib.asynccontextmanager
-    async def _listening(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    async def _listening(self) -> AsyncIterator[None]:
         connection = await asyncpg.connect(self._url)
         try:
             await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
-            yield connection
+            yield
         finally:
             await connection.close()
 
@@ -203,7 +210,7 @@ class CallbackProcessor:
 
     def _read(self, row: asyncpg.Record) -> Sequence[Report]:
         carrier = CARRIERS[row["carrier"]]
-        headers: dict[str, str] = orjson.loads(row["headers"])
+        headers = _headers(row["headers"])
         message = CallbackMessage(row["body"], headers.get("content-type", ""), headers)
         if carrier.checks_callbacks:
             credentials = self._vault.open(row["credentials"], owner_id=row["connection_id"])
@@ -219,10 +226,9 @@ class CallbackProcessor:
             places = [place for place in range(len(told)) if place not in found and key(told[place])]
             if places:
                 connections = [told[place].callback["connection_id"] for place in places]
-                rows = await current.connection.fetch(
-                    statement, places, connections, [key(told[place]) for place in places]
-                )
-                found |= {row["place"]: row["id"] for row in rows}
+                keys = [key(told[place]) for place in places]
+                rows = await current.connection.fetch(statement, connections, keys)
+                found |= {places[row["place"] - 1]: row["id"] for row in rows}
         return {place: found[place] for place in sorted(found)}
 
     def _count(self, rows: Sequence[asyncpg.Record], raised: Mapping[UUID, tuple[str, str]]) -> None:
@@ -234,6 +240,12 @@ class CallbackProcessor:
                 log.warning("unreadable callback", callback=str(row["id"]), carrier=row["carrier"], error=error)
         for labels, count in became.items():
             CALLBACKS.labels(*labels).inc(count)
+
+
+@lru_cache(maxsize=100)
+def _headers(text: str) -> Mapping[str, str]:
+    """A carrier sends the same with all its callbacks."""
+    return MappingProxyType(orjson.loads(text))
 
 
 def _waybill(told: _Told) -> str:

@@ -97,6 +97,25 @@ async def test_unreadable_bodies_are_kept_answered_and_raised(shop: Shop) -> Non
     assert await shop.apply_callbacks() == 0
 
 
+async def test_bodies_are_kept_for_a_quarter_and_those_that_somebody_has_to_look_at_for_good(shop: Shop) -> None:
+    waybill = (await shop.get(await shop.ship()))["waybill"]
+    await shop.call_back(body(waybill, 3))
+    await shop.call_back(UNREADABLE[0])
+    while await shop.apply_callbacks():
+        pass
+    pool = await shop.running.db.driver()
+    await pool.execute(
+        """
+        INSERT INTO callbacks_raw (id, connection_id, headers, body, state)
+        SELECT uuidv7(-make_interval(days => age)), connection_id, headers, body, state
+        FROM callbacks_raw CROSS JOIN unnest(ARRAY[89, 91]) AS t (age)
+        """
+    )
+    await callback_processor(shop.running.runtime).purge()
+    kept = await shop.running.rows("SELECT state, count(*) AS n FROM callbacks_raw GROUP BY state")
+    assert {row.state: row.n for row in kept} == {"applied": 2, "failed": 3}
+
+
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("variant_callback*")), ids=lambda path: path.stem)
 def test_other_forms_of_the_documentation_are_read_too(path: Path) -> None:
     [report] = Ghtk.read_callback(CallbackMessage(path.read_bytes().strip()))
