@@ -15,7 +15,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from services.shipping.cod import ledger
+from services.shipping.cod import ledger, unexplained
 from services.shipping.cod.amounts import code_key
 from services.shipping.cod.contracts import Contract
 from services.shipping.cod.ledger import About
@@ -84,6 +84,7 @@ async def add(work: Work, credits: Sequence[Credit], *, by: str, now: datetime) 
     )
     added = [row["id"] for row in rows]
     await find_statements(work, new=added, now=now)
+    await unexplained.tell(work, added, now=now)
     return added
 
 
@@ -181,6 +182,7 @@ async def unlink(work: Work, credit_id: UUID, *, now: datetime) -> None:
         await work.connection.fetchrow(_LOCK, statement_id)
         await work.connection.execute(_UNLINK, credit_id)
         await _credited(work, statement_id, now=now)
+        await unexplained.tell(work, [credit_id], now=now)
 
 
 async def _link(work: Work, statement_id: UUID, credit_ids: Sequence[UUID], by: str, *, now: datetime) -> int:
@@ -189,6 +191,7 @@ async def _link(work: Work, statement_id: UUID, credit_ids: Sequence[UUID], by: 
         return 0
     linked = await work.connection.fetch(_LINK, list(credit_ids), statement_id, by)
     await _credited(work, statement_id, now=now)
+    await unexplained.explain(work, [row["id"] for row in linked], now=now)
     return len(linked)
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from services.shipping.cod import unexplained
 from services.shipping.work import Work
 from shared.contracts.workflows import nudge_settlement
 
@@ -121,7 +122,8 @@ async def withdraw(work: Work, statement_id: UUID, *, by: str, reason: str, now:
     row = await work.connection.fetchrow(_WITHDRAW, statement_id, by, reason, now)
     if row is None:
         return None
-    await work.connection.execute(_UNLINK, statement_id)
+    freed = await work.connection.fetch(_UNLINK, statement_id)
+    await unexplained.tell(work, [credit["id"] for credit in freed], now=now)
     if row["state"] == "withdrawing":
         work.send(nudge_settlement(statement_id, round=row["round"]))
     return str(row["state"])
@@ -134,4 +136,4 @@ UPDATE cod_statements SET withdrawn_by = $2, withdraw_reason = $3, withdrawn_at 
     state = CASE WHEN state IN ('unmapped', 'doubtful') THEN 'withdrawn' ELSE 'withdrawing' END
 WHERE id = $1 AND withdrawn_at IS NULL RETURNING state, round
 """
-_UNLINK: Final = "UPDATE bank_credits SET statement_id = NULL, linked_by = '' WHERE statement_id = $1"
+_UNLINK: Final = "UPDATE bank_credits SET statement_id = NULL, linked_by = '' WHERE statement_id = $1 RETURNING id"

@@ -29,6 +29,7 @@ KIND_WORDS: Final[Mapping[DifferenceKind, tuple[str, str]]] = {
     "bank_missing": ("Tiền chưa về ngân hàng", "Not on the bank account"),
     "bank_short": ("Ngân hàng nhận thiếu", "The bank has too little"),
     "bank_over": ("Ngân hàng nhận thừa", "The bank has too much"),
+    "bank_unknown": ("Tiền về chưa có đối soát", "Paid in without a statement"),
 }
 WHAT_TO_DO: Final[Mapping[DifferenceKind, tuple[str, str]]] = {
     "short": (
@@ -86,6 +87,10 @@ WHAT_TO_DO: Final[Mapping[DifferenceKind, tuple[str, str]]] = {
     "bank_over": (
         "Kiểm tra khoản báo có gắn nhầm bảng đối soát.",
         "Check whether a credit was linked to the wrong statement.",
+    ),
+    "bank_unknown": (
+        "Nhập bảng đối soát của khoản này; nếu đã nhập, gắn khoản báo có vào bảng. Không phải tiền thu hộ thì đóng với lý do.",
+        "Import the statement of this money; if it is here, link the credit to it. If it is no COD, close it with a reason.",
     ),
 }
 

@@ -78,6 +78,7 @@ DifferenceKind = Literal[
     "bank_missing",  # a statement whose money did not reach the bank in the days that were agreed
     "bank_short",
     "bank_over",
+    "bank_unknown",  # a carrier's payment on the bank account that no statement explains
 ]
 DifferenceEnd = Literal[
     "mended",  # by a later fact

@@ -109,6 +109,33 @@ async def test_a_credit_that_is_taken_off_takes_home_what_it_had_proved_and_link
     ]
 
 
+async def test_a_carrier_s_money_that_no_statement_explains_is_on_the_work_list_until_one_does(desk: Desk) -> None:
+    parcel = Parcel("S1.1", "DH-AAAA0001")
+    await desk.ship(parcel)
+    for text, amount in (
+        ("CT DEN: GHTK TT COD", 328_000),
+        ("Giao Hàng Tiết Kiệm chuyển", 5_000),
+        ("LAI TIEN GUI", 9_000),
+    ):
+        credit = {"credited_on": "2026-11-22", "amount": amount, "text": text}
+        assert (await desk.client.post("/v1/cod/bank-credits", json=credit)).status_code == 201
+    first, other = sorted(await desk.differences(kind="bank_unknown"), key=lambda each: each["amount"])
+    assert (first["about"], first["found"], first["gives_up"]) == ("CT DEN: GHTK TT COD", 328_000, False)
+    opened = await desk.events("shipping.difference.opened.v1")
+    assert [(each["kind"], each["shipment_id"]) for each in opened] == [("bank_unknown", None)] * 2
+
+    sent = await desk.take_in(workbook([paid(parcel)], above=[["Ngày thanh toán", "22/11/2026"]]))
+    assert [each["id"] for each in await desk.differences()] == [other["id"]]
+    place = f"/v1/cod/differences/{other['id']}/resolve"
+    ended = await desk.client.post(place, json={"reason": "hãng thưởng sản lượng, không phải tiền thu hộ"})
+    assert ended.json()["state"] == "resolved"
+
+    withdrawn = await desk.client.post(f"/v1/cod/statements/{sent['id']}/withdraw", json={"reason": "nhầm shop"})
+    assert withdrawn.status_code in (200, 202), withdrawn.text
+    [again] = await desk.differences(kind="bank_unknown")
+    assert (again["id"], again["times"]) == (first["id"], 2)
+
+
 async def test_money_that_is_overdue_is_raised_on_its_day_and_ages_in_the_table(desk: Desk) -> None:
     parcel = Parcel("S1.1", "DH-AAAA0001")
     await desk.ship(parcel)
