@@ -23,7 +23,7 @@ from services.shipping.rescue.problems import (
     RescueOver,
 )
 from services.shipping.rescue.standing import Request, RequestState
-from services.shipping.rescue.store import Change, Kept
+from services.shipping.rescue.store import Carried, Change
 from services.shipping.rescue.wishes import LATEST, WORDS, Wish, address_fields, can, needs_nobody
 from services.shipping.units import store as units
 from services.shipping.units.store import Named
@@ -77,11 +77,11 @@ async def ask(current: Work, rescue_id: UUID, wish: Wish, *, who: Principal, now
     await _write(current, shipment_id, rescue_id, request, wish)
     after = replace(before, state="asked", request=request, asked_at=before.asked_at or now)
     change = Change(
-        Kept(shipment),
+        Carried.of(shipment),
         before,
         after,
         step="asked",
-        sequence=row["sequence"],
+        sequence=row["sequence"] + 1,
         reason=(row["reason_vi"], row["reason_en"]),
         at=now,
     )

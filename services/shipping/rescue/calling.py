@@ -22,7 +22,7 @@ from services.shipping.facts import Fact
 from services.shipping.rescue import recipients, store
 from services.shipping.rescue.asking import SHIPMENT
 from services.shipping.rescue.standing import BACK, RequestState, waiting
-from services.shipping.rescue.store import Change, Kept
+from services.shipping.rescue.store import Carried, Change
 from services.shipping.rescue.wishes import note_of
 from services.shipping.statuses import ShipmentUnknown
 from services.shipping.units import store as units
@@ -182,11 +182,11 @@ async def settle(
             after = replace(after, asked_at=None)
         steps: dict[RequestState, RescueStep] = {"accepted": "accepted", "refused": "refused"}
         change = Change(
-            Kept(shipment),
+            Carried.of(shipment),
             before,
             after if state == "accepted" else waiting(after),
             step=steps.get(state, "expired"),
-            sequence=row["sequence"],
+            sequence=row["sequence"] + 1,
             reason=(row["reason_vi"], row["reason_en"]),
             at=now,
         )

@@ -13,7 +13,7 @@ from services.shipping.carriers.codes import CodeTable
 from services.shipping.rescue import store
 from services.shipping.rescue.failures import FAILED, Failure, Journey, journey
 from services.shipping.rescue.standing import Rescue, followed, gone, step_of
-from services.shipping.rescue.store import Change, Kept
+from services.shipping.rescue.store import Carried, Change
 from services.shipping.rescue.terms import terms_of
 from services.shipping.timeline import Entry
 from services.shipping.work import Work
@@ -59,8 +59,8 @@ async def follow(work: Work, parcels: Sequence[Failed], *, now: datetime) -> Non
 
 
 def _changes(parcel: Failed, rows: Sequence[asyncpg.Record], *, now: datetime) -> list[Change]:
-    kept = Kept(parcel.row)
-    went = journey(parcel.entries, waybill=kept.waybill, codes=parcel.codes, held=terms_of(kept.carrier).held)
+    shipment = Carried.of(parcel.row)
+    went = journey(parcel.entries, waybill=shipment.waybill, codes=parcel.codes, held=terms_of(shipment.carrier).held)
     before = {row["id"]: (row, store.read(row)) for row in rows}
     free = dict(before)
     pairs: list[tuple[Rescue | None, Rescue, Failure | None]] = []
@@ -77,11 +77,11 @@ def _changes(parcel: Failed, rows: Sequence[asyncpg.Record], *, now: datetime) -
             continue
         changes.append(
             Change(
-                kept,
+                shipment,
                 was,
                 after,
                 step=step_of(was, after),
-                sequence=sequence,
+                sequence=sequence + 1,
                 reason=_reason(parcel.codes, after, of),
                 at=_happened_at(was, after, now=now),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -54,57 +55,47 @@ FROM unnest($1::uuid[], $2::text[]) AS r(id, state) WHERE q.id = r.id AND q.stat
 """
 
 
-class Kept:
-    """A parcel to which something is written, and what becomes of its failed deliveries.
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The shipment whose delivery failed, as far as it is told of."""
 
-    Args:
-        row: with the ids, the carrier and the waybill of the shipment.
-        words: reason code and status → the carrier's words for it.
-    """
+    shipment_id: UUID
+    order_id: UUID
+    carrier: str
+    waybill: str
 
-    def __init__(self, row: asyncpg.Record) -> None:
-        self.shipment_id: UUID = row["id"]
-        self.order_id: UUID = row["order_id"]
-        self.carrier: str = row["carrier"]
-        self.waybill: str = row["waybill"]
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> Carried:
+        """From a locked row of the shipment, with its carrier."""
+        return cls(row["id"], row["order_id"], row["carrier"], row["waybill"])
 
 
+@dataclass(frozen=True, slots=True)
 class Change:
     """A failed delivery that is to be written and told.
 
     Args:
         before: None: it is new.
-        sequence: of the last thing that was told of it.
+        sequence: of what is told now.
         reason: Vietnamese and English words for why.
         at: when what is told of happened.
     """
 
-    def __init__(
-        self,
-        parcel: Kept,
-        before: Rescue | None,
-        after: Rescue,
-        *,
-        step: RescueStep,
-        sequence: int,
-        reason: tuple[str, str],
-        at: datetime,
-    ) -> None:
-        self.parcel = parcel
-        self.before = before
-        self.after = after
-        self.step = step
-        self.sequence = sequence + 1
-        self.reason = reason
-        self.at = at
+    shipment: Carried
+    before: Rescue | None
+    after: Rescue
+    step: RescueStep
+    sequence: int
+    reason: tuple[str, str]
+    at: datetime
 
     def event(self) -> RescueChanged:
         rescue, request = self.after, self.after.request
-        limits = cut_off(terms_of(self.parcel.carrier), failed_at=rescue.failed_at, held_since=rescue.held_since)
+        limits = cut_off(terms_of(self.shipment.carrier), failed_at=rescue.failed_at, held_since=rescue.held_since)
         return RescueChanged(
             rescue_id=rescue.id,
-            shipment_id=self.parcel.shipment_id,
-            order_id=self.parcel.order_id,
+            shipment_id=self.shipment.shipment_id,
+            order_id=self.shipment.order_id,
             sequence=self.sequence,
             step=self.step,
             at=self.at,
@@ -112,8 +103,8 @@ class Change:
             turn=rescue.turn,
             attempt=rescue.attempt,
             failed_at=rescue.failed_at,
-            carrier=self.parcel.carrier,
-            waybill=self.parcel.waybill,
+            carrier=self.shipment.carrier,
+            waybill=self.shipment.waybill,
             reason_code=rescue.reason_code,
             reason_vi=self.reason[0],
             reason_en=self.reason[1],
@@ -187,7 +178,7 @@ def read(row: asyncpg.Record) -> Rescue:
 async def write(work: Work, changes: Sequence[Change], *, now: datetime) -> None:
     """Writes failed deliveries and what became of their requests, and tells of each. Two that take each other's place do
     not meet: what ends is written before what begins."""
-    known = sorted((each for each in changes if each.before is not None), key=lambda each: each.after.state != "closed")
+    known = [each for each in changes if each.before is not None]
     for part in (
         [each for each in known if each.after.state == "closed"],
         [each for each in known if each.after.state != "closed"],
@@ -201,7 +192,7 @@ async def write(work: Work, changes: Sequence[Change], *, now: datetime) -> None
     if requests:
         await work.connection.execute(_REQUESTS, [each.id for each in requests], [each.state for each in requests], now)
     for each in changes:
-        work.tell(RESCUE_CHANGED, each.event(), subject=each.parcel.shipment_id)
+        work.tell(RESCUE_CHANGED, each.event(), subject=each.shipment.shipment_id)
 
 
 def _json(changes: Sequence[Change], *, now: datetime) -> str:
