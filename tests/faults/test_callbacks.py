@@ -186,9 +186,11 @@ async def test_promised_calls_that_fall_due_while_workers_and_nats_are_away_are_
     await floor.go()
     while_away = [order_id for order_id, at in due.items() if away < at < back and order_id != poisoned]
     called = while_away[:: max(1, len(while_away) // 20)]
+    called_by: dict[UUID, datetime] = {}
     for order_id in called:  # people work on: their calls need nobody of those who are away
         answer = await shop.call(order_id, "not_buying", reason="giá cao")
         assert answer.status_code == 201, answer.text
+        called_by[order_id] = datetime.now(UTC)
     await until(back)
     listed = (await shop.sale.client.get("/v1/tasks", params={"kind": "call", "limit": 1})).json()["counts"]
     assert listed["overdue"] + listed["now"] >= len(while_away) - len(called), "their owner sees what is due"
@@ -206,7 +208,9 @@ async def test_promised_calls_that_fall_due_while_workers_and_nats_are_away_are_
     log.info("every promise has ended", calls=calls, seconds_after_return=round(time.monotonic() - came, 1))
     ended = await floor.ended()
     assert poisoned not in ended, "what cannot be decided waits for somebody to mend it"
-    assert {ended[order_id].outcome for order_id in called} == {"kept"}
+    # A machine that stands still may make a call of ours late: then either outcome is true.
+    in_time = [order_id for order_id in called if called_by[order_id] <= ended[order_id].deadline_at]
+    assert all(ended[order_id].outcome == "kept" for order_id in in_time)
     for order_id in set(numbers) - {poisoned} - set(called):
         promise = ended[order_id]
         assert (promise.outcome, promise.ended_at, promise.due_at) == ("broken", promise.deadline_at, due[order_id])

@@ -14,7 +14,8 @@ KILLED = ("leads-api", "leads-consumer")
 @pytest.mark.parametrize(
     ("leads", "senders", "people", "victims"),
     [
-        pytest.param(600, 16, 10, KILLED, id="some"),
+        # People go and come after shares of the leads, so that 300 see as many of them change as 600 would.
+        pytest.param(300, 16, 10, KILLED, id="some"),
         pytest.param(10_000, 64, 50, KILLED * 3, id="many", marks=pytest.mark.soak),
     ],
 )

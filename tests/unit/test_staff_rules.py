@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from services.staff import domain
+from services.staff.passwords import Passwords
 from services.staff.problems import LoginMalformed, PhoneMalformed
 from services.staff.settings import StaffSettings
 from shared.settings import load
@@ -171,3 +172,7 @@ def test_an_unsuitable_previous_key_stops_the_start(
     assert "CHOT_TOKEN_PREVIOUS_KEY" in refusal(capsys)
     environment.setenv("CHOT_TOKEN_PREVIOUS_KEY", PUBLIC.decode())
     assert load(StaffSettings).token_previous_key == PUBLIC.decode()
+
+
+async def test_a_password_is_hashed_at_the_cost_that_owasp_asks_for() -> None:
+    assert (await Passwords().hash("mot-mat-khau-rat-dai")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
