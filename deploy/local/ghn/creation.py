@@ -6,6 +6,7 @@ are names only. Numbers have to be numbers: GHN's server is strict about types.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deploy.local.carriers.model import Product
@@ -89,6 +90,29 @@ def read_creation(body: Fields) -> GhnCreation:
         from_phone=_text(body, "from_phone", required=False),
         from_address=_text(body, "from_address", required=False),
     )
+
+
+def read_update(before: GhnCreation, body: Fields) -> GhnCreation:
+    """The order as an update wants it; what is not named stays. Raises InvalidRequest, naming the field."""
+    names = {"to_name": "name", "note": "note", "weight": "weight_gram"}
+    changed: dict[str, Any] = {ours: body[theirs] for theirs, ours in names.items() if body.get(theirs) is not None}
+    if body.get("to_phone") is not None:
+        changed["tel"] = _phone(body, "to_phone")
+    if body.get("to_address") is not None:
+        changed["address"] = _text(body, "to_address")
+    if any(body.get(name) for name in ("to_ward_name", "to_ward_code")):
+        ward, is_new = _destination(body)
+        district = None if is_new else ward.parent
+        province = ward.parent if is_new else district.parent if district else None
+        parts = (changed.get("address", ""), ward.name, district.name if district else "")
+        changed |= {
+            "address": ", ".join(part for part in parts if part),
+            "province": province.name if province else "",
+            "is_new_to_address": is_new,
+            "to_district_id": int(district.code) if district else 0,
+            "to_ward_code": "" if is_new else ward.code,
+        }
+    return replace(before, **changed)
 
 
 def reference_of(body: Fields) -> str:

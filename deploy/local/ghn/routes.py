@@ -4,8 +4,7 @@ Every answer is `{code, message, data}`; a failure has its HTTP status in `code`
 """
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -17,7 +16,7 @@ from deploy.local.carriers.carrier import NotCancellable, Push, ReferenceTaken
 from deploy.local.carriers.dependency import Sim
 from deploy.local.carriers.model import Fees, Shipment
 from deploy.local.carriers.simulation import Simulation
-from deploy.local.ghn.creation import MAX_COD, InvalidRequest, read_creation, reference_of
+from deploy.local.ghn.creation import MAX_COD, InvalidRequest, read_creation, read_update, reference_of
 from deploy.local.ghn.life import Status
 from deploy.local.ghn.model import COD_UPDATE, WEIGHT_UPDATE, as_created, own, timestamp
 from deploy.local.ghn.places import country
@@ -217,17 +216,12 @@ async def update(request: Request, simulation: Sim) -> Response:
         if shipment.is_at_rest or shipment.status == Status.DELIVERED:
             return failure("Đơn hàng không được phép cập nhật", code_message="USER_ERR_COMMON")
         before = as_created(shipment.creation)
-        shipment.creation = _updated(before, body)
+        shipment.creation = read_update(before, body)
         if shipment.creation.weight_gram != before.weight_gram:
             simulation.carrier.push(shipment, Push(shipment.status, kind=WEIGHT_UPDATE))
         return success(None)
 
     return await respond(request, simulation, work, operation="update", needs_shop=True)
-
-
-def _updated(creation: Any, body: Mapping[str, Any]) -> Any:
-    names = {"to_name": "name", "to_phone": "tel", "to_address": "address", "note": "note", "weight": "weight_gram"}
-    return replace(creation, **{ours: body[theirs] for theirs, ours in names.items() if body.get(theirs) is not None})
 
 
 @router.post(f"{BASE}/v2/shipping-order/updateCOD")

@@ -267,7 +267,7 @@ async def test_another_phone_and_address_reach_the_carrier_the_slip_and_the_orde
     assert answer.status_code == 202, answer.text
     await failed.tell()
     creation = failed.shop.simulator.shipment(failed.waybill).creation
-    assert (creation.tel, creation.address) == ("0987654321", "7 Lê Lợi")
+    assert (creation.tel, creation.address) == ("0987654321", "7 Lê Lợi, Phường Hải Châu")
     parcel = await failed.shop.get(failed.shipment_id)
     assert parcel["phone"] == "0987***321"
     assert parcel["order_changed"] is False
