@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -217,6 +218,8 @@ async def receive(
     return event_id
 
 
+Filling = Callable[[Running], Awaitable[None]]
+
 DROPPED_TOGETHER: Final = 20
 """Databases of tests that have ended. Each takes some 15 MB."""
 
@@ -228,7 +231,7 @@ class Databases:
         self._postgres = postgres
         self._connection = connection
         self._turn = asyncio.Lock()
-        self._templates: dict[str, asyncio.Task[str]] = {}
+        self._templates: dict[tuple[Path, Filling | None], asyncio.Task[str]] = {}
         self._ended: list[str] = []
 
     @classmethod
@@ -241,11 +244,15 @@ class Databases:
         finally:
             await connection.close()
 
-    async def create(self, service: Service) -> str:
-        """A fresh, migrated database of a service; returns its URL."""
-        key = str(service.migrations)
+    async def create(self, service: Service, *, filled: Filling | None = None) -> str:
+        """A fresh, migrated database of a service; returns its URL.
+
+        Args:
+            filled: writes what the tests of a kind begin with; called once, and copied to each.
+        """
+        key = (service.migrations, filled)
         if key not in self._templates:
-            self._templates[key] = asyncio.create_task(self._template(service, len(self._templates)))
+            self._templates[key] = asyncio.create_task(self._template(service, filled, len(self._templates)))
         template = await self._templates[key]
         name = f"{service.name}_{uuid7().hex[-12:]}"
         # Where nothing is synced, copying files and the checkpoint before it cost less than half of what it does to write
@@ -267,7 +274,12 @@ class Databases:
         async with self._turn:
             await self._connection.execute(statement)
 
-    async def _template(self, service: Service, number: int) -> str:
+    async def _template(self, service: Service, filled: Filling | None, number: int) -> str:
+        if filled is not None:
+            url = await self.create(service)
+            async with running(service, self, database_url=url) as instance:
+                await filled(instance)
+            return url.rpartition("/")[2]
         name = f"template_{number}_{service.name}"
         await self._postgres.create_database(name)
         await asyncio.to_thread(migrations.upgrade, service.migrations, self._postgres.database_url(name))
@@ -282,6 +294,7 @@ async def running(
     nats: Nats | None = None,
     temporal: Temporal | Client | None = None,
     database_url: str | None = None,
+    filled: Filling | None = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """A service on a fresh database (or a given one), not yet with any background role.
@@ -289,9 +302,10 @@ async def running(
     Args:
         nats: needed for the roles relay and consumer.
         temporal: server or client, needed for relay and activities; without it the client never connects.
+        filled: writes what is in the fresh database from the beginning; see `Databases.create`.
         settings: further settings of the service, by field name.
     """
-    url = database_url or await databases.create(service)
+    url = database_url or await databases.create(service, filled=filled)
     values = {"database_url": url, "jwks_url": JWKS_URL, **settings}
     if nats is not None:
         values["nats_url"] = nats.url

@@ -29,7 +29,7 @@ from shared.telemetry import logger
 from shared.temporal import connected, ensure_search_attributes
 from tests.harness import Databases, connect, eventually, running
 from tests.integration.orders.copies import copy_orders, follow, promise_again
-from tests.integration.orders.support import Clock, Shop
+from tests.integration.orders.support import Clock, Shop, staffed
 from workflows import search_attributes
 from workflows.worker import build_worker, make_current
 
@@ -132,7 +132,7 @@ async def opened(databases: Databases, temporal: Temporal, directory: Path) -> A
     await make_current(client)
     await nats.start()
     try:
-        async with running(SERVICE, databases, nats=nats, temporal=client) as service:
+        async with running(SERVICE, databases, nats=nats, temporal=client, filled=staffed) as service:
             shop = await Shop.open(service, Clock(datetime.now(UTC)))
             for person, group in ((shop.sale, "sale"), (shop.admin, "admin")):
                 # Their tokens last as long as the longest of these tests.

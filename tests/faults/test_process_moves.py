@@ -26,7 +26,7 @@ from shared.contracts.events.base import EventType
 from shared.contracts.events.leads import LEAD_ACCEPTED, LEAD_ASSIGNED, LeadAssigned
 from tests.harness import Databases, Running, eventually, running
 from tests.integration.orders.process_support import KEY, ask_again, published
-from tests.integration.orders.support import Clock, Shop, accepted
+from tests.integration.orders.support import Clock, Shop, accepted, staffed
 
 ROOT = Path(__file__).parents[2]
 URL = f"/v1/care-processes/{KEY}/moves"
@@ -190,7 +190,7 @@ async def test_running_care_goes_over_once_each_however_often_workers_are_killed
     print(f"seed {seed}")
     chance = random.Random(seed)
     async with (
-        running(SERVICE, databases, nats=nats, temporal=temporal_server) as service,
+        running(SERVICE, databases, nats=nats, temporal=temporal_server, filled=staffed) as service,
         workers(service, nats, temporal_server) as working,
     ):
         service.start("relay")

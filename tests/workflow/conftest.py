@@ -14,7 +14,7 @@ from services.orders.app import SERVICE
 from services.orders.clock import CLOCK
 from shared.temporal import plugin
 from tests.harness import Databases, running
-from tests.integration.orders.support import Shop
+from tests.integration.orders.support import Shop, staffed
 from tests.workflow.world import SkippingClock, World
 from workflows import search_attributes
 from workflows.worker import build_worker
@@ -39,7 +39,7 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
 async def world(databases: Databases, nats: Nats, skipping: WorkflowEnvironment) -> AsyncIterator[World]:
     """A shop whose care runs in workflows: orders with its relay and activities, and the workflow worker."""
     async with (
-        running(SERVICE, databases, nats=nats, temporal=skipping.client) as service,
+        running(SERVICE, databases, nats=nats, temporal=skipping.client, filled=staffed) as service,
         build_worker(skipping.client),
     ):
         clock = SkippingClock()

@@ -56,6 +56,28 @@ class Clock:
         return self.now
 
 
+GROUPS = {"QL01": "manager", "NV01": "sale", "NV02": "sale", "COD1": "cod", "AD01": "admin"}
+PEOPLE = {code: uuid7() for code in GROUPS}
+"""Account ids of those who work in each shop."""
+
+
+async def staffed(service: Running) -> None:
+    """Staff tells of everybody who works in a shop."""
+    for code, account_id in PEOPLE.items():
+        told = AccountChanged(
+            account_id=account_id,
+            version=1,
+            code=code,
+            name=code,
+            department="sale",
+            group=GROUPS[code],
+            team="S1",
+            superior_id=PEOPLE["QL01"] if GROUPS[code] == "sale" else None,
+            at=MORNING,
+        )
+        await service.receive(ACCOUNT_CHANGED, told, subject=account_id)
+
+
 @dataclass
 class Person:
     """An account of the shop and the HTTP client with which they work."""
@@ -80,27 +102,10 @@ class Shop:
 
     @classmethod
     async def open(cls, service: Running, clock: Clock) -> Shop:
-        ids = {code: uuid7() for code in ("QL01", "NV01", "NV02", "COD1", "AD01")}
-        superiors = {"NV01": ids["QL01"], "NV02": ids["QL01"]}
-        groups = {"QL01": "manager", "NV01": "sale", "NV02": "sale", "COD1": "cod", "AD01": "admin"}
+        """The people of `staffed` sit down."""
         people = {}
-        for code, account_id in ids.items():
-            await service.receive(
-                ACCOUNT_CHANGED,
-                AccountChanged(
-                    account_id=account_id,
-                    version=1,
-                    code=code,
-                    name=code,
-                    department="sale",
-                    group=groups[code],
-                    team="S1",
-                    superior_id=superiors.get(code),
-                    at=clock.now,
-                ),
-                subject=account_id,
-            )
-            granted = permissions.SEED_GROUPS[groups[code]]
+        for code, account_id in PEOPLE.items():
+            granted = permissions.SEED_GROUPS[GROUPS[code]]
             client = await service.client(*granted, account_id=account_id, code=code, team="S1")
             client.headers["Accept-Language"] = "en"
             people[code] = Person(account_id, code, client)
@@ -254,7 +259,7 @@ def idempotency_key() -> dict[str, str]:
 @asynccontextmanager
 async def opened(databases: Databases, **settings: Any) -> AsyncIterator[Shop]:
     """A shop on a clock of its own. Without NATS and Temporal unless they are given: most tests need neither."""
-    async with running(SERVICE, databases, **settings) as service:
+    async with running(SERVICE, databases, filled=staffed, **settings) as service:
         clock = Clock()
         service.runtime.state[CLOCK] = clock
         yield await Shop.open(service, clock)

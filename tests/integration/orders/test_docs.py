@@ -24,7 +24,7 @@ from services.reporting.app import SERVICE as REPORTING
 from shared.contracts import permissions
 from tests.docs_walk import DOCS, Step, address_of, commands, port_to_serve_on, serving, walk
 from tests.harness import Databases, running, token
-from tests.integration.orders.support import MORNING, Clock, Person, Shop
+from tests.integration.orders.support import MORNING, Clock, Person, Shop, staffed
 from tests.integration.orders.telephone_support import KEY
 from tests.integration.orders.test_addresses import CHANGES
 from tests.integration.orders.test_customers import customer_of
@@ -118,7 +118,7 @@ async def company(databases: Databases) -> AsyncIterator[Company]:
     async with AsyncExitStack() as stack:
         port = stack.enter_context(port_to_serve_on())
         orders = await stack.enter_async_context(
-            running(SERVICE, databases, public_url=address_of(port), credentials_key=KEY)
+            running(SERVICE, databases, filled=staffed, public_url=address_of(port), credentials_key=KEY)
         )
         reporting = await stack.enter_async_context(running(REPORTING, databases))
         clock = Clock()

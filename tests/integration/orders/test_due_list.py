@@ -21,7 +21,7 @@ from shared.auth import Principal
 from shared.streams import LOOK
 from tests.harness import Databases, Running, eventually, running
 from tests.integration.orders.process_support import published
-from tests.integration.orders.support import Clock, Person, Shop, idempotency_key
+from tests.integration.orders.support import Clock, Person, Shop, idempotency_key, staffed
 
 CALLBACK = "call_later"
 
@@ -209,7 +209,7 @@ async def test_lists_that_a_change_concerns_are_told_after_the_commit_and_no_oth
 
 
 async def test_a_change_in_one_process_reaches_a_screen_of_another_over_nats(databases: Databases, nats: Nats) -> None:
-    async with running(SERVICE, databases, nats=nats) as api:
+    async with running(SERVICE, databases, nats=nats, filled=staffed) as api:
         shop = await Shop.open(api, Clock(datetime.now(UTC)))
         async with running(SERVICE, databases, nats=nats, database_url=api.url) as other:
             for service in (api, other):

@@ -15,7 +15,7 @@ from services.orders.clock import CLOCK
 from services.orders.reconcile import reconcile
 from shared.temporal import connected, ensure_search_attributes
 from tests.harness import Databases, connect, eventually, running
-from tests.integration.orders.support import Clock, Shop
+from tests.integration.orders.support import Clock, Shop, staffed
 from workflows import search_attributes
 from workflows.worker import build_worker, make_current
 
@@ -25,7 +25,7 @@ async def shop_on_temporal(databases: Databases, nats: Nats, temporal_server: Te
     client = await connected(await connect(temporal_server))
     await ensure_search_attributes(client, search_attributes.ALL)
     await make_current(client)
-    async with running(SERVICE, databases, nats=nats, temporal=client) as service, build_worker(client):
+    async with running(SERVICE, databases, nats=nats, temporal=client, filled=staffed) as service, build_worker(client):
         clock = Clock()
         service.runtime.state[CLOCK] = clock
         service.start("activities")

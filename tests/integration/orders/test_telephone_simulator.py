@@ -16,7 +16,7 @@ from services.orders.app import SERVICE
 from services.orders.clock import CLOCK
 from tests.docs_walk import address_of, port_to_serve_on, serving
 from tests.harness import Databases, running
-from tests.integration.orders.support import Clock, Shop, idempotency_key
+from tests.integration.orders.support import Clock, Shop, idempotency_key, staffed
 from tests.integration.orders.telephone_support import CALLOUT, KEY, Exchange
 
 
@@ -27,7 +27,7 @@ async def connected(
     """A shop whose telephone system is the simulator, each on a port; and a client of the simulator's control."""
     with port_to_serve_on() as port:
         settings = {"credentials_key": KEY, "public_url": address_of(port)}
-        async with running(SERVICE, databases, **settings) as service:
+        async with running(SERVICE, databases, filled=staffed, **settings) as service:
             clock = Clock()
             service.runtime.state[CLOCK] = clock
             simulator = Simulator(Settings(pace=0, talks=60), faults, now=clock)
