@@ -105,7 +105,8 @@ async def test_lost_doubled_and_shuffled_callbacks_and_a_killed_receiver_are_rep
         await applier.start()
         await ghtk.advance(steps=3)
         await shop.settle_callbacks()
-        missed = sum(shop.carrier_states()[waybill] != state for waybill, state in (await shop.states()).items())
+        at_carrier = shop.carrier_states()
+        missed = sum(at_carrier[waybill] != state for waybill, state in (await shop.states()).items())
         assert missed > 0, "nothing was lost, so polling has nothing to prove"
         await one_poll_interval(shop)
         assert await shop.states() == shop.carrier_states()
