@@ -104,10 +104,11 @@ async def republish(db: Database, since: datetime) -> int:
         result = await session.execute(
             text(
                 "UPDATE outbox SET status = 'pending', stream_sequence = NULL, next_attempt_at = now() "
-                "WHERE destination = 'event' AND status = 'sent' AND created_at >= :since RETURNING 1"
+                "WHERE destination IN ('event', 'events') AND status = 'sent' AND created_at >= :since "
+                "RETURNING CASE destination WHEN 'events' THEN json_array_length(payload) ELSE 1 END"
             ),
             {"since": since},
         )
-        count = len(result.all())
+        count = sum(result.scalars())
     db.wake_relay()
     return count

@@ -109,6 +109,15 @@ COMMENT ON TABLE staff_closure IS 'who is below whom, everybody below themselves
 CREATE INDEX staff_closure_account_idx ON staff_closure (account_id);
 """
 
+FACTS_TOGETHER = """
+ALTER TABLE outbox DROP CONSTRAINT outbox_destination_check;
+ALTER TABLE outbox ADD CONSTRAINT outbox_destination_check CHECK (destination IN ('event', 'events', 'command'));
+ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
+COMMENT ON COLUMN outbox.payload IS 'of destination events: many events of one type, [[id, subject, data], …]';
+"""
+"""For a service that writes many facts at once (`shared.outbox.fact_rows`). Such rows live for days and are read once, so
+PostgreSQL does not compress them."""
+
 
 def create_messaging_tables() -> None:
     """The outbox, inbox, dead letters, idempotency keys and staff projection; called by a service's first migration."""

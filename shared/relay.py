@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -18,7 +19,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from shared import bus, telemetry
+from shared import bus, outbox, telemetry
 from shared.contracts.commands import NUDGE, WorkflowCommand
 from shared.contracts.events import STREAM_OF
 from shared.db import OUTBOX_CHANNEL, keep_state
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 BATCH: Final = 500
+MANY_AT_ONCE: Final = 2
+"""Rows of many events that are read at a time: as many events as two batches of rows with one."""
 EVENT_WINDOW: Final = 256
 """Publishes in flight; with every message synced to disk more brings nothing (measured: 3,500 msg/s)."""
 COMMAND_WINDOW: Final = 32
@@ -52,12 +55,15 @@ MARKS_MAY_BE_LOST: Final = {"synchronous_commit": "off"}
 """A crash of PostgreSQL may forget that a row was sent. Then it is sent again under the same id, which JetStream, the
 inbox and Temporal know already; so the relay waits for no disk before it takes the next rows."""
 
-_PENDING = """
-SELECT id, type, subject, payload::text AS payload, correlation_id, causation_id, created_at, attempts
-FROM outbox WHERE status = 'pending' AND destination = $1 AND next_attempt_at <= now()
-ORDER BY next_attempt_at, id LIMIT $2
+_DUE: Final = """
+SELECT id, destination, type, subject, payload::text AS payload, correlation_id, causation_id, created_at, next_attempt_at
+FROM outbox WHERE status = 'pending' AND destination = '{}' AND next_attempt_at <= now() ORDER BY next_attempt_at, id LIMIT {}
 """
-_NEXT_ATTEMPT = "SELECT min(next_attempt_at) FROM outbox WHERE status = 'pending' AND destination = $1"
+_NEXT_ATTEMPT: Final = """
+SELECT min(at) FROM unnest($1::text[]) AS d (destination), LATERAL (
+    SELECT min(next_attempt_at) AS at FROM outbox WHERE status = 'pending' AND outbox.destination = d.destination
+) AS n
+"""
 _SENT = """
 UPDATE outbox SET status = 'sent', sent_at = now(), stream_sequence = r.sequence, last_error = NULL
 FROM unnest($1::uuid[], $2::bigint[]) AS r(id, sequence) WHERE outbox.id = r.id
@@ -78,13 +84,22 @@ _ACKNOWLEDGED: Final = "SELECT coalesce(max(stream_sequence), 0) FROM outbox WHE
 _NO_TIME: Final = timedelta()
 
 
+_DESTINATIONS: Final = {"event": ("event", outbox.FACTS), "command": ("command",)}
+"""Where the rows of each of the two deliveries say that they go."""
+_PENDING: Final = {
+    "event": f"({_DUE.format('event', BATCH)}) UNION ALL ({_DUE.format(outbox.FACTS, MANY_AT_ONCE)}) "
+    "ORDER BY next_attempt_at, id",
+    "command": _DUE.format("command", BATCH),
+}
+
+
 @dataclass
 class Sent:
     id: UUID
     sequence: int | None = None
-    """In the stream; None for a command."""
-    known: bool = False
-    """It had been there already, under this sequence."""
+    """In the stream, of its last event; None for a command."""
+    new: Sequence[int] = ()
+    """The sequences of its events that had not been there before."""
 
 
 @dataclass
@@ -162,17 +177,17 @@ class Relay:
         async with pool.acquire() as connection:  # kept: taking one for every statement costs as much as the statement
             while True:
                 wake.clear()
-                rows = await connection.fetch(_PENDING, destination, BATCH)
+                rows, more = _in_order(await connection.fetch(_PENDING[destination]))
                 if rows:
                     sent, failed = await send(rows)
                     await self._resend_what_was_replaced(connection, sent)
                     await self._record(connection, destination, sent, failed)
                     failing = failing or bool(failed)
-                if len(rows) == BATCH:
+                if more:
                     continue
                 timeout = POLL
                 if failing:
-                    due = await connection.fetchval(_NEXT_ATTEMPT, destination)
+                    due = await connection.fetchval(_NEXT_ATTEMPT, _DESTINATIONS[destination])
                     failing = due is not None
                     if due is not None:
                         timeout = min(POLL, max(0.0, (due - datetime.now(UTC)).total_seconds()))
@@ -183,7 +198,7 @@ class Relay:
 
         `_guard_stream` sees that as well, but only while the stream is still shorter than it was.
         """
-        new = [row.sequence for row in sent if row.sequence is not None and not row.known]
+        new = [sequence for row in sent for sequence in row.new]
         if not new:
             return
         if min(new) <= self._acknowledged:
@@ -212,14 +227,11 @@ class Relay:
     async def _send_events(self, rows: list[asyncpg.Record]) -> tuple[list[Sent], list[Failure]]:
         window = asyncio.Semaphore(EVENT_WINDOW)
 
-        async def publish(row: asyncpg.Record) -> Sent | Failure:
-            if not bus.is_subject(row["type"]):
-                return Failure(row["id"], f"'{row['type']}' is not an event type", hopeless=True)
+        async def publish(row: asyncpg.Record, event_id: str, subject: str, data: bytes) -> Sent | Failure:
             async with window:
                 try:
-                    ack = await self._js.publish(
-                        row["type"], row["payload"].encode(), headers=self._headers(row), timeout=PUBLISH_TIMEOUT
-                    )
+                    headers = self._headers(row, event_id, subject)
+                    ack = await self._js.publish(row["type"], data, headers=headers, timeout=PUBLISH_TIMEOUT)
                 except nats.errors.MaxPayloadError as error:
                     return Failure(row["id"], repr(error), hopeless=True)
                 except nats.js.errors.NoStreamResponseError as error:
@@ -227,20 +239,32 @@ class Relay:
                     return Failure(row["id"], repr(error), hopeless=False)
                 except (nats.errors.Error, OSError, TimeoutError) as error:
                     return Failure(row["id"], repr(error), hopeless=False)
-            return Sent(row["id"], ack.seq, known=bool(ack.duplicate))
+            return Sent(row["id"], ack.seq, () if ack.duplicate else (ack.seq,))
 
-        return _split(await asyncio.gather(*(publish(row) for row in rows)))
+        async def tell(row: asyncpg.Record) -> Sent | Failure:
+            if not bus.is_subject(row["type"]):
+                return Failure(row["id"], f"'{row['type']}' is not an event type", hopeless=True)
+            if row["destination"] == "event":
+                return await publish(row, str(row["id"]), row["subject"], row["payload"].encode())
+            events = orjson.loads(row["payload"])
+            return _together(
+                await asyncio.gather(
+                    *(publish(row, event_id, subject, orjson.dumps(data)) for event_id, subject, data in events)
+                )
+            )
 
-    def _headers(self, row: asyncpg.Record) -> dict[str, str]:
+        return _split(await asyncio.gather(*(tell(row) for row in rows)))
+
+    def _headers(self, row: asyncpg.Record, event_id: str, subject: str) -> dict[str, str]:
         """CloudEvents 1.0, binary mode."""
         return {
-            "Nats-Msg-Id": str(row["id"]),
+            "Nats-Msg-Id": event_id,
             "content-type": "application/json",
             "ce-specversion": "1.0",
-            "ce-id": str(row["id"]),
+            "ce-id": event_id,
             "ce-type": row["type"],
             "ce-source": f"/chot/{self._service}",
-            "ce-subject": row["subject"],
+            "ce-subject": subject,
             "ce-time": row["created_at"].isoformat(),
             "ce-correlationid": row["correlation_id"],
             "ce-causationid": row["causation_id"],
@@ -339,7 +363,7 @@ class Relay:
             await pool.execute(
                 "DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval", IDEMPOTENCY_KEY_AGE
             )
-            for destination in ("event", "command"):
+            for destination in ("event", outbox.FACTS, "command"):
                 pending = await pool.fetchval(
                     "SELECT count(*) FROM outbox WHERE status = 'pending' AND destination = $1", destination
                 )
@@ -352,7 +376,28 @@ def _count(command_tag: str) -> int:
     return int(command_tag.split()[-1])
 
 
-def _split(outcomes: list[Sent | Failure]) -> tuple[list[Sent], list[Failure]]:
+def _in_order(rows: list[asyncpg.Record]) -> tuple[list[asyncpg.Record], bool]:
+    """The rows that are told now, and whether more may be due. Where there may be further rows of many events, what was
+    written behind the last of those that were read waits for them."""
+    many = [place for place, row in enumerate(rows, 1) if row["destination"] == outbox.FACTS]
+    if len(many) == MANY_AT_ONCE:
+        return rows[: many[-1]], True
+    return rows, len(rows) - len(many) == BATCH
+
+
+def _together(outcomes: Sequence[Sent | Failure]) -> Sent | Failure:
+    """What became of a row of many events: one that was not told has the row told again, under the same ids."""
+    sent, failed = _split(outcomes)
+    if failed:
+        return next((failure for failure in failed if failure.hopeless), failed[0])
+    return Sent(
+        sent[0].id,
+        max(one.sequence for one in sent if one.sequence is not None),
+        [sequence for one in sent for sequence in one.new],
+    )
+
+
+def _split(outcomes: Sequence[Sent | Failure]) -> tuple[list[Sent], list[Failure]]:
     return (
         [outcome for outcome in outcomes if isinstance(outcome, Sent)],
         [outcome for outcome in outcomes if isinstance(outcome, Failure)],

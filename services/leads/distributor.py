@@ -17,10 +17,11 @@ import asyncpg
 
 from services.leads import events, rounds
 from services.leads.distribution import CLOSER, RETURNING
-from services.leads.driver import Connection, Pool, write_outbox
+from services.leads.driver import Connection, Pool, write_new, write_outbox
 from services.leads.rounds import FITTING_POOL, Fresh, Release, utc_now
 from shared.db import Database
 from shared.lifecycle import until_set
+from shared.outbox import fact_rows
 
 DISTRIBUTOR: Final = "distributor"
 """Wakes the distributor of this process (`wake_after_commit`)."""
@@ -83,7 +84,7 @@ async def serve(
     """One round of each pool's backlog, in the caller's transaction, with its facts in the outbox."""
     decided = await rounds.decide(connection, pools, now=now)
     owned = await rounds.record(connection, decided)
-    await write_outbox(connection, [events.assigned(fact) for fact in owned], new=True)
+    await write_new(connection, fact_rows(events.assignment(fact) for fact in owned))
     return decided
 
 

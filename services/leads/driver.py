@@ -3,7 +3,7 @@ transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias, cast
 
 import asyncpg
@@ -39,18 +39,19 @@ async def connection_of(session: ReadSession) -> Connection:
     return cast(Connection, raw.driver_connection)
 
 
-async def write_outbox(connection: Connection, rows: Iterable[outbox.Row], *, new: bool = False) -> bool:
-    """Writes outbox rows in the connection's transaction; True if there were any, so that the relay is to be woken.
-
-    Args:
-        new: none of the ids is made of what is told, so none can be there already; many are written faster then.
-    """
+async def write_outbox(connection: Connection, rows: Iterable[outbox.Row]) -> bool:
+    """Writes outbox rows in the connection's transaction; True if there were any, so that the relay is to be woken."""
     written = list(rows)
-    if new:
-        await _OUTBOX.insert(connection, written)
-    elif written:
+    if written:
         await connection.execute(outbox.INSERT, *outbox.columns(written))
     return bool(written)
+
+
+async def write_new(connection: Connection, rows: Sequence[outbox.Row]) -> bool:
+    """The same for rows of which none can be there already, because none of their ids is made of what is told: many are
+    written faster."""
+    await _OUTBOX.insert(connection, rows)
+    return bool(rows)
 
 
 def mark_outbox_written(session: Session) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID, uuid5
 
 import orjson
@@ -14,7 +14,6 @@ import orjson
 from services.leads.consent.do_not_call import Listed
 from services.leads.intake.items import Candidate, Item, Origin
 from services.leads.intake.windows import Judgement
-from shared.contracts.events.base import EventType
 from shared.contracts.events.leads import (
     LEAD_ACCEPTED,
     LEAD_ARCHIVED,
@@ -30,7 +29,7 @@ from shared.contracts.events.leads import (
     LeadWithdrawn,
     PhoneRevealed,
 )
-from shared.outbox import Row, event_row, fields_row
+from shared.outbox import Fact, Row, event_row, fact_row
 
 
 @dataclass(slots=True)
@@ -60,7 +59,9 @@ class Released:
     previous_owner_id: UUID | None = None
 
 
-def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag: str, listed: Iterable[Listed]) -> Row:
+def accepted(
+    item: Item, candidate: Candidate, *, returning_customer: bool, flag: str, listed: Iterable[Listed]
+) -> Fact:
     """A clean number, with what the do-not-call list says of it."""
     origin = item.origin
     lead_id = str(item.id)
@@ -83,10 +84,10 @@ def accepted(item: Item, candidate: Candidate, *, returning_customer: bool, flag
             {"phone": one.phone, "entries": [entry.model_dump(mode="json") for entry in one.entries]} for one in listed
         ],
     }
-    return _row(LEAD_ACCEPTED, data, subject=lead_id)
+    return Fact(LEAD_ACCEPTED.name, lead_id, data)
 
 
-def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Row:
+def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Fact:
     """A number that came again within the window. Whoever was found to be a competitor asks for nothing by it."""
     assert judgement.anchor_id is not None, "a clean number is no duplicate"
     data = {
@@ -99,11 +100,16 @@ def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Row:
         "anchor_asked_again": item.origin.asked_to_be_called and not judgement.flag,
         "flag": judgement.flag,
     }
-    return _row(LEAD_DUPLICATED, data, subject=str(item.id))
+    return Fact(LEAD_DUPLICATED.name, str(item.id), data)
 
 
 def assigned(fact: Assigned) -> Row:
     """Somebody holds the number now."""
+    return fact_row(assignment(fact))
+
+
+def assignment(fact: Assigned) -> Fact:
+    """The same, where there may be many."""
     data = {
         "lead_id": fact.lead_id,
         "assignment": fact.assignment,
@@ -115,7 +121,7 @@ def assigned(fact: Assigned) -> Row:
         "previous_owner_id": fact.previous_owner_id,
         "consent_until": None if fact.consent_until is None else fact.consent_until.astimezone(UTC),
     }
-    return _row(LEAD_ASSIGNED, data, subject=str(fact.lead_id))
+    return Fact(LEAD_ASSIGNED.name, str(fact.lead_id), data)
 
 
 def released(fact: Released) -> Row:
@@ -170,8 +176,3 @@ def _written_source(channel: str, campaign: str, landing_page: str, marketer: st
     """Of a hundred thousand leads of a list, a few."""
     source = {"channel": channel, "campaign": campaign, "landing_page": landing_page, "marketer": marketer}
     return orjson.Fragment(orjson.dumps(source))
-
-
-def _row(event_type: EventType, data: dict[str, Any], *, subject: str) -> Row:
-    """An event of which there are many at once."""
-    return fields_row("event", event_type.name, data, subject=subject)

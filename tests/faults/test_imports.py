@@ -19,7 +19,7 @@ import pytest
 from deploy.local.engines import Nats, Temporal
 from services.leads.app import SERVICE as LEADS
 from services.orders.app import SERVICE as ORDERS
-from tests.harness import Databases, Running, eventually, running
+from tests.harness import TOLD, Databases, Running, eventually, running
 from tests.integration.leads.imports_support import give_words, numbers, tables, upload
 
 ROOT = Path(__file__).parents[2]
@@ -130,9 +130,10 @@ async def test_every_row_has_one_verdict_however_often_workers_are_killed_and_un
         (found,) = await leads.rows("SELECT count(*) AS rows, count(DISTINCT row_no) AS places FROM raw_items")
         assert (found.rows, found.places) == (rows, rows)
         (events,) = await leads.rows(
-            "SELECT count(*) AS events, count(DISTINCT subject) AS leads FROM outbox WHERE type = 'leads.lead.accepted.v1'"
+            "SELECT count(*) AS events, count(DISTINCT subject) AS leads, count(DISTINCT id) AS ids "
+            f"FROM ({TOLD}) AS told WHERE type = 'leads.lead.accepted.v1'"
         )
-        assert (events.events, events.leads) == (rows, rows)
+        assert (events.events, events.leads, events.ids) == (rows, rows, rows)
 
         await client.post(f"/v1/imports/{made['id']}/undo", json={"reason": "nhầm tệp"})
         for place in sorted(chance.randrange(rows) for _ in range(kills // 4)):

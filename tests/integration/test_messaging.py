@@ -20,7 +20,7 @@ from shared.consumer import Event, Handlers, NotYet
 from shared.contracts.events.orders import ORDER_CANCELLED, OrderCancelled
 from shared.contracts.permissions import OPERATE
 from shared.db import Session
-from shared.outbox import emit
+from shared.outbox import FACTS_A_ROW, Fact, emit, fact_rows, write
 from shared.service import Service
 from shared.settings import Settings
 from tests.harness import Databases, Running, eventually, running
@@ -69,6 +69,68 @@ async def test_every_event_arrives_once(probe: Running) -> None:
         return len(await effects(probe)) >= len(orders)
 
     await eventually(all_there)
+    assert sorted(await effects(probe)) == sorted(orders)
+
+
+async def tell_together(probe: Running, count: int) -> list[UUID]:
+    """Writes so many facts of one cause, hundreds a row."""
+    orders = [uuid7() for _ in range(count)]
+    facts = [
+        Fact(ORDER_CANCELLED.name, str(order), cancelled(order).model_dump(mode="json", by_alias=True))
+        for order in orders
+    ]
+    async with probe.db.transaction() as session:
+        await write(session, fact_rows(facts))
+    return orders
+
+
+async def test_facts_that_were_written_together_arrive_each_once_behind_what_was_there_and_before_what_came_later(
+    probe: Running,
+) -> None:
+    first, last = uuid7(), uuid7()
+    async with probe.db.transaction() as session:
+        await emit(session, ORDER_CANCELLED, cancelled(first), subject=first)
+    together = await tell_together(probe, 3 * FACTS_A_ROW + 1)
+    async with probe.db.transaction() as session:
+        await emit(session, ORDER_CANCELLED, cancelled(last), subject=last)
+    assert len(await probe.rows("SELECT 1 FROM outbox WHERE destination = 'events'")) == 4
+    probe.start("relay")
+    await eventually(lambda: sent(probe), within=40)
+    probe.start("consumer")
+
+    async def all_there() -> bool:
+        return len(await effects(probe)) >= len(together) + 2
+
+    await eventually(all_there, within=40)
+    assert sorted(await effects(probe)) == sorted([first, *together, last])
+    (row,) = await probe.rows(
+        "SELECT max(o.stream_sequence) FILTER (WHERE subject = :first) AS first, "
+        "min(o.stream_sequence) FILTER (WHERE destination = 'events') AS together, "
+        "max(o.stream_sequence) FILTER (WHERE destination = 'events') AS to, "
+        "max(o.stream_sequence) FILTER (WHERE subject = :last) AS last FROM outbox o",
+        first=str(first),
+        last=str(last),
+    )
+    assert row.first < row.together < row.to < row.last
+
+
+async def test_facts_written_together_and_lost_with_the_stream_are_sent_again_and_applied_once(
+    probe: Running, nats: Nats
+) -> None:
+    probe.start("relay")
+    orders = await tell_together(probe, 2 * FACTS_A_ROW)
+    await eventually(lambda: sent(probe), within=40)
+    await nats.wipe()
+    probe.start("consumer")
+
+    async def all_there() -> bool:
+        return len(await effects(probe)) >= len(orders)
+
+    await eventually(all_there, within=40)
+    client = await probe.client(OPERATE)
+    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    assert (await client.post("/v1/messages/republish", json={"since": since})).json() == {"events": len(orders)}
+    await eventually(lambda: sent(probe), within=40)
     assert sorted(await effects(probe)) == sorted(orders)
 
 

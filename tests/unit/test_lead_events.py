@@ -16,7 +16,7 @@ from services.leads.intake.items import Candidate, Item, Origin
 from services.leads.intake.windows import Judgement
 from shared.contracts.events.leads import LEAD_ACCEPTED, LEAD_ASSIGNED, LEAD_DUPLICATED
 from shared.contracts.events.leads_everyday import DoNotCallEntry
-from shared.outbox import Row
+from shared.outbox import Row, fact_row
 
 LETTERS = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 PHONES = st.lists(st.from_regex(r"\+84[0-9]{9}", fullmatch=True), min_size=1, max_size=3).map(tuple)
@@ -55,16 +55,16 @@ def test_an_accepted_lead_is_told_as_its_model_says(
     entry = DoNotCallEntry(source="customer", kind="calls", since=at, until=None)
     known = [Listed(candidate.phones[0], (entry,))] if listed else []
 
-    row = events.accepted(item(origin, candidate, at), candidate, returning_customer=again, flag=flag, listed=known)
+    fact = events.accepted(item(origin, candidate, at), candidate, returning_customer=again, flag=flag, listed=known)
 
-    as_its_model_writes(row)
+    as_its_model_writes(fact_row(fact))
 
 
 @given(ORIGINS, CANDIDATES, TIMES, st.sampled_from(["", "test"]))
 def test_a_duplicate_is_told_as_its_model_says(origin: Origin, candidate: Candidate, at: datetime, flag: str) -> None:
     judgement = Judgement(anchor_id=UUID(int=3), flag=flag)
 
-    as_its_model_writes(events.duplicated(item(origin, candidate, at), candidate, judgement))
+    as_its_model_writes(fact_row(events.duplicated(item(origin, candidate, at), candidate, judgement)))
 
 
 @pytest.mark.parametrize("previous", [None, UUID(int=5)])

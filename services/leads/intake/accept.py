@@ -13,7 +13,7 @@ from services.leads import events, rounds
 from services.leads.consent import do_not_call
 from services.leads.consent import wording as consent
 from services.leads.consent.do_not_call import Listed
-from services.leads.driver import Connection, write_outbox
+from services.leads.driver import Connection, write_new
 from services.leads.events import Assigned
 from services.leads.intake import external, keys, numbers, raw, replaced
 from services.leads.intake.items import Answer, Candidate, External, Item, Rejection, Verdict
@@ -22,9 +22,9 @@ from services.leads.returning import Known, ask_first
 from services.leads.rounds import Decided, Fresh, Placed
 from services.leads.text import cell
 from services.leads.writing import Table, array
-from shared import outbox
 from shared.contracts import levels
 from shared.idempotency import KeyReused
+from shared.outbox import Fact, Row, fact_rows
 from shared.telemetry import correlated, correlation_id
 
 Outcome = Verdict | Answer | KeyReused
@@ -211,7 +211,7 @@ async def _take_in(
     await _write_raw(connection, items, verdicts)
     await _write_leads(connection, read, decided, listed)
     owned = await rounds.record(connection, decided, new=frozenset(one.item.id for one in clean))
-    return verdicts, await write_outbox(connection, _facts(read, owned, listed), new=True)
+    return verdicts, await write_new(connection, _facts(read, owned, listed))
 
 
 async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candidate]], *, window: timedelta) -> Judged:
@@ -342,19 +342,22 @@ def _lead_row(one: _Read, placed: Placed | None, listed: Mapping[str, Listed]) -
     )
 
 
-def _facts(read: Iterable[_Read], owned: Sequence[Assigned], listed: Mapping[str, Listed]) -> list[outbox.Row]:
-    rows = []
+def _facts(read: Iterable[_Read], owned: Sequence[Assigned], listed: Mapping[str, Listed]) -> list[Row]:
+    causes: dict[str, list[Fact]] = {}
     for correlation, together in groupby(read, lambda one: one.item.correlation_id):
-        with correlated(correlation):
-            rows += [_fact(one, listed) for one in together]
+        causes.setdefault(correlation, []).extend([_fact(one, listed) for one in together])
     correlations = {one.item.id: one.item.correlation_id for one in read} if owned else {}
-    for fact in owned:
-        with correlated(correlations.get(fact.lead_id) or correlation_id()):
-            rows.append(events.assigned(fact))
+    for assigned in owned:
+        correlation = correlations.get(assigned.lead_id) or correlation_id()
+        causes.setdefault(correlation, []).append(events.assignment(assigned))
+    rows = []
+    for correlation, facts in causes.items():
+        with correlated(correlation):
+            rows += fact_rows(facts)
     return rows
 
 
-def _fact(one: _Read, listed: Mapping[str, Listed]) -> outbox.Row:
+def _fact(one: _Read, listed: Mapping[str, Listed]) -> Fact:
     if one.judgement.anchor_id is not None:
         return events.duplicated(one.item, one.candidate, one.judgement)
     known = [listed[phone] for phone in one.candidate.phones if phone in listed] if listed else []

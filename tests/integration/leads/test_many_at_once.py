@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from services.leads import writing
 from services.leads.intake.accept import accept
 from services.leads.intake.items import Item, Origin, Verdict, read_candidate
-from tests.harness import Running
+from tests.harness import TOLD, Running
 from tests.integration.leads.imports_support import give_words, upload, work, workbook
 
 ROWS: Final = 600
@@ -31,7 +31,7 @@ FROM raw_items r LEFT JOIN leads l USING (id) ORDER BY r.id
 """
 _OTHERS: Final = (
     "SELECT phone, product_group, anchor_id, opened_at, closes_at, product, ended FROM duplicate_windows ORDER BY 1, 2",
-    "SELECT type, subject, payload::text, correlation_id FROM outbox ORDER BY type, subject, payload::text",
+    f"SELECT type, subject, payload::text, correlation_id FROM ({TOLD}) AS told ORDER BY type, subject, payload::text",
     "SELECT lead_id, pool_id, received_at, cause, excluded, reason, channel, product, landing_page FROM backlog ORDER BY 1",
     "SELECT encode(hash, 'hex'), text FROM consent_texts ORDER BY 1",
 )

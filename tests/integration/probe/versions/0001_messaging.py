@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrations import create_messaging_tables
+from shared.migrations import FACTS_TOGETHER, create_messaging_tables, execute_script
 
 revision = "0001"
 down_revision = None
@@ -10,4 +10,5 @@ down_revision = None
 
 def upgrade() -> None:
     create_messaging_tables()
+    execute_script(FACTS_TOGETHER)
     op.execute("CREATE TABLE effects (event_id uuid NOT NULL, order_id uuid NOT NULL)")
