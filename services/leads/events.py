@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -59,15 +59,13 @@ class Released:
     previous_owner_id: UUID | None = None
 
 
-def accepted(
-    item: Item, candidate: Candidate, *, returning_customer: bool, flag: str, listed: Iterable[Listed]
-) -> Fact:
+def accepted(item: Item, candidate: Candidate, judgement: Judgement, *, listed: Collection[Listed]) -> Fact:
     """A clean number, with what the do-not-call list says of it."""
     origin = item.origin
     lead_id = str(item.id)
     data = {
         "lead_id": lead_id,
-        "received_at": item.received_at.astimezone(UTC),
+        "received_at": _utc(item.received_at),
         "phone": candidate.phones[0],
         "other_phones": candidate.phones[1:],
         "name": candidate.name,
@@ -75,14 +73,16 @@ def accepted(
         "note": candidate.note,
         "product": candidate.product,
         "source": _source(origin),
-        "returning_customer": returning_customer,
+        "returning_customer": judgement.returning_customer,
         "asked_to_be_called": origin.asked_to_be_called,
         "consent_text": origin.consent_text,
         "consent_page": origin.consent_page,
-        "flag": flag,
+        "flag": judgement.flag,
         "do_not_call": [
             {"phone": one.phone, "entries": [entry.model_dump(mode="json") for entry in one.entries]} for one in listed
-        ],
+        ]
+        if listed
+        else (),
     }
     return Fact(LEAD_ACCEPTED.name, lead_id, data)
 
@@ -93,7 +93,7 @@ def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Fact:
     data = {
         "lead_id": item.id,
         "anchor_id": judgement.anchor_id,
-        "received_at": item.received_at.astimezone(UTC),
+        "received_at": _utc(item.received_at),
         "product": candidate.product,
         "source": _source(item.origin),
         "note": candidate.note,
@@ -165,6 +165,10 @@ def withdrawn(lead_id: UUID, *, was: Literal["lead", "duplicate"]) -> Row:
     """A lead or duplicate that never was."""
     data = LeadWithdrawn(lead_id=lead_id, was=was, withdrawn_at=datetime.now(UTC))
     return event_row(LEAD_WITHDRAWN, data, subject=lead_id)
+
+
+def _utc(at: datetime) -> datetime:
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def _source(origin: Origin) -> orjson.Fragment:

@@ -22,6 +22,8 @@ _WORD: Final = re.compile("[a-z0-9]+")
 def cell(text: str, limit: int) -> str:
     """One field as it is stored: without control characters, direction marks, lone surrogates and space around it, in
     NFC, at most `limit` characters."""
+    if not text:
+        return text
     # What is printable has none of the unwanted signs.
     if not (text.isprintable() and (text.isascii() or unicodedata.is_normalized("NFC", text))):
         text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode()).translate(_UNWANTED)

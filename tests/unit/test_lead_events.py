@@ -55,7 +55,8 @@ def test_an_accepted_lead_is_told_as_its_model_says(
     entry = DoNotCallEntry(source="customer", kind="calls", since=at, until=None)
     known = [Listed(candidate.phones[0], (entry,))] if listed else []
 
-    fact = events.accepted(item(origin, candidate, at), candidate, returning_customer=again, flag=flag, listed=known)
+    judgement = Judgement(returning_customer=again, flag=flag)
+    fact = events.accepted(item(origin, candidate, at), candidate, judgement, listed=known)
 
     as_its_model_writes(fact_row(fact))
 

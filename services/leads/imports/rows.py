@@ -84,16 +84,23 @@ def rows_of(numbers: Sequence[int], lines: bytes) -> list[Row]:
 def item_of(row: Row, of: Import) -> Item:
     """The item of a row. Its body is the row's texts in the order of the sheet's columns."""
     values = row.values(of.places)
+    origin, content, owner_id = _origin(values, of), _content(row.number, values, of), _owner(values, of)
+    place = of.id, row.number
+    # By their places: by their names it takes twice as long, for a hundred thousand of them.
     return Item(
-        id=new_id(),
-        received_at=of.received_at,
-        origin=_origin(values, of),
-        content_type="application/json",
-        body=row.cells,
-        content=_content(row.number, values, of),
-        correlation_id=of.correlation_id,
-        place=(of.id, row.number),
-        owner_id=_owner(values, of),
+        new_id(),
+        of.received_at,
+        origin,
+        "application/json",
+        row.cells,
+        content,
+        of.correlation_id,
+        place,
+        None,
+        None,
+        "",
+        False,
+        owner_id,
     )
 
 

@@ -16,10 +16,10 @@ from services.leads.consent.do_not_call import Listed
 from services.leads.driver import Connection, write_new
 from services.leads.events import Assigned
 from services.leads.intake import external, keys, numbers, raw, replaced
-from services.leads.intake.items import Answer, Candidate, External, Item, Rejection, Verdict
+from services.leads.intake.items import Answer, Candidate, External, Item, Rejection, Verdict, VerdictName
 from services.leads.intake.windows import Arrival, Judged, Judgement, judge
 from services.leads.returning import Known, ask_first
-from services.leads.rounds import Decided, Fresh, Placed
+from services.leads.rounds import Decided, Fresh
 from services.leads.text import cell
 from services.leads.writing import Table, array
 from shared.contracts import levels
@@ -54,6 +54,7 @@ _RAW: Final = Table(
         "origin": "jsonb",
         "digits": "text",
     },
+    binary=True,
 )
 _SETTLE: Final = """
 UPDATE raw_items r SET verdict = v.verdict, reason = v.reason, reason_vi = v.vi, reason_en = v.en, fields = v.fields,
@@ -148,6 +149,8 @@ async def accept(
                 answers[item.once.scope] = item.once.render(verdicts[item.id])
             settled[item.once.scope] = keys.Stored(item.once.request_hash, answers[item.once.scope])
     await keys.answer(connection, answers)
+    if not firsts:
+        return Accepted([verdicts[item.id] for item in items], wrote_outbox)
     taken = {item.id: answers[item.once.scope] if item.once else verdicts[item.id] for item in fresh}
     return Accepted([taken.get(item.id) or _again(item, settled) for item in items], wrote_outbox)
 
@@ -222,7 +225,7 @@ async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candid
         Arrival(item.id, candidate.phones, item.received_at, candidate.product) for item, candidate in candidates
     ]
     claimed = await numbers.claim(connection, arrivals, default=window)
-    judged = judge(arrivals, claimed.known.numbers, policy=claimed.known.policy, windows=claimed.windows)
+    judged = judge(arrivals, claimed.known.numbers, policy=claimed.known.policy)
     await replaced.keep(connection, (item for item, _ in candidates), claimed.known.numbers, judged)
     await numbers.settle(connection, claimed, judged)
     return judged
@@ -259,87 +262,103 @@ def _verdicts(items: Iterable[Item], read: Iterable[_Read]) -> dict[UUID, Verdic
         if isinstance(item.content, Rejection)
     }
     for one in read:
-        verdicts[one.item.id] = Verdict(
-            one.item.id,
-            "lead" if one.is_clean else "duplicate",
-            anchor_id=one.judgement.anchor_id,
-            returning_customer=one.judgement.returning_customer,
-        )
+        id, judgement = one.item.id, one.judgement
+        verdict: VerdictName = "lead" if one.is_clean else "duplicate"
+        verdicts[id] = Verdict(id, verdict, judgement.anchor_id, judgement.returning_customer)
     return verdicts
 
 
 async def _write_raw(connection: Connection, items: Iterable[Item], verdicts: Mapping[UUID, Verdict]) -> None:
-    arrived, again = [], []
+    arrived: list[Item] = []
+    again: list[Item] = []
     for item in items:
-        settled = raw.settled(item, verdicts[item.id])
-        if item.again:
-            again.append((item.id, *settled))
-        else:
-            arrived.append((*_raw_row(item), *settled))
-    await _RAW.insert(connection, arrived)
+        (again if item.again else arrived).append(item)
+    if arrived:
+        await _RAW.insert_columns(connection, [*_raw_columns(arrived), *_settled_columns(arrived, verdicts)])
     if again:
-        await connection.execute(_SETTLE, *_columns(again))
+        ids = [item.id for item in again]
+        await connection.execute(_SETTLE, ids, *_settled_columns(again, verdicts))
 
 
-def _raw_row(item: Item) -> tuple[Any, ...]:
-    import_id, row_no = item.place or (None, None)
-    return (
-        item.id,
-        item.origin.channel,
-        item.origin.source_id,
-        item.received_at,
-        cell(item.content_type, MAX_CONTENT_TYPE),
-        item.body,
-        import_id,
-        row_no,
-        item.origin.created_by,
-        item.remote_ip,
-    )
+def _raw_columns(items: Sequence[Item]) -> list[Sequence[Any]]:
+    origins = [item.origin for item in items]
+    content_types = {item.content_type for item in items}
+    stored = {one: cell(one, MAX_CONTENT_TYPE) for one in content_types}
+    return [
+        [item.id for item in items],
+        [origin.channel for origin in origins],
+        [origin.source_id for origin in origins],
+        [item.received_at for item in items],
+        [stored[item.content_type] for item in items],
+        [item.body for item in items],
+        [item.place[0] if item.place else None for item in items],
+        [item.place[1] if item.place else None for item in items],
+        [origin.created_by for origin in origins],
+        [item.remote_ip for item in items],
+    ]
+
+
+def _settled_columns(items: Iterable[Item], verdicts: Mapping[UUID, Verdict]) -> list[Sequence[Any]]:
+    return [*zip(*[raw.settled(item, verdicts[item.id]) for item in items], strict=True)]
 
 
 async def _write_leads(
     connection: Connection, read: Sequence[_Read], decided: Decided, listed: Mapping[str, Listed]
 ) -> None:
-    if read:
-        placed = {one.lead_id: one for one in decided.placed}
-        texts = {consent.hash_of(text): text for one in read if (text := one.item.origin.consent_text)}
-        if texts:
-            await connection.execute(_TEXTS, [*texts], [*texts.values()])
-        await _LEADS.insert(connection, [_lead_row(one, placed.get(one.item.id), listed) for one in read])
+    if not read:
+        return
+    texts = {text for one in read if (text := one.item.origin.consent_text)}
+    hashes = {text: consent.hash_of(text) for text in texts}
+    if hashes:
+        await connection.execute(_TEXTS, [*hashes.values()], [*hashes])
+    await _LEADS.insert_columns(connection, _lead_columns(read, decided, listed, hashes))
 
 
-def _lead_row(one: _Read, placed: Placed | None, listed: Mapping[str, Listed]) -> tuple[Any, ...]:
-    item, candidate, origin = one.item, one.candidate, one.item.origin
-    return (
-        item.id,
-        "lead" if one.is_clean else "duplicate",
-        one.judgement.anchor_id,
-        candidate.phones[0],
-        array(candidate.phones[1:]),
-        candidate.typed,
-        candidate.name,
-        candidate.product,
-        candidate.note,
-        candidate.address,
-        origin.source_id,
-        origin.channel,
-        origin.campaign,
-        origin.landing_page,
-        origin.marketer,
-        item.received_at,
-        one.judgement.returning_customer,
-        levels.CLEAN if one.is_clean else levels.DUPLICATE,
-        one.is_clean,
-        placed.decision.owner_id if placed else None,
-        1 if placed else 0,
-        placed.pool_id if placed else None,
-        origin.created_by,
-        one.judgement.flag,
-        origin.asked_to_be_called,
-        consent.hash_of(origin.consent_text) if origin.consent_text else None,
-        origin.consent_page,
-        bool(listed) and any(listed[phone].forbids_calls for phone in candidate.phones if phone in listed),
-    )
+def _lead_columns(
+    read: Sequence[_Read], decided: Decided, listed: Mapping[str, Listed], hashes: Mapping[str, bytes]
+) -> list[Sequence[Any]]:
+    """Column by column, in the order of the table: row by row it takes twice as long."""
+    items = [one.item for one in read]
+    candidates = [one.candidate for one in read]
+    judgements = [one.judgement for one in read]
+    origins = [item.origin for item in items]
+    clean = [one.is_clean for one in read]
+    by_lead = {one.lead_id: one for one in decided.placed}
+    placed = [by_lead.get(item.id) for item in items] if by_lead else [None] * len(items)
+    return [
+        [item.id for item in items],
+        ["lead" if is_clean else "duplicate" for is_clean in clean],
+        [judgement.anchor_id for judgement in judgements],
+        [candidate.phones[0] for candidate in candidates],
+        [array(candidate.phones[1:]) for candidate in candidates],
+        [candidate.typed for candidate in candidates],
+        [candidate.name for candidate in candidates],
+        [candidate.product for candidate in candidates],
+        [candidate.note for candidate in candidates],
+        [candidate.address for candidate in candidates],
+        [origin.source_id for origin in origins],
+        [origin.channel for origin in origins],
+        [origin.campaign for origin in origins],
+        [origin.landing_page for origin in origins],
+        [origin.marketer for origin in origins],
+        [item.received_at for item in items],
+        [judgement.returning_customer for judgement in judgements],
+        [levels.CLEAN if is_clean else levels.DUPLICATE for is_clean in clean],
+        clean,
+        [one.decision.owner_id if one else None for one in placed],
+        [1 if one else 0 for one in placed],
+        [one.pool_id if one else None for one in placed],
+        [origin.created_by for origin in origins],
+        [judgement.flag for judgement in judgements],
+        [origin.asked_to_be_called for origin in origins],
+        [hashes.get(origin.consent_text) for origin in origins],
+        [origin.consent_page for origin in origins],
+        [_must_not_be_called(candidate, listed) for candidate in candidates] if listed else [False] * len(items),
+    ]
+
+
+def _must_not_be_called(candidate: Candidate, listed: Mapping[str, Listed]) -> bool:
+    return any(listed[phone].forbids_calls for phone in candidate.phones if phone in listed)
 
 
 def _facts(read: Iterable[_Read], owned: Sequence[Assigned], listed: Mapping[str, Listed]) -> list[Row]:
@@ -358,12 +377,8 @@ def _facts(read: Iterable[_Read], owned: Sequence[Assigned], listed: Mapping[str
 
 
 def _fact(one: _Read, listed: Mapping[str, Listed]) -> Fact:
-    if one.judgement.anchor_id is not None:
-        return events.duplicated(one.item, one.candidate, one.judgement)
-    known = [listed[phone] for phone in one.candidate.phones if phone in listed] if listed else []
-    again, flag = one.judgement.returning_customer, one.judgement.flag
-    return events.accepted(one.item, one.candidate, returning_customer=again, flag=flag, listed=known)
-
-
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [[*column] for column in zip(*rows, strict=True)]
+    item, candidate, judgement = one.item, one.candidate, one.judgement
+    if judgement.anchor_id is not None:
+        return events.duplicated(item, candidate, judgement)
+    known = [listed[phone] for phone in candidate.phones if phone in listed] if listed else ()
+    return events.accepted(item, candidate, judgement, listed=known)

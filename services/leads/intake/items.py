@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from services.leads.phone import PhoneReading, read_phones
+from services.leads.phone import PhoneReading, ordinary_number, read_phones
 from services.leads.text import cell
 
 Channel = Literal[
@@ -141,6 +141,16 @@ def read_candidate(
     *, phone: str, other_phone: str = "", name: str = "", product: str = "", note: str = "", address: str = ""
 ) -> Candidate | Rejection:
     """Typed texts as a customer, or why they are none: no number can be read."""
+    if not other_phone and (ordinary := ordinary_number(phone)):
+        # Nearly all rows of a list: what else a reading says is not asked for here.
+        return Candidate(
+            (ordinary,),
+            cell(phone, MAX_TYPED),
+            cell(name, MAX_NAME),
+            cell(product, MAX_PRODUCT),
+            cell(note, MAX_NOTE),
+            cell(address, MAX_ADDRESS),
+        )
     reading = _read(phone, other_phone)
     if reading.problem is not None:
         typed = {

@@ -7,11 +7,10 @@ number locks first, in the order of the numbers; so its other rows need no order
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 
@@ -85,24 +84,22 @@ class Claimed:
     """Locked numbers of which something was known, and the windows that those opened of which nothing was."""
 
     known: Known
-    opened: dict[tuple[str, str], Window]
-    windows: dict[UUID, Window]
-    """Of the arrivals, if the setting by which they were made still holds."""
+    opened: dict[str, Window]
 
 
-async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default: timedelta) -> Claimed:
+async def claim(connection: Connection, arrivals: Sequence[Arrival], *, default: timedelta) -> Claimed:
     """Locks the numbers of arrivals until the commit. A number of which nothing is known opens the window of its first
-    arrival, as if that were a lead: what most come to be is written once; `settle` mends the others.
+    arrival, as if that were a lead: what most come to be is written once; `settle` mends the others. The arrivals have
+    their windows afterwards, if the setting by which they were made still holds.
 
     Args:
         default: length of the window as long as the company has not set one.
     """
     setting = (await policy.present(connection, default=default)).policy
     firsts: dict[str, Window] = {}
-    windows: dict[UUID, Window] = {}
     closings: dict[datetime, datetime] = {}
     for arrival in arrivals:
-        window = windows[arrival.id] = window_of(arrival, policy=setting)
+        window = arrival.window = window_of(arrival, policy=setting)
         # One object for all that close at one instant: a new one is hashed and compared digit by digit.
         window.closes_at = closings.setdefault(window.opened_at, window.closes_at)
         for phone in arrival.phones:
@@ -110,7 +107,7 @@ async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default:
     wanted = sorted(firsts)
     if setting.by_product:
         # Their windows lie beside the numbers' own rows.
-        return Claimed(await lock(connection, wanted, default=default), {}, {})
+        return Claimed(_under(setting, arrivals, await lock(connection, wanted, default=default)), {})
     ordered = [firsts[phone] for phone in wanted]
     instants = [*{at for window in ordered for at in (window.opened_at, window.closes_at)}]
     places = {at: str(place) for place, at in enumerate(instants, 1)}
@@ -124,16 +121,24 @@ async def claim(connection: Connection, arrivals: Iterable[Arrival], *, default:
         [window.product for window in ordered],
         instants,
     )
-    known = await _known(connection, wanted, rows, default=default)
-    opened = {(phone, ""): window for phone, window in firsts.items() if phone not in known.numbers}
-    return Claimed(known, opened, windows if known.policy == setting else {})
+    known = _under(setting, arrivals, await _known(connection, wanted, rows, default=default))
+    return Claimed(known, {phone: window for phone, window in firsts.items() if phone not in known.numbers})
+
+
+def _under(setting: Policy, arrivals: Iterable[Arrival], known: Known) -> Known:
+    """What is known; windows that were made by a setting that no longer holds are taken from the arrivals."""
+    if known.policy != setting:
+        for arrival in arrivals:
+            arrival.window = None
+    return known
 
 
 async def settle(connection: Connection, claimed: Claimed, judged: Judged) -> None:
     """Writes what claimed numbers opened, where it is not written yet."""
     there = claimed.opened
-    await open_windows(connection, {key: one for key, one in judged.opened.items() if there.get(key) is not one})
-    await forget_windows(connection, [key for key in there if key not in judged.opened])
+    opened = judged.opened
+    await open_windows(connection, {key: one for key, one in opened.items() if key[1] or there.get(key[0]) is not one})
+    await forget_windows(connection, [(phone, "") for phone in there if (phone, "") not in opened])
 
 
 async def look(connection: Connection, phones: Iterable[str], *, default: timedelta) -> Known:

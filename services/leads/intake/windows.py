@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -80,6 +79,8 @@ class Arrival:
     phones: tuple[str, ...]
     received_at: datetime
     product: str = ""
+    window: Window | None = None
+    """What it opens if it is a clean lead, where that is known already."""
 
 
 @dataclass(slots=True)
@@ -103,32 +104,32 @@ class Judged:
     """The windows that clean leads opened, by number and key group."""
 
 
-def judge(
-    arrivals: Iterable[Arrival],
-    numbers: Mapping[str, Number],
-    *,
-    policy: Policy,
-    windows: Mapping[UUID, Window] = MappingProxyType({}),
-) -> Judged:
+def judge(arrivals: Iterable[Arrival], numbers: Mapping[str, Number], *, policy: Policy) -> Judged:
     """Judges arrivals in their order, so that of two with one number the first is the lead.
 
     Args:
+        arrivals: those that have a window have it by the same policy.
         numbers: what is known of every number among the arrivals; an unknown number may be left out.
-        windows: those that `window_of` has made of arrivals before, by the same policy.
     """
     known = dict(numbers)
+    firsts: dict[str, Window] = {}
+    """What was opened for numbers of which nothing else is known: nearly all of a long list."""
     judgements: dict[UUID, Judgement] = {}
     opened: dict[tuple[str, str], Window] = {}
     for arrival in arrivals:
-        if known.keys().isdisjoint(arrival.phones):
-            # Most arrivals of a long list: nothing is known of any of their numbers.
+        phones = arrival.phones
+        if firsts.keys().isdisjoint(phones) and known.keys().isdisjoint(phones):
             judgements[arrival.id] = _NEW
-            window = windows.get(arrival.id) or window_of(arrival, policy=policy)
-            for phone in arrival.phones:
-                known[phone] = Number(phone, (window,))
-                opened[phone, window.product_group] = window
+            window = arrival.window or window_of(arrival, policy=policy)
+            group = window.product_group
+            for phone in phones:
+                firsts[phone] = window
+                opened[phone, group] = window
             continue
-        of_phones = [known.get(phone) or Number(phone) for phone in arrival.phones]
+        for phone in phones:
+            if first := firsts.pop(phone, None):
+                known[phone] = Number(phone, (first,))
+        of_phones = [known.get(phone) or Number(phone) for phone in phones]
         flag = next((number.flag for number in of_phones if number.flag), "")
         anchor = anchor_of(of_phones, at=arrival.received_at, product=arrival.product, policy=policy)
         if anchor is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.leads.phone.model import Phone, PhoneKind, PhoneProblem, PhoneReading, PhoneRule, ProblemCode, Unread
-from services.leads.phone.reading import MAX_PHONES, read_phones
+from services.leads.phone.reading import MAX_PHONES, ordinary_number, read_phones
 
 __all__ = [
     "MAX_PHONES",
@@ -14,5 +14,6 @@ __all__ = [
     "PhoneRule",
     "ProblemCode",
     "Unread",
+    "ordinary_number",
     "read_phones",
 ]

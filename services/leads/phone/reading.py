@@ -54,8 +54,8 @@ def read_phones(text: str) -> PhoneReading:
         look like a number but are none. Without any number, `problem` says what to correct.
     """
     text = text.strip()
-    if phone := _ordinary(text):
-        return PhoneReading((phone,))
+    if ordinary := _ordinary(text):
+        return PhoneReading((Phone(ordinary[0], text, PhoneKind.MOBILE, ordinary[1]),))
     if not text:
         return PhoneReading((), problem=problems.EMPTY)
     if len(text) > MAX_TEXT:
@@ -70,7 +70,13 @@ def read_phones(text: str) -> PhoneReading:
     return _collect(_findings(cleaned), text, cleaned.rules)
 
 
-def _ordinary(text: str) -> Phone | None:
+def ordinary_number(text: str) -> str | None:
+    """The number of a text that `read_phones` reads without analysis; None where it has to look."""
+    found = _ordinary(text.strip())
+    return found[0] if found else None
+
+
+def _ordinary(text: str) -> tuple[str, tuple[PhoneRule, ...]] | None:
     """Nearly every text is one mobile number of today in an ordinary spelling; these need no analysis."""
     digits = text if text.isdigit() else text.translate(_SEPARATORS)
     length = len(digits)
@@ -85,7 +91,7 @@ def _ordinary(text: str) -> Phone | None:
     else:
         return None
     if national[:3] in MOBILE_HEADS and national.isdigit() and national.isascii():
-        return Phone(f"+{COUNTRY_CODE}{national}", text, PhoneKind.MOBILE, rules)
+        return f"+{COUNTRY_CODE}{national}", rules
     return None
 
 

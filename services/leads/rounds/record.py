@@ -195,23 +195,29 @@ async def release(connection: Connection, leads: Sequence[Release], *, at: datet
 
 async def _wait(connection: Connection, leads: Sequence[Fresh], *, new: frozenset[UUID]) -> None:
     """Puts leads into the backlog; their rows in `leads` must be there. Those that are new cannot wait already."""
-    await _BACKLOG.insert(connection, [_waiting_row(lead) for lead in leads if lead.lead_id in new])
-    others = [_waiting_row(lead) for lead in leads if lead.lead_id not in new]
+    known: list[Fresh] = []
+    others: list[Fresh] = []
+    for lead in leads:
+        (known if lead.lead_id in new else others).append(lead)
+    if known:
+        await _BACKLOG.insert_columns(connection, _waiting_columns(known))
     if others:
-        await connection.execute(_WAIT, *_columns(others, 10))
+        await connection.execute(_WAIT, *_waiting_columns(others))
 
 
-def _waiting_row(lead: Fresh) -> tuple[Any, ...]:
-    return (
-        lead.lead_id,
-        lead.pool_id,
-        lead.received_at,
-        lead.cause,
-        lead.sticky_id,
-        array([str(one) for one in lead.excluded]),
-        lead.reason,
-        *lead.topic,
-    )
+def _waiting_columns(leads: Sequence[Fresh]) -> list[list[Any]]:
+    return [
+        [lead.lead_id for lead in leads],
+        [lead.pool_id for lead in leads],
+        [lead.received_at for lead in leads],
+        [lead.cause for lead in leads],
+        [lead.sticky_id for lead in leads],
+        [array([str(one) for one in lead.excluded]) if lead.excluded else "{}" for lead in leads],
+        [lead.reason for lead in leads],
+        [lead.topic[0] for lead in leads],
+        [lead.topic[1] for lead in leads],
+        [lead.topic[2] for lead in leads],
+    ]
 
 
 def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:

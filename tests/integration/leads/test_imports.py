@@ -139,10 +139,10 @@ async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
 
     original = events.accepted
 
-    def accepted(item: Any, candidate: Any, **kwargs: Any) -> Any:
+    def accepted(item: Any, candidate: Any, *args: Any, **kwargs: Any) -> Any:
         if candidate.name == "Khách 7":
             raise ValueError("a mistake of ours")
-        return original(item, candidate, **kwargs)
+        return original(item, candidate, *args, **kwargs)
 
     monkeypatch.setattr(events, "accepted", accepted)
     client = await leads.client()
