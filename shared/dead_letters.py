@@ -109,6 +109,6 @@ async def republish(db: Database, since: datetime) -> int:
             ),
             {"since": since},
         )
-        count = sum(result.scalars())
+        count = sum(int(events) for events in result.scalars())
     db.wake_relay()
     return count
