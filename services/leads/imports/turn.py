@@ -23,6 +23,7 @@ from services.leads.imports.rows import Columns, Import, Row, item_of
 from services.leads.imports.store import Counts
 from services.leads.intake.items import Item, Origin
 from services.leads.intake.keeping import accept_each, is_transient
+from services.leads.intake.locking import Locking
 from services.leads.sources import Sources
 from shared.db import Database
 from shared.errors import Problem
@@ -30,8 +31,8 @@ from shared.telemetry import correlated, logger
 
 log = logger(__name__)
 
-UNDER_WAY: Final = 3
-"""Chunks at a time: while one waits for the disk, the next is written and the numbers of a third are locked and judged."""
+UNDER_WAY: Final = 4
+"""Chunks at a time: while one waits for the disk, two are written and the numbers of another are locked and judged."""
 TURN_ROWS: Final = 100_000
 """Rows of an activity: where one ends and the next begins, nothing overlaps. A machine that takes a millisecond for a row
 is far within the time of an activity with them."""
@@ -62,8 +63,8 @@ class _Taking:
     """A chunk that is being taken in, and the one before it.
 
     Some transactions run at a time: while PostgreSQL writes one chunk, the numbers of the next are locked and judged. Each
-    begins when the one before has all its locks, so it waits for that one where they share a number or a pool, never the
-    other way round; and it is committed behind it.
+    takes its locks when the one before has all of them, so it waits for that one where they share a number or a pool, never
+    the other way round; and it is committed behind it.
     """
 
     def __init__(
@@ -76,8 +77,15 @@ class _Taking:
         self.locked = asyncio.Event()
         """It has its locks, or is over."""
         self._before: asyncio.Task[bool] | None = before.done if before is not None else None
+        self._before_locked = before.locked if before is not None else None
         self.done: asyncio.Task[bool] = asyncio.create_task(work(self))
         self.done.add_done_callback(lambda _: self.locked.set())
+
+    async def turn(self) -> None:
+        """Waits until the chunk before has its locks."""
+        if self._before_locked is not None:
+            await self._before_locked.wait()
+            self._before_locked = None
 
     async def wait_for_the_one_before(self) -> None:
         """Waits until the chunk before is committed.
@@ -142,7 +150,6 @@ class Turns:
                 done += len(chunk.rows)
                 # While PostgreSQL works on one chunk, the numbers of the next one are read here.
                 chunk = await self._prepare(of, after=chunk.last)
-                await under_way[-1].locked.wait()
                 if len(under_way) == UNDER_WAY and not await self._settled(under_way.popleft(), beat):
                     return
             while under_way:
@@ -206,7 +213,7 @@ class Turns:
         if row["mode"] == "dry_run":
             counts = await trial.judge_chunk(connection, of, fresh, window=self._window)
         else:
-            counts = await self._take_items(connection, row, fresh, locked=taking.locked.set)
+            counts = await self._take_items(connection, row, fresh, Locking(taking.turn, taking.locked.set))
             await store.unstage(connection, of.id, first=chunk.rows[0].number)
         await repeated.keep(connection, of.id, again.values())
         await taking.wait_for_the_one_before()
@@ -215,9 +222,9 @@ class Turns:
         await store.advance(connection, of.id, replace(counts, repeated=len(again)), to=chunk.last)
 
     async def _take_items(
-        self, connection: Connection, row: asyncpg.Record, items: Sequence[Item], *, locked: Callable[[], None]
+        self, connection: Connection, row: asyncpg.Record, items: Sequence[Item], locking: Locking
     ) -> Counts:
-        verdicts = await accept_each(connection, items, window=self._window, locked=locked)
+        verdicts = await accept_each(connection, items, window=self._window, locking=locking)
         await owners.give(connection, items, verdicts, by=row["uploader"])
         counts = Counter(verdict.verdict for verdict in verdicts)
         return Counts(leads=counts["lead"], duplicates=counts["duplicate"], rejected=counts["rejected"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
@@ -17,6 +17,7 @@ from services.leads.driver import Connection, write_new
 from services.leads.events import Assigned
 from services.leads.intake import external, keys, numbers, raw, replaced
 from services.leads.intake.items import Answer, Candidate, External, Item, Rejection, Verdict, VerdictName
+from services.leads.intake.locking import ALONE, Locking
 from services.leads.intake.windows import Arrival, Judged, Judgement, judge
 from services.leads.returning import Known, ask_first
 from services.leads.rounds import Decided, Fresh
@@ -111,16 +112,12 @@ class Accepted:
     wrote_outbox: bool
 
 
-def _nobody_waits() -> None:
-    """Nobody waits for the locks of a transaction that has none behind it."""
-
-
 async def accept(
     connection: Connection,
     items: Sequence[Item],
     *,
     window: timedelta,
-    locked: Callable[[], None] = _nobody_waits,
+    locking: Locking = ALONE,
 ) -> Accepted:
     """Takes items in, in the caller's transaction: raw items, verdicts, owners, events and kept answers, or nothing.
 
@@ -129,7 +126,7 @@ async def accept(
     Args:
         items: in the order of their arrival.
         window: length of the duplicate window as long as the company has not set one.
-        locked: told when all that others may want is locked and decided, and only writing is left.
+        locking: its place among other transactions of the same work.
     """
     firsts: dict[keys.Scope, Item] = {}
     for item in items:
@@ -141,7 +138,7 @@ async def accept(
         for item in items
         if item.once is None or (item.once.scope not in settled and firsts[item.once.scope] is item)
     ]
-    verdicts, wrote_outbox = await _take_in_once(connection, fresh, window=window, locked=locked)
+    verdicts, wrote_outbox = await _take_in_once(connection, fresh, window=window, locking=locking)
     answers: dict[keys.Scope, Answer] = {}
     for item in fresh:
         if item.once is not None:
@@ -175,7 +172,7 @@ class _Read:
 
 
 async def _take_in_once(
-    connection: Connection, items: Sequence[Item], *, window: timedelta, locked: Callable[[], None]
+    connection: Connection, items: Sequence[Item], *, window: timedelta, locking: Locking
 ) -> tuple[dict[UUID, Verdict], bool]:
     """Takes in the items whose external id is new."""
     repeated = await external.claim(connection, items)
@@ -185,7 +182,7 @@ async def _take_in_once(
             firsts.setdefault(item.external, item.id)
     new = [item for item in items if item.external is None or firsts[item.external] == item.id]
     verdicts, wrote_outbox = await _take_in(
-        connection, [item for item in new if item.id not in repeated], window=window, locked=locked
+        connection, [item for item in new if item.id not in repeated], window=window, locking=locking
     )
     verdicts |= repeated
     for item in items:
@@ -195,12 +192,12 @@ async def _take_in_once(
 
 
 async def _take_in(
-    connection: Connection, items: Sequence[Item], *, window: timedelta, locked: Callable[[], None]
+    connection: Connection, items: Sequence[Item], *, window: timedelta, locking: Locking
 ) -> tuple[dict[UUID, Verdict], bool]:
     if not items:
         return {}, False
     candidates = [(item, item.content) for item in items if isinstance(item.content, Candidate)]
-    judged = await _judge(connection, candidates, window=window)
+    judged = await _judge(connection, candidates, window=window, locking=locking)
     # After the numbers were locked: whoever lists a number takes the same lock, so one of the two learns of the other.
     listed = await do_not_call.entries_of(connection, {phone for _, one in candidates for phone in one.phones})
     read = [
@@ -209,7 +206,8 @@ async def _take_in(
     ]
     clean = [one for one in read if one.is_clean]
     decided = await _decide(connection, [one for one in clean if one.item.owner_id is None])
-    locked()
+    await locking.turn()  # also where there was nothing to lock: whoever is behind goes by this one alone
+    locking.done()
     verdicts = _verdicts(items, read)
     await _write_raw(connection, items, verdicts)
     await _write_leads(connection, read, decided, listed)
@@ -217,14 +215,16 @@ async def _take_in(
     return verdicts, await write_new(connection, _facts(read, owned, listed))
 
 
-async def _judge(connection: Connection, candidates: Sequence[tuple[Item, Candidate]], *, window: timedelta) -> Judged:
+async def _judge(
+    connection: Connection, candidates: Sequence[tuple[Item, Candidate]], *, window: timedelta, locking: Locking
+) -> Judged:
     """Locks the numbers of all candidates, says which are clean, and opens their windows."""
     if not candidates:
         return Judged({}, {})
     arrivals = [
         Arrival(item.id, candidate.phones, item.received_at, candidate.product) for item, candidate in candidates
     ]
-    claimed = await numbers.claim(connection, arrivals, default=window)
+    claimed = await numbers.claim(connection, arrivals, default=window, turn=locking.turn)
     judged = judge(arrivals, claimed.known.numbers, policy=claimed.known.policy)
     await replaced.keep(connection, (item for item, _ in candidates), claimed.known.numbers, judged)
     await numbers.settle(connection, claimed, judged)

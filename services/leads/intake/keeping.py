@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -12,6 +12,7 @@ import asyncpg
 from services.leads.driver import Connection
 from services.leads.intake.accept import accept
 from services.leads.intake.items import Item, Rejection, Verdict
+from services.leads.intake.locking import ALONE, Locking
 from shared.db import is_unavailable
 from shared.telemetry import logger
 
@@ -25,7 +26,7 @@ INTERNAL: Final = Rejection(
 
 
 async def accept_each(
-    connection: Connection, items: Sequence[Item], *, window: timedelta, locked: Callable[[], None] = lambda: None
+    connection: Connection, items: Sequence[Item], *, window: timedelta, locking: Locking = ALONE
 ) -> list[Verdict]:
     """Takes items without keys in, all together in the caller's transaction; if that fails, each alone, and one that
     fails alone is kept as a rejection. The relay is to be woken after the commit."""
@@ -33,7 +34,7 @@ async def accept_each(
         return []
     try:
         async with connection.transaction():
-            accepted = await accept(connection, items, window=window, locked=locked)
+            accepted = await accept(connection, items, window=window, locking=locking)
             return [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
     except Exception as error:
         if is_transient(error):

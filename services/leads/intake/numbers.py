@@ -7,7 +7,7 @@ number locks first, in the order of the numbers; so its other rows need no order
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -87,13 +87,20 @@ class Claimed:
     opened: dict[str, Window]
 
 
-async def claim(connection: Connection, arrivals: Sequence[Arrival], *, default: timedelta) -> Claimed:
+async def claim(
+    connection: Connection,
+    arrivals: Sequence[Arrival],
+    *,
+    default: timedelta,
+    turn: Callable[[], Awaitable[None]],
+) -> Claimed:
     """Locks the numbers of arrivals until the commit. A number of which nothing is known opens the window of its first
     arrival, as if that were a lead: what most come to be is written once; `settle` mends the others. The arrivals have
     their windows afterwards, if the setting by which they were made still holds.
 
     Args:
         default: length of the window as long as the company has not set one.
+        turn: awaited before the locks are taken; what needs none is ready by then.
     """
     setting = (await policy.present(connection, default=default)).policy
     firsts: dict[str, Window] = {}
@@ -107,20 +114,21 @@ async def claim(connection: Connection, arrivals: Sequence[Arrival], *, default:
     wanted = sorted(firsts)
     if setting.by_product:
         # Their windows lie beside the numbers' own rows.
+        await turn()
         return Claimed(_under(setting, arrivals, await lock(connection, wanted, default=default)), {})
     ordered = [firsts[phone] for phone in wanted]
     instants = [*{at for window in ordered for at in (window.opened_at, window.closes_at)}]
     places = {at: str(place) for place, at in enumerate(instants, 1)}
     # As texts, not as arrays: the driver takes three microseconds for each item of an array.
-    rows = await connection.fetch(
-        _CLAIM,
+    columns = (
         " ".join(wanted),
         " ".join([window.anchor_id.hex for window in ordered]),
         " ".join([places[window.opened_at] for window in ordered]),
         " ".join([places[window.closes_at] for window in ordered]),
         [window.product for window in ordered],
-        instants,
     )
+    await turn()
+    rows = await connection.fetch(_CLAIM, *columns, instants)
     known = _under(setting, arrivals, await _known(connection, wanted, rows, default=default))
     return Claimed(known, {phone: window for phone, window in firsts.items() if phone not in known.numbers})
 

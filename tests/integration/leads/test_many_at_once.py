@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from uuid_utils.compat import uuid7
 from services.leads import writing
 from services.leads.intake.accept import accept
 from services.leads.intake.items import Item, Origin, Verdict, read_candidate
+from services.leads.intake.locking import Locking
 from tests.harness import TOLD, Running
 from tests.integration.leads.imports_support import give_words, upload, work, workbook
 
@@ -158,3 +160,24 @@ async def test_a_lead_is_not_deleted_while_something_of_it_is_left(leads: Runnin
         await pool.execute(f"DELETE FROM {other}; DELETE FROM leads WHERE id = '{item.id}'")
 
     assert len(await leads.rows("SELECT 1 FROM leads")) == 1
+
+
+async def test_who_has_nothing_to_lock_lets_nobody_past_the_one_before(leads: Running) -> None:
+    """Else the one behind could hold what the one before wants, and wait for its commit."""
+    asked, may, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def turn() -> None:
+        asked.set()
+        await may.wait()
+
+    nobody = Item(uuid7(), T0, Origin("excel"), "application/json", b"[]", read_candidate(phone=""), correlation_id="c")
+    pool = await leads.db.driver()
+    async with pool.acquire() as connection, connection.transaction():
+        taking = asyncio.create_task(accept(connection, [nobody], window=WEEK, locking=Locking(turn, told.set)))
+        await asyncio.wait_for(asked.wait(), 30)
+        assert not told.is_set()
+        may.set()
+        [rejected] = (await taking).outcomes
+    assert told.is_set()
+    assert isinstance(rejected, Verdict)
+    assert rejected.verdict == "rejected"
