@@ -88,6 +88,7 @@ class _World:
         self.taken_back: set[UUID] = set()
         self.unplaced: set[UUID] = set()
         self.moments: list[datetime] = []
+        self.timer: datetime | None = None
 
     def run(self) -> Life:
         first = min((each.known_at for each in self.recorded.assignments if each.owner_id), default=None)
@@ -100,8 +101,7 @@ class _World:
         self.look(begun)
         looked: datetime | None = None
         looks = 0
-        while self.moments:
-            now = heappop(self.moments)
+        while (now := self._next()) is not None:
             if now == looked:
                 continue
             if now > self.recorded.until:
@@ -111,6 +111,13 @@ class _World:
                 raise Endless(str(self.recorded.order_id))
             self.look(now)
         return self.life
+
+    def _next(self) -> datetime | None:
+        """When care looks next: at a fact, or at the timer that its last look has set. That one has replaced the one before."""
+        if self.timer is not None and (not self.moments or self.timer <= self.moments[0]):
+            at, self.timer = self.timer, None
+            return at
+        return heappop(self.moments) if self.moments else None
 
     def _known(self) -> Iterator[datetime]:
         """When facts became known, and when the real system decided."""
@@ -148,13 +155,13 @@ class _World:
         for each in made.effects:
             self._apply(each, now)
         self.state = made.state
-        if made.next_due is not None:
-            heappush(self.moments, max(self.recorded.late.get(made.next_due, made.next_due), made.next_due))
+        due = made.next_due
+        self.timer = max(self.recorded.late.get(due, due), due) if due is not None else None
         # Promised calls go on sooner when their owner is not there, and care looks when that changes.
         if assignment.owner_id is not None and any(task.promise == "callback" for task in self.open.values()):
             switch = self.recorded.presence.next_switch(assignment.owner_id, now)
             if switch is not None:
-                heappush(self.moments, switch)
+                self.timer = min(self.timer or switch, switch)
 
     def _decide(self, assignment: Assignment, now: datetime) -> Decision:
         process = self.versions.process(now, assignment.team)
