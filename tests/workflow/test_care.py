@@ -11,7 +11,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from shared.contracts.commands import NUDGE
 from shared.contracts.ids import care_id
 from shared.contracts.workflows import CARE, WORKFLOW_QUEUE, CareInput
-from tests.harness import result
+from tests.harness import eventually, result
 from tests.workflow.recording import keep
 from tests.workflow.world import VIETNAM, World
 
@@ -77,7 +77,7 @@ async def test_a_forgotten_first_call_is_told_to_the_manager_and_goes_to_somebod
     task = await world.task(world.shop.colleague)
     assert task is not None
     assert datetime.fromisoformat(task["deadline_at"]) - world.shop.clock.now > timedelta(minutes=14)
-    assert "NV02" in await details(world, order_id)
+    await details(world, order_id, saying="NV02")
     await world.wait(minutes=5)
     await world.call(order_id, "thinking", by=world.shop.colleague)
     assert await world.promises(order_id) == [("first_call", "broken"), ("first_call", "kept")]
@@ -161,23 +161,27 @@ async def test_care_that_goes_on_as_new_loses_nothing(world: World) -> None:
 async def test_the_operator_reads_who_must_do_what_by_when(world: World) -> None:
     await world.monday_morning()
     order_id = await world.number(phone="+84912345678", name="Đặng Thị Hoa")
-    shown = await details(world, order_id)
-    assert "NV01 phải làm “Gọi lần đầu”" in shown
+    shown = await details(world, order_id, saying="NV01 phải làm “Gọi lần đầu”")
     assert "NV01 must do “First call”" in shown
     assert "**L1** " in shown
     care = (await world.shop.sale.client.get(f"/v1/orders/{order_id}/care")).json()
     assert care["sentence_vi"] in shown
     await world.call(order_id, "no_answer")
-    assert "Gọi lại lần 2" in await details(world, order_id)
+    await details(world, order_id, saying="Gọi lại lần 2")
     history = str(await world.care(order_id).fetch_history())
     assert "912345678" not in history
     assert "Hoa" not in history
 
 
-async def details(world: World, order_id: UUID) -> str:
-    """What the Temporal UI shows of a care workflow."""
-    metadata = await world.care(order_id).query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return str(metadata.current_details)
+async def details(world: World, order_id: UUID, *, saying: str) -> str:
+    """What the Temporal UI shows of a care workflow, once it says something: a moment after the activity has written it."""
+
+    async def shown() -> str:
+        metadata = await world.care(order_id).query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        assert saying in metadata.current_details
+        return str(metadata.current_details)
+
+    return await eventually(shown, what=f"the details say “{saying}”")
 
 
 async def test_a_care_of_sixty_days_with_forty_interactions_has_a_short_history(world: World) -> None:
