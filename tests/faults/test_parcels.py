@@ -11,6 +11,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -94,6 +95,42 @@ async def client(temporal_server: Temporal) -> AsyncIterator[Client]:
         await found.get_workflow_handle(execution.id).terminate()
 
 
+@dataclass(frozen=True)
+class Lot:
+    """Orders that were posted, of which some were cancelled."""
+
+    shop: Shop
+    codes: dict[UUID, str]
+    given_up: list[UUID]
+
+    @property
+    def wanted(self) -> set[str]:
+        """Codes of those that were not cancelled."""
+        return set(self.codes.values()) - {self.codes[order_id] for order_id in self.given_up}
+
+    async def settled(self, share: float) -> bool:
+        """Whether so many of them have a parcel, or need none any more."""
+        [row] = await self.shop.running.rows(
+            "SELECT count(*) AS settled FROM shipments WHERE status IN ('accepted', 'cancelled')"
+        )
+        return bool(row.settled >= share * len(self.codes))
+
+
+async def posted_while_killed(shop: Shop, working: Workers, *, orders: int, kills: int, chance: random.Random) -> Lot:
+    """Posts orders, kills workers while their parcels are made, and cancels some of the orders at the same time."""
+    codes = [f"DH-{number:08d}" for number in range(orders)]
+    ids: list[UUID] = []
+    for begin in range(0, orders, AT_ONCE):
+        ids += await asyncio.gather(*(post(shop, code) for code in codes[begin : begin + AT_ONCE]))
+    lot = Lot(shop, dict(zip(ids, codes, strict=True)), ids[::CANCELLED_EACH])
+    for number in range(kills):
+        await eventually(partial(lot.settled, number / (kills + 1)), within=PATIENCE, every=0.1)
+        await working.kill_one(chance)
+        for order_id in lot.given_up[number::kills]:
+            await shop.cancel_order(order_id)
+    return lot
+
+
 @pytest.mark.parametrize(
     ("orders", "kills", "twins"), [(40, 2, 0.2), pytest.param(2_000, 20, 0.05, marks=pytest.mark.soak)]
 )
@@ -108,35 +145,19 @@ async def test_time_outs_twins_and_killed_workers_leave_exactly_one_live_parcel_
         workers(shop, nats, temporal_server) as working,
     ):
         shop.running.start("relay")
-        codes = [f"DH-{number:08d}" for number in range(orders)]
-        ids: list[UUID] = []
-        for begin in range(0, orders, AT_ONCE):
-            ids += await asyncio.gather(*(post(shop, code) for code in codes[begin : begin + AT_ONCE]))
-
-        async def settled(share: float) -> bool:
-            [row] = await shop.running.rows(
-                "SELECT count(*) AS settled FROM shipments WHERE status IN ('accepted', 'cancelled')"
-            )
-            return bool(row.settled >= share * orders)
-
-        given_up = ids[::CANCELLED_EACH]
-        for number in range(kills):
-            await eventually(partial(settled, number / (kills + 1)), within=PATIENCE, every=0.1)
-            await working.kill_one(chance)
-            for order_id in given_up[number::kills]:
-                await shop.cancel_order(order_id)
+        lot = await posted_while_killed(shop, working, orders=orders, kills=kills, chance=chance)
 
         async def at_rest() -> bool:
             known = await shop.states()
             alive = {each.waybill for each in ghtk.shipments if each.status != Status.CANCELLED}
             open_now = {waybill for waybill, status in known.items() if status != "cancelled"}
-            return await settled(1) and open_now == alive
+            return await lot.settled(1) and open_now == alive
 
         await eventually(at_rest, within=PATIENCE, every=0.5)
         assert ghtk.stats.timed_out > orders / 20, "nothing timed out, so nothing was adopted"
         assert ghtk.stats.cancelled_twins > 0
         alive = living(ghtk)
-        wanted = {code for code, order_id in zip(codes, ids, strict=True) if order_id not in set(given_up)}
+        wanted = lot.wanted
         assert {code: alive[code] for code in wanted} == dict.fromkeys(wanted, 1)
         assert {code: count for code, count in alive.items() if code not in wanted} == {}
         print(f"{orders} orders: {len(ghtk.shipments)} parcels made, {ghtk.stats}")

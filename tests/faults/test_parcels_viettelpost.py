@@ -3,17 +3,15 @@ because the first one lies under our code (`CHECK_UNIQUE`), and that one's callb
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
-from functools import partial
 
 import pytest
 from temporalio.client import Client
 
 from deploy.local.engines import Nats, Temporal
 from deploy.local.viettelpost import SimulatorFaults, Status, ViettelPostSimulator
-from tests.faults.test_parcels import AT_ONCE, CANCELLED_EACH, PATIENCE, client, post, workers
+from tests.faults.test_parcels import PATIENCE, client, posted_while_killed, workers
 from tests.harness import Databases, eventually
 from tests.integration.shipping.support import PICK_UP, open_shop
 
@@ -43,34 +41,17 @@ async def test_repeated_creations_and_killed_workers_leave_exactly_one_live_parc
         ):
             await shop.listen()
             shop.running.start("relay")
-            codes = [f"DH-{number:08d}" for number in range(orders)]
-            ids = []
-            for begin in range(0, orders, AT_ONCE):
-                ids += await asyncio.gather(*(post(shop, code) for code in codes[begin : begin + AT_ONCE]))
-
-            async def settled(share: float) -> bool:
-                [row] = await shop.running.rows(
-                    "SELECT count(*) AS settled FROM shipments WHERE status IN ('accepted', 'cancelled')"
-                )
-                return bool(row.settled >= share * orders)
-
-            given_up = ids[::CANCELLED_EACH]
-            for number in range(kills):
-                await eventually(partial(settled, number / (kills + 1)), within=PATIENCE, every=0.1)
-                await working.kill_one(chance)
-                for order_id in given_up[number::kills]:
-                    await shop.cancel_order(order_id)
+            lot = await posted_while_killed(shop, working, orders=orders, kills=kills, chance=chance)
 
             async def at_rest() -> bool:
                 """Also cancellations, which ViettelPost confirms by callback only."""
                 known = Counter((await shop.states()).values())
-                return await settled(1) and known["accepted"] == orders - len(given_up)
+                return await lot.settled(1) and known["accepted"] == len(lot.wanted)
 
             await eventually(at_rest, within=PATIENCE, every=0.5)
             assert viettelpost.stats.timed_out > orders / 20, "nothing timed out, so nothing was adopted"
             living = [each for each in viettelpost.shipments if each.status != Status.CANCELLED]
-            wanted = {code for code, order_id in zip(codes, ids, strict=True) if order_id not in set(given_up)}
-            assert Counter(each.reference.rpartition("-")[0] for each in living) == Counter(wanted)
+            assert Counter(each.reference.rpartition("-")[0] for each in living) == Counter(lot.wanted)
             assert {each.waybill for each in living} == {
                 waybill for waybill, status in (await shop.states()).items() if status == "accepted"
             }

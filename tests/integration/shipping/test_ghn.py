@@ -6,20 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
 from deploy.local.ghn import Faults, GhnSimulator, OutcomeRates, Status
 from services.shipping.cancelling import cancel_at_carrier
-from services.shipping.carriers.access import Access, NoTokens
-from services.shipping.carriers.ghn import Ghn
 from services.shipping.carriers.parcel import Unit
-from services.shipping.units import store as units
-from services.shipping.work import work
 from shared.contracts.events.shipping import COD_SETTLED, SHIPMENT_CHANGED
 from tests.harness import Databases
-from tests.integration.shipping.support import PICK_UP, Shop, moves, open_shop
+from tests.integration.shipping.ghn_shop import open_ghn_shop, places_of
+from tests.integration.shipping.support import Shop, moves
 
 
 @pytest.fixture(scope="module")
@@ -38,25 +34,12 @@ async def ghn(simulator: GhnSimulator) -> GhnSimulator:
 
 @pytest.fixture(scope="module")
 async def places(simulator: GhnSimulator) -> Sequence[Unit]:
-    """GHN's list of places of the new era."""
-    access = Access(simulator.api_url, {"token": simulator.token, "shop_id": simulator.shop_id}, NoTokens())
-    async with httpx.AsyncClient() as client:
-        return await Ghn(access, client).units("new")
+    return await places_of(simulator)
 
 
 @pytest.fixture
 async def shop(databases: Databases, ghn: GhnSimulator, places: Sequence[Unit]) -> AsyncIterator[Shop]:
-    body = {
-        "carrier": "ghn",
-        "shop_name": "Shop Hà Nội",
-        "base_url": ghn.api_url,
-        "credentials": {"token": ghn.token, "shop_id": ghn.shop_id},
-        "pick_up": PICK_UP,
-        "requests_per_second": 100,
-    }
-    async with open_shop(databases, ghn, connect=body) as opened:
-        async with work(opened.context.db) as current:
-            await units.replace(current.connection, "ghn", "new", places, now=opened.context.now())
+    async with open_ghn_shop(databases, ghn, places) as opened:
         yield opened
 
 

@@ -14,19 +14,17 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.ghn import Faults, GhnSimulator, OutcomeRates
 from services.shipping import following
-from services.shipping.carriers.access import Access, NoTokens
 from services.shipping.carriers.errors import UnknownOutcome
-from services.shipping.carriers.ghn import Ghn
 from services.shipping.carriers.parcel import Unit
 from services.shipping.rescue import calling
 from services.shipping.rescue.unanswered import CONFIRMED_WITHIN
-from services.shipping.units import store as units
 from services.shipping.work import work
 from shared.contracts.events.orders import OWNER_CHANGED, OwnerChanged
 from shared.contracts.events.shipping_rescue import RECIPIENT_CHANGED, RESCUE_CHANGED
 from shared.contracts.permissions import ORDERS_CARE, SHIPPING_READ
 from tests.harness import Databases
-from tests.integration.shipping.support import CLOSER, PICK_UP, Shop, open_shop
+from tests.integration.shipping.ghn_shop import open_ghn_shop, places_of
+from tests.integration.shipping.support import CLOSER, Shop
 from tests.integration.shipping.test_callbacks import body
 from tests.integration.shipping.test_ghn import callback
 
@@ -39,24 +37,12 @@ async def carrier() -> AsyncIterator[GhnSimulator]:
 
 @pytest.fixture(scope="module")
 async def places(carrier: GhnSimulator) -> Sequence[Unit]:
-    access = Access(carrier.api_url, {"token": carrier.token, "shop_id": carrier.shop_id}, NoTokens())
-    async with httpx.AsyncClient() as client:
-        return await Ghn(access, client).units("new")
+    return await places_of(carrier)
 
 
 @pytest.fixture(scope="module")
 async def opened(databases: Databases, carrier: GhnSimulator, places: Sequence[Unit]) -> AsyncIterator[Shop]:
-    body = {
-        "carrier": "ghn",
-        "shop_name": "Shop Hà Nội",
-        "base_url": carrier.api_url,
-        "credentials": {"token": carrier.token, "shop_id": carrier.shop_id},
-        "pick_up": PICK_UP,
-        "requests_per_second": 100,
-    }
-    async with open_shop(databases, carrier, connect=body) as shop:
-        async with work(shop.context.db) as current:
-            await units.replace(current.connection, "ghn", "new", places, now=shop.context.now())
+    async with open_ghn_shop(databases, carrier, places) as shop:
         await shop.listen()
         yield shop
 
