@@ -101,7 +101,9 @@ class RescueRow(BaseModel):
     delivered: int = Field(description="parcels delivered in the end, saved or by themselves")
     returned: int = Field(description="Vẫn hoàn: parcels that go or went back all the same")
     open: int = Field(description="failed deliveries that still wait")
-    rescue_rate: float | None = Field(description="Tỷ lệ cứu đơn: delivered ÷ parcels")
+    rescue_rate: float | None = Field(
+        description="Tỷ lệ cứu đơn: delivered ÷ parcels; null until the way of one of them is decided"
+    )
 
 
 class RescueReport(BaseModel):
@@ -124,7 +126,8 @@ SELECT key, count(*) AS failed, count(DISTINCT shipment_id) AS parcels, count(*)
     count(*) FILTER (WHERE asked) AS asked, count(*) FILTER (WHERE saved) AS saved,
     coalesce(sum(closed_value) FILTER (WHERE saved), 0)::bigint AS saved_value,
     count(*) FILTER (WHERE outcome = 'delivered') AS delivered,
-    count(*) FILTER (WHERE outcome IN ('returning', 'returned')) AS returned, count(*) FILTER (WHERE is_open) AS open
+    count(*) FILTER (WHERE outcome IN ('returning', 'returned')) AS returned, count(*) FILTER (WHERE is_open) AS open,
+    bool_or(outcome IN ('delivered', 'returning', 'returned', 'lost', 'cancelled')) AS decided
 FROM (
     SELECT {key} AS key, f.*, p.outcome AS promise, o.closed_value
     FROM rescue_facts f LEFT JOIN promise_facts p ON p.promise_id = f.rescue_id
@@ -151,11 +154,14 @@ async def rescues(
     query = _REPORT.format(key=_KEYS[group].format(language=language), scope=scope.condition(_WHO))
     values = {"first": first, "last": last, "limit": limit, "after": after, **scope.parameters}
     rows = (await session.execute(text(query), values)).all()
-    items = [
-        RescueRow(**row._mapping, rescue_rate=round(row.delivered / row.parcels, 4) if row.parcels else None)
-        for row in rows
-    ]
+    items = [_row(row) for row in rows]
     return items, f"={rows[-1].key}" if len(rows) == limit else None
+
+
+def _row(row: Any) -> RescueRow:
+    figures = dict(row._mapping)
+    decided = figures.pop("decided")
+    return RescueRow(**figures, rescue_rate=round(row.delivered / row.parcels, 4) if decided else None)
 
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])

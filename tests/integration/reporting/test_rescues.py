@@ -121,6 +121,9 @@ async def test_orders_saved_are_counted_once_whatever_the_order_in_which_it_is_t
         "NV01": (1, 0, 0),
         "NV02": (0, 1, 0),
     }
+    assert {key: row["rescue_rate"] for key, row in by_person.items()} == {"": None, "NV01": 1.0, "NV02": 0.0}, (
+        "nothing is known of what still waits"
+    )
     below = await reporting.client(permissions.REPORTS_READ, account_id=leader)
     assert set(await rows(below)) == {"NV01"}, "one sees one's own and those below"
     nobody = await reporting.client(permissions.ORDERS_READ)
