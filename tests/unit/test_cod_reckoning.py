@@ -102,8 +102,8 @@ def test_a_parcel_s_money_is_over_when_it_is_home_or_given_up_and_nothing_is_ope
     assert not is_over(replace(DELIVERED, status="returning", paid=Paid()), open_differences=False)
 
 
-def payout(number: int, key: str, missing: int, on: date = date(2026, 11, 20)) -> Payout:
-    return Payout(UUID(int=number), key, missing, on)
+def payout(number: int, key: str, missing: int, on: date = date(2026, 11, 20), *, carrier: str = "ghtk") -> Payout:
+    return Payout(UUID(int=number), carrier, key, missing, on)
 
 
 def offer(number: int, amount: int, text: str = "", on: date = date(2026, 11, 21)) -> Offer:
@@ -121,6 +121,25 @@ def test_a_credit_belongs_to_the_session_that_it_names_else_to_the_only_one_of_i
     offers = [offer(1, 300, "TTCODP202611"), offer(2, 900), offer(3, 40), offer(4, 500, on=date(2026, 12, 20))]
     links = {(link.statement_id.int, link.credit_id.int, link.by) for link in belonging(payouts, offers)}
     assert links == {(2, 101, "number"), (3, 102, "amount")}
+
+
+def test_money_of_one_carrier_is_never_given_to_a_statement_of_another() -> None:
+    payouts = [payout(1, "20261120", 500), payout(2, "", 300)]
+    offers = [offer(1, 500, "GHN TT COD 20261120"), offer(2, 300, "Giao Hàng Nhanh chuyển")]
+    assert belonging(payouts, offers) == []
+    [link] = belonging([*payouts, payout(3, "20261120", 500, carrier="ghn")], offers[:1])
+    assert (link.statement_id.int, link.by) == (3, "number")
+
+
+def test_a_session_is_not_named_by_digits_within_a_longer_number() -> None:
+    def names(number: str, text: str) -> bool:
+        return belonging([payout(1, number, 7)], [offer(1, 500, text)]) != []
+
+    assert names("1234", "GHTK TT COD phiên 12-34.")
+    assert names("1234", "TT COD PHIEN1234 NGAY 20/11")
+    assert not names("1234", "GHTK TT COD FT2612345678")
+    assert not names("1234", "GHTK tra 12.340.000 d")
+    assert names("S20A", "ghtk s-20a")
 
 
 def test_two_credits_that_look_alike_are_two_unless_the_bank_numbers_them() -> None:

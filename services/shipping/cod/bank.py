@@ -7,6 +7,8 @@ the transfer; a person can say so of any, also of several for one statement.
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -15,6 +17,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from services.shipping.carriers.registry import CARRIERS
 from services.shipping.cod import ledger, unexplained
 from services.shipping.cod.amounts import code_key
 from services.shipping.cod.contracts import Contract
@@ -103,8 +106,11 @@ async def find_statements(work: Work, *, new: Collection[UUID], now: datetime) -
         _OPEN_CREDITS, min(days) - timedelta(days=NEAR), max(days) + timedelta(days=NEAR)
     )
     links = belonging(
-        [Payout(row["id"], row["number_key"], row["missing"], row["paid_on"]) for row in open_statements],
-        [Offer(row["id"], row["amount"], code_key(row["text"]), row["credited_on"]) for row in credits],
+        [
+            Payout(row["id"], row["carrier"], row["number_key"], row["missing"], row["paid_on"])
+            for row in open_statements
+        ],
+        [Offer(row["id"], row["amount"], row["text"], row["credited_on"]) for row in credits],
     )
     links = [link for link in links if link.credit_id in new or link.statement_id in new]
     for statement_id in sorted({link.statement_id for link in links}):
@@ -117,6 +123,7 @@ class Payout:
     """A statement whose money has not come whole."""
 
     id: UUID
+    carrier: str
     number_key: str
     missing: int
     paid_on: date
@@ -128,7 +135,7 @@ class Offer:
 
     id: UUID
     amount: int
-    text_key: str
+    text: str
     credited_on: date
 
 
@@ -143,15 +150,18 @@ def belonging(payouts: Sequence[Payout], offers: Sequence[Offer]) -> list[Link]:
     """Which credits belong to which statements. Pure.
 
     By the session's number in the text, the longest number that stands there; else by an amount that just one statement
-    misses and just one credit has, within a few days.
+    misses and just one credit has, within a few days. What names a carrier is no other carrier's money: sessions are often
+    numbered by the day, and round amounts are common.
     """
+    folded = {offer.id: _folded(offer.text) for offer in offers}
+    payers = {offer.id: unexplained.payer(offer.text, CARRIERS) for offer in offers}
     links: list[Link] = []
     named: set[UUID] = set()
     for offer in offers:
         candidates = [
             payout
             for payout in payouts
-            if len(payout.number_key) >= SHORTEST_NUMBER and payout.number_key in offer.text_key
+            if payers[offer.id] in (None, payout.carrier) and _is_named(payout.number_key, folded[offer.id])
         ]
         if candidates:
             payout = max(candidates, key=lambda payout: len(payout.number_key))
@@ -159,15 +169,32 @@ def belonging(payouts: Sequence[Payout], offers: Sequence[Offer]) -> list[Link]:
             named |= {offer.id, payout.id}
     left = [offer for offer in offers if offer.id not in named]
     waiting = [payout for payout in payouts if payout.id not in named]
+
+    def fits(payout: Payout, offer: Offer) -> bool:
+        near = abs(offer.credited_on - payout.paid_on) <= timedelta(days=NEAR)
+        return payout.missing == offer.amount and near and payers[offer.id] in (None, payout.carrier)
+
     for payout in waiting:
-        fitting = [offer for offer in left if _fits(payout, offer)]
-        if len(fitting) == 1 and sum(_fits(other, fitting[0]) for other in waiting) == 1:
+        fitting = [offer for offer in left if fits(payout, offer)]
+        if len(fitting) == 1 and sum(fits(other, fitting[0]) for other in waiting) == 1:
             links.append(Link(payout.id, fitting[0].id, "amount"))
     return links
 
 
-def _fits(payout: Payout, offer: Offer) -> bool:
-    return payout.missing == offer.amount and abs(offer.credited_on - payout.paid_on) <= timedelta(days=NEAR)
+def _folded(text: str) -> tuple[str, str]:
+    """A text in capitals without accents, and of that the letters and digits alone."""
+    plain = unicodedata.normalize("NFKD", text.replace("đ", "d").replace("Đ", "D")).upper()
+    return plain, code_key(text)
+
+
+def _is_named(number_key: str, text: tuple[str, str]) -> bool:
+    """Whether the number of a session stands in a text, whatever its signs. Within a longer number it does not: the bank's
+    own numbers and amounts have all digits in them."""
+    plain, key = text
+    if len(number_key) < SHORTEST_NUMBER or number_key not in key:
+        return False
+    before, after = (r"(?<!\d)" if number_key[0].isdigit() else ""), (r"(?!\d)" if number_key[-1].isdigit() else "")
+    return re.search(before + r"[^A-Z\d]*".join(number_key) + after, plain) is not None
 
 
 async def link(work: Work, statement_id: UUID, credit_ids: Sequence[UUID], *, by: str, now: datetime) -> int:
@@ -257,7 +284,8 @@ ON CONFLICT (key) DO NOTHING RETURNING id
 """
 _CREDITED_SUM: Final = "(SELECT coalesce(sum(amount), 0) FROM bank_credits WHERE statement_id = t.id)"
 _OPEN_STATEMENTS: Final = f"""
-SELECT t.id, t.number_key, t.paid_on, (t.net - {_CREDITED_SUM})::bigint AS missing FROM cod_statements t
+SELECT t.id, c.carrier, t.number_key, t.paid_on, (t.net - {_CREDITED_SUM})::bigint AS missing
+FROM cod_statements t JOIN carrier_connections c ON c.id = t.connection_id
 WHERE t.state IN ('matching', 'matched') AND t.credited_at IS NULL ORDER BY t.id
 """
 _OPEN_CREDITS: Final = """

@@ -120,8 +120,9 @@ async def match_line(work: Work, statement_id: UUID, number: int, shipment_id: U
 
 
 _DIFFERENCE: Final = f"""
-SELECT {", ".join(f"d.{name.strip()}" for name in ledger.COLUMNS.split(","))}, c.carrier, s.order_id
-FROM cod_differences d JOIN carrier_connections c ON c.id = d.connection_id
+SELECT {", ".join(f"d.{name.strip()}" for name in ledger.COLUMNS.split(","))}, coalesce(d.carrier, c.carrier) AS carrier,
+    s.order_id
+FROM cod_differences d LEFT JOIN carrier_connections c ON c.id = d.connection_id
 LEFT JOIN shipments s ON s.id = d.shipment_id
 WHERE d.id = $1 FOR NO KEY UPDATE OF d
 """

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 class About:
     """What a difference is about, besides its amounts.
 
-    `key` makes it one row however often it is told; `label` is for people where there is no parcel.
+    `key` makes it one row however often it is told; `label` is for people where there is no parcel; without a connection
+    it is about the carrier and all of its shops.
     """
 
     key: str
-    connection_id: UUID
+    connection_id: UUID | None
     carrier: str
     shipment_id: UUID | None = None
     order_id: UUID | None = None
@@ -91,6 +92,7 @@ async def tell(work: Work, told: Iterable[tuple[About, Found]], known: Collectio
                 about.key,
                 found.kind,
                 about.connection_id,
+                about.carrier if about.connection_id is None else None,
                 about.shipment_id,
                 about.statement_id,
                 about.line,
@@ -166,11 +168,12 @@ def _opened(difference_id: UUID, about: About, found: Found, *, now: datetime) -
 COLUMNS: Final = """id, key, kind, connection_id, shipment_id, statement_id, line, expected, found, amount, label, since,
     state, times"""
 _TELL: Final = """
-INSERT INTO cod_differences AS d (id, key, kind, connection_id, shipment_id, statement_id, line, expected, found, amount,
-    label, since, opened_at)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::integer[], $8::bigint[],
-    $9::bigint[], $10::bigint[], $11::text[], $12::timestamptz[], $13::timestamptz[])
-ON CONFLICT (key) DO UPDATE SET statement_id = coalesce(excluded.statement_id, d.statement_id),
+INSERT INTO cod_differences AS d (id, key, kind, connection_id, carrier, shipment_id, statement_id, line, expected, found,
+    amount, label, since, opened_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::integer[],
+    $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::timestamptz[], $14::timestamptz[])
+ON CONFLICT (key) DO UPDATE SET connection_id = excluded.connection_id, carrier = excluded.carrier,
+    statement_id = coalesce(excluded.statement_id, d.statement_id),
     line = coalesce(excluded.line, d.line), expected = excluded.expected, found = excluded.found,
     amount = excluded.amount, label = excluded.label, since = least(d.since, excluded.since), state = 'open',
     opened_at = CASE d.state WHEN 'open' THEN d.opened_at ELSE excluded.opened_at END, closed_at = NULL, closed_by = '',

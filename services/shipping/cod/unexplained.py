@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -27,7 +28,7 @@ async def tell(work: Work, credit_ids: Sequence[UUID], *, now: datetime) -> None
     rows = await work.connection.fetch(_FREE, list(credit_ids))
     if not rows:
         return
-    shops = {row["carrier"]: row["id"] for row in await work.connection.fetch(_SHOPS)}
+    shops: dict[str, UUID | None] = {row["carrier"]: row["id"] for row in await work.connection.fetch(_SHOPS)}
     told = []
     for row in rows:
         carrier = payer(row["text"], shops)
@@ -51,8 +52,13 @@ def payer(text: str, carriers: Iterable[str]) -> str | None:
     """The one carrier that a credit's text names, by its short name as a word or by its whole title. Pure."""
     words = plain_name(text).split()
     joined = "".join(words)
-    named = [name for name in carriers if name in words or plain_name(CARRIERS[name].title).replace(" ", "") in joined]
+    named = [name for name in carriers if name in words or _joined_title(name) in joined]
     return named[0] if len(named) == 1 else None
+
+
+@cache
+def _joined_title(carrier: str) -> str:
+    return plain_name(CARRIERS[carrier].title).replace(" ", "")
 
 
 def _key(credit_id: UUID) -> str:
@@ -62,11 +68,13 @@ def _key(credit_id: UUID) -> str:
 _FREE: Final = """
 SELECT id, credited_on, amount, text FROM bank_credits WHERE id = ANY($1::uuid[]) AND statement_id IS NULL ORDER BY id
 """
-# Of several shops at one carrier the first: the text does not tell which one is paid.
-_SHOPS: Final = "SELECT DISTINCT ON (carrier) carrier, id FROM carrier_connections ORDER BY carrier, id"
+# Of several shops at one carrier none: the text does not tell which one is paid.
+_SHOPS: Final = """
+SELECT carrier, CASE WHEN count(*) = 1 THEN (array_agg(id))[1] END AS id FROM carrier_connections GROUP BY carrier
+"""
 _KEPT: Final = f"SELECT {ledger.COLUMNS} FROM cod_differences WHERE key = ANY($1::text[])"
 _OPEN: Final = f"""
-SELECT {", ".join(f"d.{name.strip()}" for name in ledger.COLUMNS.split(","))}, c.carrier
-FROM cod_differences d JOIN carrier_connections c ON c.id = d.connection_id
+SELECT {", ".join(f"d.{name.strip()}" for name in ledger.COLUMNS.split(","))}, coalesce(d.carrier, c.carrier) AS carrier
+FROM cod_differences d LEFT JOIN carrier_connections c ON c.id = d.connection_id
 WHERE d.key = ANY($1::text[]) AND d.state = 'open'
 """

@@ -94,7 +94,8 @@ class DifferenceOpened(Contract):
     kind: DifferenceKind
     at: Instant
     carrier: str
-    connection_id: UUID
+    connection_id: UUID | None
+    """None: it is about the carrier, and no single shop."""
     amount: Dong
     """What the carrier owes us; below zero: what we owe it."""
     shipment_id: UUID | None = None
@@ -111,7 +112,7 @@ class DifferenceClosed(Contract):
     kind: DifferenceKind
     at: Instant
     carrier: str
-    connection_id: UUID
+    connection_id: UUID | None
     amount: Dong
     """As it stood last."""
     end: DifferenceEnd

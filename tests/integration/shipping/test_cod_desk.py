@@ -136,6 +136,28 @@ async def test_a_carrier_s_money_that_no_statement_explains_is_on_the_work_list_
     assert (again["id"], again["times"]) == (first["id"], 2)
 
 
+async def test_a_carrier_s_money_that_may_be_any_of_its_shops_stands_under_the_carrier(desk: Desk) -> None:
+    other = await desk.connect("ghtk", "Shop Đà Nẵng", proof="statement")
+    parcel = Parcel("S2.2", "DH-AAAA0002")
+    await desk.ship(parcel, connection_id=other)
+    credit = {"credited_on": "2026-11-22", "amount": 328_000, "text": "CT DEN: GHTK TT COD"}
+    assert (await desk.client.post("/v1/cod/bank-credits", json=credit)).status_code == 201
+    [difference] = await desk.differences(carrier="ghtk")
+    assert (difference["kind"], difference["carrier"]) == ("bank_unknown", "ghtk")
+    assert (difference["connection_id"], difference["shop_name"]) == (None, "")
+    assert await desk.differences(connection_id=str(desk.connection_id)) == []
+    assert await desk.differences(carrier="ghn") == []
+    lines = (await desk.client.get("/v1/cod/differences/export", params={"carrier": "ghtk"})).text.splitlines()
+    assert lines[1].startswith("GHTK,,")
+
+    sent = await desk.send(workbook([paid(parcel)], above=[["Ngày thanh toán", "22/11/2026"]]), connection_id=other)
+    assert sent.status_code == 201, sent.text
+    await desk.compare(sent.json()["id"])
+    assert await desk.differences() == []
+    told = await desk.events("shipping.difference.opened.v1", "shipping.difference.closed.v1")
+    assert [(each["carrier"], each["connection_id"]) for each in told] == [("ghtk", None)] * 2
+
+
 async def test_money_that_is_overdue_is_raised_on_its_day_and_ages_in_the_table(desk: Desk) -> None:
     parcel = Parcel("S1.1", "DH-AAAA0001")
     await desk.ship(parcel)

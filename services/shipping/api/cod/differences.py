@@ -55,9 +55,9 @@ class DifferenceView(BaseModel):
     what_to_do: str
     state: DifferenceState
     state_label: str
-    connection_id: UUID
+    connection_id: UUID | None = Field(description="null: of the carrier, which has several of the company's shops")
     carrier: str
-    shop_name: str
+    shop_name: str = Field(description="empty where there is no connection")
     shipment_id: UUID | None
     order_id: UUID | None
     order_code: str
@@ -93,13 +93,14 @@ class Resolve(BaseModel):
 
 _FROM = """
 FROM cod_differences d
-JOIN carrier_connections c ON c.id = d.connection_id
+LEFT JOIN carrier_connections c ON c.id = d.connection_id
 LEFT JOIN cod_statements t ON t.id = d.statement_id
 LEFT JOIN shipments s ON s.id = d.shipment_id
 LEFT JOIN shippable_orders o ON o.order_id = s.order_id
 """
 _SELECT = f"""
-SELECT d.id, d.kind, d.state, d.connection_id, c.carrier, c.shop_name, d.shipment_id, s.order_id,
+SELECT d.id, d.kind, d.state, d.connection_id, coalesce(d.carrier, c.carrier) AS carrier,
+    coalesce(c.shop_name, '') AS shop_name, d.shipment_id, s.order_id,
     coalesce(o.code, '') AS order_code, coalesce(s.waybill, '') AS waybill, d.label AS about, d.statement_id,
     coalesce(t.number, '') AS statement_number, d.line, d.expected, d.found, d.amount, d.since,
     greatest(0, extract(day FROM coalesce(d.closed_at, :now) - d.since))::integer AS age_days, d.opened_at, d.times,
@@ -111,6 +112,7 @@ WHERE {VISIBLE}
     AND (CAST(:state AS text) IS NULL OR d.state = :state)
     AND (CAST(:kind AS text[]) IS NULL OR d.kind = ANY(:kind))
     AND (CAST(:connection_id AS uuid) IS NULL OR d.connection_id = :connection_id)
+    AND (CAST(:carrier AS text) IS NULL OR coalesce(d.carrier, c.carrier) = :carrier)
     AND (CAST(:statement_id AS uuid) IS NULL OR d.statement_id = :statement_id)
     AND (CAST(:shipment_id AS uuid) IS NULL OR d.shipment_id = :shipment_id)
     AND (CAST(:older_than AS integer) IS NULL OR d.since < CAST(:now AS timestamptz) - make_interval(days => :older_than))
@@ -129,6 +131,7 @@ class Filters(BaseModel):
     state: DifferenceState | None = "open"
     kind: list[DifferenceKind] | None = Field(default=None, description="one or several")
     connection_id: UUID | None = None
+    carrier: str | None = Field(default=None, max_length=40, description="all its shops, and what is of none of them")
     statement_id: UUID | None = None
     shipment_id: UUID | None = None
     older_than: int | None = Field(default=None, ge=0, le=3650, description="owed for more than so many days")
