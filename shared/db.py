@@ -199,6 +199,15 @@ def is_contended(error: BaseException) -> bool:
     return isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
 
 
+def is_unstorable(error: BaseException) -> bool:
+    """Whether a text holds the one character that PostgreSQL keeps in no text, NUL, which no person types. What a program
+    sends with it is refused by whatever statement meets it first."""
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return cause is not None and is_unstorable(cause)
+    return isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError)
+
+
 def is_unavailable(error: BaseException) -> bool:
     """Whether an error says that the database is away (to be tried again later) rather than that a statement is wrong."""
     if isinstance(error, DBAPIError):

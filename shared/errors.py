@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from shared.db import is_contended, is_unavailable
+from shared.db import is_contended, is_unavailable, is_unstorable
 from shared.telemetry import correlation_id, logger
 
 log = logger(__name__)
@@ -124,6 +124,15 @@ class TooLarge(Problem):
     status = 413
     vi = "Nội dung gửi lên lớn hơn {limit} byte. Chia nhỏ rồi gửi lại."
     en = "The body is larger than {limit} bytes. Split it and send again."
+
+
+class Unstorable(Problem):
+    type = "text-unstorable"
+    status = 422
+    vi = (
+        "Nội dung gửi lên có ký tự NUL (\\u0000) nên không lưu được. Bỏ ký tự đó rồi gửi lại; chưa có gì được thay đổi."
+    )
+    en = "A text holds the character NUL (\\u0000), which cannot be stored. Take it out and send again; nothing was changed."
 
 
 class Invalid(Problem):
@@ -284,6 +293,8 @@ def install(app: FastAPI) -> None:
         if is_contended(error):
             log.warning("two transactions waited for one another", error=type(error).__name__)
             return response(Unavailable(), language_of(request))
+        if is_unstorable(error):
+            return response(Unstorable(), language_of(request))
         log.error("request failed", exc_info=error)
         return response(Problem(), language_of(request))
 

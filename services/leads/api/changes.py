@@ -20,6 +20,7 @@ from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import NumberUnreadable
 from services.leads.intake.items import MAX_ADDRESS, MAX_NAME, MAX_NOTE, MAX_PRODUCT, MAX_TYPED
 from services.leads.phone import read_phones
+from services.leads.phone.hiding import hidden
 from services.leads.repository import leads
 from services.leads.state import RuntimeDep
 from services.leads.text import cell
@@ -220,7 +221,9 @@ def _values(body: CorrectionIn, lead: Any) -> dict[str, Any]:
     """The fields sent, as they are stored."""
     limits = {"name": MAX_NAME, "product": MAX_PRODUCT, "note": MAX_NOTE, "address": MAX_ADDRESS}
     values: dict[str, Any] = {
-        field: cell(value, limit) for field, limit in limits.items() if (value := getattr(body, field)) is not None
+        field: _unmasked(cell(value, limit), getattr(lead, field))
+        for field, limit in limits.items()
+        if (value := getattr(body, field)) is not None
     }
     if body.phone is None and body.other_phones is None:
         return values
@@ -236,6 +239,11 @@ def _values(body: CorrectionIn, lead: Any) -> dict[str, Any]:
     if body.phone is not None:
         values["phone_typed"] = cell(" / ".join((body.phone, *(body.other_phones or ()))), MAX_TYPED)
     return values
+
+
+def _unmasked(sent: str, present: str) -> str:
+    """Whoever sends back a text that they were shown with stars in it has not changed it."""
+    return present if sent == hidden(present) else sent
 
 
 def _numbers(field: str, typed: str) -> tuple[str, ...]:

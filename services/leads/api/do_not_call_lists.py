@@ -147,7 +147,7 @@ async def list_rejected(
     runtime: RuntimeDep,
     request: Request,
     limit: Limit = 100,
-    after: Annotated[int, Query(ge=0, description="row of the last one seen")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="row of the last one seen")] = 0,
 ) -> RejectedPage:
     """The rows that are no numbers, and what is wrong with each."""
     vi = language_of(request) == "vi"

@@ -100,7 +100,7 @@ async def change_setting(
 
 @router.get("/history")
 async def list_versions(
-    _: Distributor, runtime: RuntimeDep, limit: Limit = 50, after: Annotated[int | None, Query(ge=0)] = None
+    _: Distributor, runtime: RuntimeDep, limit: Limit = 50, after: Annotated[int | None, Query(ge=0, lt=2**31)] = None
 ) -> DuplicatesPage:
     """What the setting was and who changed it, newest first."""
     async with runtime.db.read() as session:

@@ -15,6 +15,7 @@ from services.leads.driver import connection_of
 from services.leads.errors import NotInFloatingPool
 from services.leads.floating import claiming, reading, viewing
 from services.leads.floating.reading import Cursor, Wanted
+from services.leads.phone.hiding import hidden
 from services.leads.state import LeadsRuntime, RuntimeDep
 from services.leads.text import masked, national
 from shared.db import Session
@@ -146,7 +147,7 @@ async def view_number(lead_id: UUID, who: Claimer, runtime: RuntimeDep, language
         row = await reading.one(connection, lead_id, now=now, stay=limits.stay)
         if row is None:
             raise NotInFloatingPool
-    values = {**_values(row, who.account_id, runtime, language), "note": row["note"], "viewing_until": until}
+    values = {**_values(row, who.account_id, runtime, language), "note": hidden(row["note"]), "viewing_until": until}
     return FloatingDetail.model_validate(values)
 
 
@@ -218,6 +219,7 @@ def _values(row: Any, viewer: UUID, runtime: LeadsRuntime, language: Language) -
         **row,
         "level_name": row[f"level_{language}"] or row["level"],
         "phone": masked(row["phone"]),
+        "name": hidden(row["name"]),
         "released_at": row["floating_since"],
         "archived_after": row["floating_since"] + runtime.settings.floating_limits.stay,
         "viewer": seen_by,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -20,9 +21,10 @@ from services.leads.errors import CursorUnreadable
 from services.leads.labels import Words
 from services.leads.repository import leads
 from services.leads.state import RuntimeDep
+from services.leads.text import masked
 from services.leads.timeline import reading
 from services.leads.timeline.reading import Entry, Kind
-from services.leads.timeline.telling import Show, masked_values, tell
+from services.leads.timeline.telling import Show, masked_texts, masked_values, tell
 from services.leads.why import Sentence
 from shared.db import ReadSession
 
@@ -60,6 +62,8 @@ async def lead_history(
         row = await visible(session, who, lead_id)
         show = shown_phone(row, who)
         entries = await reading.page(session, lead_id, after=_read(after), limit=limit)
+        if show is masked:
+            entries = [replace(entry, data=masked_texts(entry.data)) for entry in entries]
         steps = {}
         if any(entry.kind in OWNERS for entry in entries):
             steps = {step.assignment: step for step in await leads.history(session, lead_id)}

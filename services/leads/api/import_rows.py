@@ -82,7 +82,7 @@ async def list_rows(
     runtime: RuntimeDep,
     request: Request,
     limit: Limit = 100,
-    after: Annotated[int, Query(ge=0, description="Excel's number of the last row seen")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="Excel's number of the last row seen")] = 0,
     verdict: RowVerdict | None = None,
 ) -> RowPage:
     """What became of each row, in the order of the sheet."""

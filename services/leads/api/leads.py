@@ -17,6 +17,7 @@ from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
 from services.leads.errors import LeadIsDuplicate, StaffUnknown
 from services.leads.level_catalogue import name_of
+from services.leads.phone.hiding import hidden
 from services.leads.replay import recorded_round, waiting_of
 from services.leads.repository import leads, pools
 from services.leads.rounds import members_now
@@ -235,6 +236,11 @@ def shown_phone(row: Any, who: Principal) -> Callable[[str], str]:
     return national if row.owner_id == who.account_id and _is_open(row) else masked
 
 
+def shown_text(text: str, show: Callable[[str], str]) -> str:
+    """How somebody sees what was written of a lead, in which numbers may stand: as they see its own."""
+    return hidden(text) if show is masked else text
+
+
 def _is_open(row: Any) -> bool:
     """Whether it is still to be worked on: orders told no level that ends it, be it one of the company's own."""
     return row.ended_at is None and row.verdict == "lead"
@@ -244,6 +250,7 @@ def lead_out(row: Any, who: Principal, language: Language) -> LeadOut:
     """A row of `repository.leads.SHOWN` as somebody may see it."""
     show = shown_phone(row, who)
     values = {**row._mapping, "phone": show(row.phone), "other_phones": [show(phone) for phone in row.other_phones]}
+    values |= {name: shown_text(getattr(row, name), show) for name in ("name", "note", "address")}
     owner = None
     if row.owner_id:
         owner = OwnerOut(

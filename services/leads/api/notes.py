@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads import notes
 from services.leads.api.dependencies import Editor, Limit, Reader
-from services.leads.api.leads import visible
+from services.leads.api.leads import shown_phone, shown_text, visible
 from services.leads.driver import connection_of
 from services.leads.notes import NoteText
 from services.leads.repository import leads
 from services.leads.state import RuntimeDep
+from shared.auth import Principal
 from shared.db import Session
 from shared.idempotency import OnceDep
 
@@ -69,10 +71,18 @@ async def list_notes(
 ) -> NotePage:
     """The notes of a lead, newest first."""
     async with runtime.db.read() as session:
-        await visible(session, who, lead_id)
+        show = shown_phone(await visible(session, who, lead_id), who)
         rows = await notes.page(session, lead_id, after=after, limit=limit)
-    items = [NoteOut.model_validate(row._mapping) for row in rows]
+    items = [_shown(NoteOut.model_validate(row._mapping), show, who) for row in rows]
     return NotePage(items=items, next=items[-1].id if len(items) == limit else None)
+
+
+def _shown(note: NoteOut, show: Callable[[str], str], who: Principal) -> NoteOut:
+    """A note as somebody may see it; whoever wrote it sees what they wrote."""
+    if note.by_id == who.account_id:
+        return note
+    before = [one.model_copy(update={"text": shown_text(one.text, show)}) for one in note.before]
+    return note.model_copy(update={"text": shown_text(note.text, show), "before": before})
 
 
 @router.put("/{lead_id}/notes/{note_id}", status_code=204)

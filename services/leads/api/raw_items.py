@@ -17,6 +17,7 @@ from services.leads.inbox.store import Filters
 from services.leads.intake.items import Channel
 from services.leads.intake.raw import digits_of
 from services.leads.phone import read_phones
+from services.leads.phone.hiding import hidden
 from services.leads.repository.leads import viewer_of
 from services.leads.state import RuntimeDep
 from shared.auth import Principal
@@ -27,6 +28,8 @@ from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/raw-items", tags=["raw inbox"])
 
+_MAYBE_A_NUMBER: Final = re.compile(r"\d(?:[ .\-()]{0,3}\d){7,}")
+"""Digits that are no number, but nearly: one is missing, or one too many."""
 MAX_SHOWN: Final = 20_000
 """Characters of a body that are shown."""
 
@@ -215,4 +218,9 @@ def _texts(fields: dict[str, str], *, shows: bool) -> dict[str, str]:
     """Fields with the digits in the middle of numbers, and of what may be one, as stars (rule D26)."""
     if shows:
         return fields
-    return {name: re.sub(r"(?<=\d\d\d\d)\d(?=.*\d.*\d.*\d)", "*", text) for name, text in fields.items()}
+    return {name: _MAYBE_A_NUMBER.sub(_starred, hidden(text)) for name, text in fields.items()}
+
+
+def _starred(found: re.Match[str]) -> str:
+    places = [place for place, sign in enumerate(found[0]) if sign.isdigit()][4:-3]
+    return "".join("*" if place in places else sign for place, sign in enumerate(found[0]))

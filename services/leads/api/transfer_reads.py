@@ -38,7 +38,7 @@ def add_reads(router: APIRouter, kind: Kind) -> None:
         _: Distributor,
         runtime: RuntimeDep,
         limit: Limit = 200,
-        after: Annotated[int, Query(ge=-1)] = -1,
+        after: Annotated[int, Query(ge=-1, lt=2**31)] = -1,
         result: str | None = None,
     ) -> TransferRowPage:
         """Which lead goes to whom, in the order dealt out, with its result; those without one are not done."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from services.leads.labels import CHANNELS, SPAM, word
 from services.leads.level_catalogue import name_of
+from services.leads.phone.hiding import hidden
 from services.leads.text import masked, national
 from shared.errors import Language
 
@@ -31,6 +32,9 @@ class Reader:
 
     def phone(self, number: str) -> str:
         return national(number) if self.with_numbers else masked(number)
+
+    def text(self, written: str) -> str:
+        return written if self.with_numbers else hidden(written)
 
     def time(self, at: datetime | None) -> float | None:
         """A moment as Excel counts it: days since 1899-12-30, local."""
@@ -54,12 +58,17 @@ def _field(vi: str, en: str, width: int, name: str) -> Column:
     return Column(vi, en, width, "text", lambda row, _: getattr(row, name) or "")
 
 
+def _written(vi: str, en: str, width: int, name: str) -> Column:
+    """What people wrote, in which numbers may stand."""
+    return Column(vi, en, width, "text", lambda row, who: who.text(getattr(row, name)))
+
+
 COLUMNS: Final = (
     Column("Số điện thoại", "Phone", 16, "text", lambda row, who: who.phone(row.phone)),
     Column("Số khác", "Other numbers", 18, "text", lambda row, who: ", ".join(map(who.phone, row.other_phones))),
-    _field("Tên khách", "Name", 24, "name"),
-    _field("Địa chỉ", "Address", 40, "address"),
-    _field("Ghi chú của khách", "Customer's note", 40, "note"),
+    _written("Tên khách", "Name", 24, "name"),
+    _written("Địa chỉ", "Address", 40, "address"),
+    _written("Ghi chú của khách", "Customer's note", 40, "note"),
     _field("Sản phẩm", "Product", 16, "product"),
     Column("Trạng thái", "Level", 22, "text", lambda row, who: name_of(row, who.language)),
     _field("Mã trạng thái", "Level code", 9, "level"),

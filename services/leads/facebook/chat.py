@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from services.leads.phone import Phone, PhoneRule, read_phones
-
-PIECE: Final = 800
-"""Characters read at a time: below what `read_phones` takes as one text."""
-OVERLAP: Final = 60
-"""A number that the end of a piece cuts is whole in the next: two numbers typed digit by digit are shorter."""
+from services.leads.phone.pieces import pieces
 
 _NAMED: Final = re.compile(r"(?:sđt|sdt|đt|dt|điện thoại|dien thoai|phone|tel|zalo)\W*\Z", re.IGNORECASE)
 """What stands before nine digits that are a number without its 0."""
@@ -25,21 +20,9 @@ def phones_in(text: str) -> tuple[Phone, ...]:
     """
     found: dict[str, Phone] = {}
     alone = not any(sign.isalpha() for sign in text)
-    for piece in _pieces(text):
+    for piece in pieces(text):
         for phone in read_phones(piece).phones:
             before = piece.partition(phone.typed)[0]
             if PhoneRule.MISSING_ZERO not in phone.rules or alone or _NAMED.search(before):
                 found.setdefault(phone.e164, phone)
     return tuple(found.values())
-
-
-def _pieces(text: str) -> Iterator[str]:
-    start = 0
-    while len(text) - start > PIECE:
-        # Between words, so that no number is read twice, once whole and once without its beginning.
-        cut = max(text.rfind(" ", start + OVERLAP, start + PIECE), text.rfind("\n", start + OVERLAP, start + PIECE))
-        cut = cut if cut > start else start + PIECE
-        yield text[start:cut]
-        back = text.rfind(" ", start + 1, cut - OVERLAP)
-        start = back if back > start else cut
-    yield text[start:]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from services.leads.labels import CHANNELS, PURPOSES, SPAM, Words, word
+from services.leads.phone.hiding import hidden
 from services.leads.timeline.reading import Entry
 from services.leads.why import Sentence
 from shared.errors import Language
@@ -13,6 +14,8 @@ from shared.errors import Language
 Show = Callable[[str], str]
 """How the viewer sees a number."""
 
+_WRITTEN: Final = frozenset({"note", "text", "reason", "name", "address", "before", "after"})
+"""What people wrote, or holds what they wrote."""
 MAX_SHOWN: Final = 80
 """Characters of a value inside a sentence."""
 
@@ -61,6 +64,17 @@ def masked_values(values: dict[str, Any], show: Show) -> dict[str, Any]:
     if isinstance(shown.get("other_phones"), list):
         shown["other_phones"] = [show(phone) for phone in shown["other_phones"]]
     return shown
+
+
+def masked_texts(data: dict[str, Any]) -> dict[str, Any]:
+    """An entry's data for those who see numbers masked: so are those in what people wrote."""
+    return {name: _masked_text(value) if name in _WRITTEN else value for name, value in data.items()}
+
+
+def _masked_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return masked_texts(value)
+    return hidden(value) if isinstance(value, str) else value
 
 
 def tell(entry: Entry, show: Show, levels: Words) -> Sentence:

@@ -71,7 +71,7 @@ async def test_the_list_is_filtered_and_paged_while_numbers_leave_it(leads: Runn
 
 async def test_one_person_at_a_time_looks_at_a_number_and_every_look_is_kept(leads: Running) -> None:
     holder, first, second = await hire(leads, "NV001", "NV002", "NV003")
-    (lead_id,) = await floated(leads, holder, "0912345678", note="gọi sau 17h")
+    (lead_id,) = await floated(leads, holder, "0912345678", name="Lan 0912345678", note="0912.345.678 gọi sau 17h")
     one, two = await seller(leads, first), await seller(leads, second)
     url = f"/v1/floating-pool/{lead_id}/view"
 
@@ -83,7 +83,8 @@ async def test_one_person_at_a_time_looks_at_a_number_and_every_look_is_kept(lea
     left = await one.delete(url)
     free = await two.post(url)
 
-    assert (opened.status_code, opened.json()["phone"], opened.json()["note"]) == (200, "0912***678", "gọi sau 17h")
+    shown = [opened.json()[name] for name in ("phone", "name", "note")]
+    assert (opened.status_code, shown) == (200, ["0912***678", "Lan 0912***678", "0912***678 gọi sau 17h"])
     assert longer.json()["viewing_until"] > opened.json()["viewing_until"]
     assert (refused.status_code, refused.json()["title"]) == (409, "number-being-viewed")
     until = datetime.fromisoformat(refused.json()["until"]).astimezone(ZoneInfo("Asia/Ho_Chi_Minh"))

@@ -255,3 +255,21 @@ async def test_sources_are_listed_by_channel_marketer_campaign_and_whether_they_
     assert await listed(campaign="t11") == ["CRM"]
     assert await listed("landing-pages", marketer="MKT01") == ["serum-30"]
     assert await listed("landing-pages", marketer="MKT02") == []
+
+
+async def test_what_no_text_can_hold_and_pages_beyond_all_pages_are_refused_by_name(leads: Running) -> None:
+    admin = await leads.client()
+
+    answers = [
+        await admin.post("/v1/sources", json={"name": "Tổng\u0000đài", "channel": "hotline"}),
+        await admin.get("/v1/sources", params={"marketer": "MKT\0"}),
+        await admin.get("/v1/raw-items", params={"reason": "\0"}),
+        await admin.post("/v1/campaigns", json={"code": "t11\0", "name": "Tháng 11"}),
+        await admin.get("/v1/leads", params={"campaign": "\0"}),
+    ]
+    beyond = await admin.get("/v1/settings/duplicates/history", params={"after": 2**31})
+
+    assert [(one.status_code, one.json()["title"]) for one in answers] == [(422, "text-unstorable")] * len(answers)
+    assert "NUL (\\u0000)" in answers[0].json()["detail"]
+    assert (await admin.get("/v1/sources")).json()["items"] == []
+    assert (beyond.status_code, beyond.json()["errors"][0]["field"]) == (422, "query.after")
