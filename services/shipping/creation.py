@@ -61,7 +61,8 @@ class OrderUnknown(Exception):
 async def open_shipment(context: Context, order_id: UUID, *, version: int = 0) -> tuple[UUID, str]:
     """The live shipment of an order and its reference; made, with its workflow, if there is none.
 
-    An order whose last parcel was cancelled or never picked up gets a new one; the old one is superseded.
+    An order whose last parcel was cancelled or never picked up gets a new one; the old one is superseded. Should the carrier
+    come back to the old one after all, it is cancelled there, and raised if that is too late.
 
     Args:
         version: of the order that was posted: an edit just before may still be on its way.
@@ -77,7 +78,7 @@ async def open_shipment(context: Context, order_id: UUID, *, version: int = 0) -
         if live is not None:
             if live["status"] not in ("cancelled", "pickup_failed") or order["cancelled"]:
                 return live["id"], live["reference"]
-            await current.connection.execute("UPDATE shipments SET superseded_at = now() WHERE id = $1", live["id"])
+            await current.connection.execute(_SUPERSEDE, live["id"], context.now())
         shipment_id = uuid7()
         number = await current.connection.fetchval(_NEXT_NUMBER, order_id)
         reference = references.reference_of(order["code"], number)
@@ -251,6 +252,11 @@ SELECT code, version, cod, coalesce(cancelled_version >= version, false) AS canc
 FROM shippable_orders WHERE order_id = $1 FOR UPDATE
 """
 _LIVE: Final = "SELECT id, reference, status FROM shipments WHERE order_id = $1 AND superseded_at IS NULL"
+_SUPERSEDE: Final = """
+UPDATE shipments SET superseded_at = now(), cancel_requested_at = coalesce(cancel_requested_at, $2),
+    cancel_sent_at = NULL, cancel_reason = CASE WHEN cancel_requested_at IS NULL THEN 'đăng lại' ELSE cancel_reason END
+WHERE id = $1
+"""
 _NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM creation_attempts WHERE order_id = $1"
 _OPEN: Final = """
 INSERT INTO shipments (id, order_id, reference, order_version, cod, status_at, cancel_requested_at)

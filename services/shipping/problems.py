@@ -75,6 +75,15 @@ class NoLabel(Problem):
     en = "The carrier has given no waybill yet, so there is no label. Wait until it has accepted the shipment."
 
 
+class NotToBeSent(Problem):
+    """Member: `reason`."""
+
+    type = "shipment-not-to-be-sent"
+    status = 409
+    vi = "Không in nhãn của vận đơn này: {reason}. In vận đơn đang sống của đơn hàng."
+    en = "No label of this shipment: {reason}. Print the order's living one."
+
+
 class SizeNotOffered(Problem):
     type = "paper-size-not-offered"
     status = 422

@@ -31,6 +31,7 @@ from services.shipping.api.schemas import (
 from services.shipping.carriers.errors import CarrierError, Refused
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context
+from services.shipping.paper.refusing import why_not
 from services.shipping.problems import (
     AlreadyAtCarrier,
     CarrierAway,
@@ -39,6 +40,7 @@ from services.shipping.problems import (
     NotCancellable,
     NothingToRetry,
     NotOfferedByCarrier,
+    NotToBeSent,
     SizeNotOffered,
     UnknownConnection,
 )
@@ -107,9 +109,11 @@ _BOUND = """
 SELECT a.state = 'unknown' AND s.connection_id <> $2 FROM shipments s JOIN creation_attempts a ON a.reference = s.reference
 WHERE s.id = $1
 """
+# A disabled connection is chosen anew, unless its carrier may have the parcel: then it is looked up there.
 _CONNECT = """
-UPDATE shipments s SET connection_id = coalesce(
-    $2, (SELECT id FROM carrier_connections WHERE id = s.connection_id AND state = 'enabled'))
+UPDATE shipments s SET connection_id = coalesce($2, (
+    SELECT c.id FROM carrier_connections c JOIN creation_attempts a ON a.reference = s.reference
+    WHERE c.id = s.connection_id AND (c.state = 'enabled' OR a.state = 'unknown')))
 WHERE s.id = $1 AND s.waybill = '' RETURNING s.round
 """
 
@@ -171,6 +175,9 @@ async def get_label(
         shipment = await visible_shipment(context, session, shipment_id, who)
     if not shipment.waybill or shipment.connection_id is None:
         raise NoLabel
+    ended = shipment.superseded or shipment.cancel_requested_at is not None
+    if reason := why_not("cancelled" if ended else shipment.status):
+        raise NotToBeSent(reason=reason)
     title, sizes = CARRIERS[shipment.carrier].title, CARRIERS[shipment.carrier].capabilities.label_sizes
     if not sizes:
         raise NotOfferedByCarrier(carrier=title)

@@ -24,13 +24,10 @@ _INSPECTION: Final[Mapping[str | None, str]] = {
     "look": "Cho xem hàng, không thử",
     "try": "Cho thử hàng",
 }
-_NO_PAPER: Final[Mapping[str, str]] = {
-    "cancelled": "đã hủy hoặc đang hủy / cancelled, or about to be",
-    "refused": "hãng từ chối, chưa gửi được / refused by the carrier",
-}
 
 _LOAD: Final = """
-SELECT s.id, CASE WHEN s.cancel_requested_at IS NULL THEN s.status ELSE 'cancelled' END AS status, s.reference, s.waybill,
+SELECT s.id, CASE WHEN s.cancel_requested_at IS NULL AND s.superseded_at IS NULL THEN s.status ELSE 'cancelled' END AS status,
+    s.reference, s.waybill,
     s.sort_code, s.cod, s.options::text AS options, o.code, o.recipient, o.phone,
     o.detail, o.ward, o.district, o.province, o.lines::text AS lines, o.note, coalesce(c.carrier, '') AS carrier,
     c.options::text AS usual, coalesce(p.pick_up, c.pick_up)::text AS pick_up
@@ -44,11 +41,6 @@ WHERE s.id = ANY($1::uuid[])
 async def load(connection: Connection, shipment_ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
     """Shipment → the row that `slip_of` reads."""
     return {row["id"]: row for row in await connection.fetch(_LOAD, shipment_ids)}
-
-
-def why_not(row: asyncpg.Record) -> str:
-    """Why nobody should stick a paper on a parcel; empty: one may."""
-    return _NO_PAPER.get(row["status"], "")
 
 
 def slip_of(row: asyncpg.Record, *, number: int, at: datetime, by: str) -> Slip:

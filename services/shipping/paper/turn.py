@@ -20,6 +20,7 @@ from services.shipping.carriers.registry import CARRIERS
 from services.shipping.context import Context
 from services.shipping.paper import merging, parcels, slip
 from services.shipping.paper.merging import NotAPdf
+from services.shipping.paper.refusing import why_not
 from services.shipping.work import work
 from shared.contracts.activities import Advance, OperatorView
 
@@ -73,7 +74,7 @@ async def _print(
     async with pool.acquire() as connection:
         rows = await parcels.load(connection, [item["shipment_id"] for item in items])
     problems = {
-        item["shipment_id"]: why_not for item in items if (why_not := parcels.why_not(rows[item["shipment_id"]]))
+        item["shipment_id"]: reason for item in items if (reason := why_not(rows[item["shipment_id"]]["status"]))
     }
     wanted = [item for item in items if item["shipment_id"] not in problems]
     if job["kind"] == "slip":

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.ghtk import Faults, GhtkSimulator, Status
-from services.shipping import creation, making
+from services.shipping import creation, facts, following, making
 from services.shipping.cancelling import cancel_at_carrier
+from services.shipping.carriers.answers import Report
 from services.shipping.carriers.errors import UnknownOutcome
 from services.shipping.creation import OrderUnknown
+from services.shipping.facts import Fact
 from services.shipping.work import work
 from shared.contracts.events.orders import ORDER_CLOSED
 from tests.harness import eventually
@@ -235,3 +238,35 @@ async def test_a_parcel_that_was_never_picked_up_can_be_sent_again(shop: Shop) -
     assert await shop.create(second) == "accepted"
     assert (await shop.get(second))["reference"] == "DH-AGAIN001-2"
     assert (await shop.get(first))["superseded"]
+
+
+async def sent_again(shop: Shop, code: str) -> tuple[UUID, str]:
+    """An order whose parcel was not picked up and that was sent again; the first one's shipment and waybill."""
+    order_id = await shop.close_order(code)
+    first = await shop.open(order_id)
+    await shop.create(first)
+    shop.ghtk.push(f"{code}-1", Status.PICK_UP_FAILED, reason_code="110")
+    await shop.poll_everything()
+    assert await shop.create(await shop.open(order_id)) == "accepted"
+    return first, (await shop.get(first))["waybill"]
+
+
+async def test_a_parcel_that_the_carrier_comes_back_for_after_it_was_sent_again_is_cancelled_there(shop: Shop) -> None:
+    first, waybill = await sent_again(shop, "DH-TWICE001")
+    shop.ghtk.push("DH-TWICE001-1", Status.RECEIVED)
+    report = Report(waybill, "DH-TWICE001-1", "2", shop.context.now())
+    async with work(shop.context.db) as current:
+        await facts.apply(current, [Fact(first, "callback", report.at, report)], now=report.at, pace=1)
+    assert (await shop.get(first))["status"] == "accepted"
+    assert (await following.advance(shop.context, first)).action == "cancel"
+    await cancel_at_carrier(shop.context, first, "DH-TWICE001-1")
+    assert living(shop.ghtk) == {"DH-TWICE001": 1}
+
+
+async def test_a_parcel_picked_up_after_it_was_sent_again_is_raised(shop: Shop) -> None:
+    first, waybill = await sent_again(shop, "DH-TWICE002")
+    report = Report(waybill, "DH-TWICE002-1", "3", shop.context.now())
+    async with work(shop.context.db) as current:
+        await facts.apply(current, [Fact(first, "callback", report.at, report)], now=report.at, pace=1)
+    listed = (await shop.client.get("/v1/shipments", params={"attention": True})).json()["items"]
+    assert [(each["id"], each["attention"]) for each in listed] == [(str(first), ["cancel_too_late"])]

@@ -93,6 +93,14 @@ async def test_without_a_waybill_there_is_no_label(shop: Shop) -> None:
     assert (answer.status_code, answer.json()["title"]) == (409, "shipment-without-label")
 
 
+async def test_no_label_is_given_of_a_parcel_that_is_not_to_be_sent(shop: Shop) -> None:
+    shipment_id = await shop.ship()
+    asked = await shop.client.post(f"/v1/shipments/{shipment_id}/cancel", json={"reason": "khách đổi ý"})
+    assert asked.status_code == 202, asked.text
+    answer = await shop.client.get(f"/v1/shipments/{shipment_id}/label")
+    assert (answer.status_code, answer.json()["title"]) == (409, "shipment-not-to-be-sent")
+
+
 async def test_a_label_that_the_carrier_refuses_is_explained(shop: Shop) -> None:
     shipment_id = await shop.ship()
     shop.ghtk.push("DH-AAAA1111-1", Status.CANCELLED)

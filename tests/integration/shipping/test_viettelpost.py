@@ -287,6 +287,22 @@ async def test_a_repeated_creation_that_is_refused_waits_for_a_person_and_is_ado
     assert len(shop.simulator.shipments) == 1
 
 
+async def test_a_parcel_that_a_switched_off_connection_may_have_is_not_given_to_another(shop: Shop) -> None:
+    shipment_id = await shop.open(await shop.close_order())
+    shop.simulator.set_faults(SimulatorFaults(create_timeout=1))
+    assert await shop.create(shipment_id) == "refused"
+    own_courier = {"carrier": "manual", "shop_name": "Xe nhà", "pick_up": PICK_UP}
+    assert (await shop.client.post("/v1/connections", json=own_courier)).status_code == 201
+    off = await shop.client.patch(
+        f"/v1/connections/{shop.connection_id}", json={"state": "disabled"}, headers={"If-Match": '"1"'}
+    )
+    assert off.status_code == 200, off.text
+    retried = await shop.client.post(f"/v1/shipments/{shipment_id}/retry")
+    assert (retried.status_code, retried.json()["connection_id"]) == (202, str(shop.connection_id))
+    assert (await prepare(shop.context, shipment_id)).state == "next_reference"
+    assert (await shop.get(shipment_id))["connection_id"] == str(shop.connection_id)
+
+
 async def test_an_order_cancelled_while_its_creation_is_unknown_leaves_nothing_alive(shop: Shop) -> None:
     await shop.listen()
     order_id = await shop.close_order()
