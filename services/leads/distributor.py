@@ -18,6 +18,7 @@ import asyncpg
 from services.leads import events, rounds
 from services.leads.distribution import CLOSER, RETURNING
 from services.leads.driver import Connection, Pool, write_new, write_outbox
+from services.leads.returning import Known, ask_first
 from services.leads.rounds import FITTING_POOL, Fresh, Release, utc_now
 from shared.db import Database
 from shared.lifecycle import until_set
@@ -63,13 +64,19 @@ DELETE FROM reassignment_requests r USING (
 ) done
 WHERE (r.lead_id, r.assignment) = (done.lead_id, done.assignment)
 """
+# Those that somebody holds, and those that lie in the floating pool or its archive while there is something to do again: their
+# customer has left the number once more. What waits already goes on waiting.
 _ASKED: Final = """
-SELECT id, channel, product, landing_page FROM leads WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL
+SELECT id, channel, product, landing_page,
+    (SELECT a.owner_id FROM assignments a WHERE a.lead_id = leads.id AND a.owner_id IS NOT NULL
+     ORDER BY a.assignment DESC LIMIT 1) AS last_owner_id
+FROM leads WHERE id = ANY($1::uuid[]) AND (owner_id IS NOT NULL OR in_care)
 """
 _HELD: Final = """
 SELECT id, owner_id, assignment, received_at, channel, product, landing_page FROM leads
-WHERE id = ANY($1::uuid[]) AND owner_id IS NOT NULL ORDER BY id FOR NO KEY UPDATE
+WHERE id = ANY($1::uuid[]) AND (owner_id IS NOT NULL OR in_care) ORDER BY id FOR NO KEY UPDATE
 """
+_WAIT_ALREADY: Final = "SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[])"
 
 
 async def match_waiting(connection: Connection | Pool) -> None:
@@ -91,8 +98,9 @@ async def serve(
 async def take_away(connection: Connection) -> int:
     """Decides on reassignments that care asked for, in the caller's transaction. Returns how many requests it took.
 
-    A request whose assignment is not the present one any more is ignored: the number has moved on. Whoever held the
-    number cannot get it back; when nobody else can take it, it waits in the backlog without an owner.
+    A request whose assignment is not the present one any more is ignored: the number has moved on. Whoever holds the
+    number cannot get it back; when nobody else can take it, it waits in the backlog without an owner. Of a number that
+    nobody holds, the last holder is asked first, as of one that comes again (rule D8).
     """
     due = await connection.fetch(_REQUESTS, REQUESTS)
     if not due:
@@ -101,14 +109,18 @@ async def take_away(connection: Connection) -> int:
     asked = await connection.fetch(_ASKED, list(requests))
     pools = await _pools(connection, [row for row in asked if requests[row["id"]]["target"] == "another"])
     await rounds.lock(connection, (pool_id for pool_id in pools.values() if pool_id))
+    held = await connection.fetch(_HELD, [row["id"] for row in asked])
+    # A separate statement: it sees what was committed while this transaction waited for the leads.
+    waiting = {row["lead_id"] for row in await connection.fetch(_WAIT_ALREADY, [row["id"] for row in held])}
     fresh: list[Fresh] = []
     releases: list[Release] = []
-    for row in await connection.fetch(_HELD, [row["id"] for row in asked]):
+    for row in held:
         request = requests[row["id"]]
-        if request["assignment"] != row["assignment"]:
+        if request["assignment"] != row["assignment"] or row["id"] in waiting:
             continue
         if request["target"] == "floating_pool":
-            releases.append(Release(row["id"], row["owner_id"], "floating_pool", request["reason"]))
+            if row["owner_id"] is not None:
+                releases.append(Release(row["id"], row["owner_id"], "floating_pool", request["reason"]))
             continue
         fresh.append(
             Fresh(
@@ -116,17 +128,17 @@ async def take_away(connection: Connection) -> int:
                 pools[row["id"]],
                 row["received_at"],
                 cause="reassignment",
-                excluded=(row["owner_id"],),
+                excluded=(row["owner_id"],) if row["owner_id"] is not None else (),
                 holder_id=row["owner_id"],
                 reason=request["reason"],
                 topic=(row["channel"], row["product"], row["landing_page"]),
             )
         )
-    decided = await rounds.decide(connection, (), fresh)
+    last_owners = {row["id"]: row["last_owner_id"] for row in asked}
+    known = {lead.lead_id: Known((), last_owners[lead.lead_id], False) for lead in fresh if lead.holder_id is None}
+    decided = await rounds.decide(connection, (), await ask_first(connection, fresh, known))
     owned = await rounds.record(connection, decided)
-    for lead in decided.unplaced:
-        assert lead.holder_id is not None, "only held leads are asked for"
-        releases.append(Release(lead.lead_id, lead.holder_id, "reassignment", lead.reason))
+    releases += [Release(lead.lead_id, lead.holder_id, "reassignment", lead.reason) for lead in decided.unplaced]
     released = await rounds.release(connection, releases, at=datetime.now(UTC))
     rows = [events.assigned(fact) for fact in owned] + [events.released(fact) for fact in released]
     await write_outbox(connection, rows)

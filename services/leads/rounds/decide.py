@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.leads.distribution import Member, Round, distribute
+from services.leads.distribution import STICKY, TURN, Member, Round, distribute
 from services.leads.driver import Connection
 from services.leads.rounds.model import Decided, Fresh, Placed, snapshot_of
 from services.leads.rounds.people import People, people_of
@@ -148,7 +148,7 @@ def _round(
                 pool["id"],
                 sequence,
                 position,
-                cause=decision.cause if lead.cause == "distribution" else lead.cause,
+                cause=decision.cause if lead.cause == TURN or decision.cause == STICKY else lead.cause,
                 code=code,
                 team=team,
                 previous_owner_id=lead.holder_id,

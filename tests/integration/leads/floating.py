@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import httpx
@@ -25,11 +25,11 @@ async def floated(leads: Running, holder: Colleague, *phones: str, **fields: Any
     return ids
 
 
-async def release(leads: Running, *ids: str) -> None:
-    """Care releases these numbers into the floating pool."""
+async def release(leads: Running, *ids: str, to: Literal["floating_pool", "another"] = "floating_pool") -> None:
+    """Care releases these numbers into the floating pool, or asks for another owner."""
     for row in await leads.rows("SELECT id, assignment FROM leads WHERE id = ANY(:ids)", ids=[UUID(id) for id in ids]):
         request = ReassignmentRequested(
-            order_id=row.id, assignment=row.assignment, to="floating_pool", reason="hết lượt gọi", at=NOW
+            order_id=row.id, assignment=row.assignment, to=to, reason="hết lượt gọi", at=NOW
         )
         await leads.receive(REASSIGNMENT_REQUESTED, request, subject=row.id)
     while await Distributor(leads.db).step():

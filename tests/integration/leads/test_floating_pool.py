@@ -357,6 +357,35 @@ async def told_until(leads: Running) -> list[timedelta | None]:
     return [None if until is None else datetime.fromisoformat(until) - row.at for until in told]
 
 
+async def test_a_floating_number_whose_customer_comes_again_goes_to_its_last_holder_or_waits_for_somebody(
+    leads: Running,
+) -> None:
+    holder, other = await hire(leads, "NV001", "NV002")
+    client = await leads.client()
+    await pool(client, [holder, other])
+    present, archived, late = await floated(leads, holder, *phones(3))
+    async with leads.db.transaction() as session:
+        connection = await session.connection()
+        await connection.exec_driver_sql(f"UPDATE leads SET archived_at = now() WHERE id = '{archived}'")
+
+    await release(leads, present, archived, to="another")  # care has a call to make and nobody who makes it
+    for person in (holder, other):
+        await person.duty(False)
+    await release(leads, late, to="another")
+    waiting = (await client.get(f"/v1/leads/{late}")).json()
+    await release(leads, late, to="another")  # asked again: it goes on waiting
+    again = (await client.get(f"/v1/leads/{late}")).json()
+    await other.duty(True)
+
+    assert [await owner_of(client, {"id": id}) for id in (present, archived, late)] == ["NV001", "NV001", "NV002"]
+    assert (waiting["held"], again["assignment"]) == ("waiting", waiting["assignment"])
+    assert (await (await seller(leads, other)).get("/v1/floating-pool")).json()["items"] == []
+    why = (await client.get(f"/v1/leads/{present}/why")).json()["steps"]
+    assert why[-1]["sentence"].startswith("Khách cũ của NV001, đang nhận số, nên số về lại NV001")
+    (replayed,) = (await client.get("/v1/pools")).json()["items"]
+    assert (await client.get(f"/v1/pools/{replayed['id']}/replay")).json()["differing"] == []
+
+
 async def test_a_request_to_be_called_covers_a_claimed_number_for_thirty_days_after_its_first_release(
     leads: Running,
 ) -> None:
