@@ -47,6 +47,8 @@ def named(account: Account, *, days: float = 0) -> list[tuple[str, int]]:
         (replace(DELIVERED, quoted_fee=0, paid=replace(RIGHT, delivery_fee=25_000)), []),
         (replace(DELIVERED, status="returned"), [("returned_yet_paid", -350_000)]),
         (replace(DELIVERED, status="returning"), [("returned_yet_paid", -350_000)]),
+        (replace(DELIVERED, status="returned", failed_fee=30_000, paid=replace(RIGHT, cod=30_000)), []),
+        (replace(DELIVERED, status="returned", failed_fee=30_000), [("returned_yet_paid", -350_000)]),
         (replace(DELIVERED, status="out_for_delivery"), [("paid_not_delivered", -350_000)]),
         (replace(DELIVERED, status="returned", paid=replace(RIGHT, cod=0, delivery_fee=0)), []),
         (replace(DELIVERED, collected=175_000, partial=True), [("over", -175_000)]),

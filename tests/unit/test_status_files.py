@@ -64,6 +64,14 @@ def test_a_status_is_told_by_the_carriers_code_its_words_or_ours(told: str, code
     assert GHTK.code(told) == code
 
 
+def test_a_failed_delivery_can_be_told_of_every_carrier_in_our_own_words() -> None:
+    for name, carrier in CARRIERS.items():
+        code = Dictionary(carrier.codes).code("Giao không thành công")
+        assert code is not None, name
+        assert carrier.codes.statuses[code].status == "delivery_failed"
+        assert not carrier.codes.statuses[code].awaits_decision
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_every_status_of_a_carrier_is_found_by_its_words_unless_they_mean_two(carrier: str) -> None:
     statuses = CARRIERS[carrier].codes.statuses

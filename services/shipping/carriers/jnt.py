@@ -2,8 +2,10 @@
 
 Known from public integrations only (the documents are given with the contract): each call is a form with the message as
 JSON text and a digest over it and the key; weights are kilograms; `txlogisticid` is its key against duplicates; flags are
-texts. Whether a refusal means a duplicate is told by its words alone. It cannot be asked by our reference, but cancels by
-it, so a parcel that is there without a known waybill is cancelled and made again.
+texts; a reference that is taken is a success with the reason S10, or a refusal that is told by its words alone. It cannot
+be asked by our reference, but cancels by it, so a parcel that is there without a known waybill is cancelled and made again.
+Scans of a parcel stand in `tracesList[].details[]`; what the code of one is called differs from one integration to another,
+and one that is no number is kept as it is, for a person to say what it means.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -31,7 +34,7 @@ from services.shipping.carriers.codes import CodeTable
 from services.shipping.carriers.errors import Away, NotLetIn, Refused, UnknownOutcome, UnreadableCallback
 from services.shipping.carriers.jnt_codes import CODES
 from services.shipping.carriers.parcel import Parcel
-from services.shipping.carriers.reading import integer_of, local_phone, moment_of, money_of, text_of
+from services.shipping.carriers.reading import VIETNAM, integer_of, local_phone, moment_of, money_of, text_of
 
 ORDER: Final = "/order/orderAction!createOrder.action"
 TRACK: Final = "/standart/trackAction!trackForJson.action"
@@ -39,10 +42,16 @@ FREIGHT: Final = "/jtpos/inquiry!freight.action"
 GRAMS: Final = 1000
 PREPAID: Final = "PP_PM"
 """The shop pays the fee, by month."""
-DUPLICATE: Final = ("S10", "DUPLICATE", "EXIST", "REPEAT", "TRÙNG", "TỒN TẠI")
-"""What stands in the reason when `txlogisticid` is taken; J&T documents none of it."""
-WRONG_DIGEST: Final = ("S02", "S03")
-"""The digest, or the company, is not accepted."""
+TAKEN: Final = "S10"
+"""The reason when `txlogisticid` is taken, with `success` of either kind."""
+DUPLICATE: Final = ("DUPLICATE", "EXIST", "REPEAT", "TRÙNG", "TỒN TẠI")
+"""What stands in its place in words …"""
+ABSENT: Final = ("NOT EXIST", "KHÔNG TỒN TẠI", "CHƯA TỒN TẠI")
+"""… unless it says that something is not there."""
+WRONG_ACCESS: Final = ("S02", "S03", "B038", "B041", "B042")
+"""The digest, the company or the customer is not accepted."""
+PICK_UP_WITHIN: Final = timedelta(days=1)
+SCAN_CODES: Final = ("scantypecode", "scancode", "scantype")
 
 
 class JntExpress(Carrier):
@@ -68,14 +77,13 @@ class JntExpress(Carrier):
         item = await self._order("ORDERCREATE", self._creation(parcel), unknown=UnknownOutcome)
         reason = text_of(item.get("reason"))
         waybill = text_of(item.get("billcode"))
-        if _is_true(item.get("success")):
-            if not waybill:
-                raise UnknownOutcome("created without a waybill")
-            sort_code = text_of(item.get("dispatchSite"))
-            return Created(waybill, "103", fee=money_of(item.get("inquiryFee")) or 0, sort_code=sort_code)
-        if any(word in reason.upper() for word in DUPLICATE):
+        if _is_taken(reason):
             return AlreadyThere(waybill)
-        raise Refused(reason or "J&T không nói lý do")
+        if not _is_true(item.get("success")):
+            raise Refused(reason or "J&T không nói lý do")
+        if not waybill:
+            raise UnknownOutcome("created without a waybill")
+        return Created(waybill, "103", fee=_fee(item) or 0, sort_code=text_of(item.get("dispatchsite")))
 
     async def cancel(self, reference: str, *, waybill: str) -> Cancellation:
         change = {
@@ -84,7 +92,7 @@ class JntExpress(Carrier):
             "fieldvalue": "WITHDRAW",
             "remark": "cancelled by the shop",
         }
-        body = {"eccompanyid": self.access.credentials["company_id"], "fieldlist": [change]}
+        body = {**self._account(), "txlogisticid": reference, "fieldlist": [change]}
         item = await self._order("UPDATE", body, unknown=Away)
         journey = await self.track(waybill) if waybill else ()
         report = journey[-1] if journey else None
@@ -99,10 +107,12 @@ class JntExpress(Carrier):
         reports = []
         for scan in await self._scans(waybill):
             try:
-                raw_status, at = str(integer_of(scan.get("scancode"))), moment_of(scan.get("scantime"))
+                at = moment_of(scan.get("scantime"))
             except ValueError:
                 raise Away("a scan cannot be read") from None
-            reports.append(Report(waybill, "", raw_status, at, reason=text_of(scan.get("remark"))))
+            if raw_status := _code_of(scan):
+                reason = text_of(scan.get("desc")) or text_of(scan.get("remark"))
+                reports.append(Report(waybill, "", raw_status, at, reason=reason))
         return sorted(reports, key=lambda report: report.at)
 
     async def quotes(self, parcel: Parcel) -> Sequence[FeeQuote]:
@@ -110,19 +120,20 @@ class JntExpress(Carrier):
             FREIGHT,
             "FREIGHTQUERY",
             {
-                "customerid": self.access.credentials["customer_id"],
-                "sendprov": parcel.pick_up.province,
-                "sendcity": parcel.pick_up.district or parcel.pick_up.ward,
-                "receiveprov": parcel.to.province,
-                "receivecity": parcel.to.district or parcel.to.ward,
-                "weight": parcel.weight_grams / GRAMS,
-                "goodsvalue": parcel.value if parcel.options.insured else 0,
-                "itemsvalue": parcel.cod,
+                "selfAddress": 1,
+                "cusname": self.access.credentials["customer_id"],
+                "sender": _place(parcel.pick_up.province, parcel.pick_up.district, parcel.pick_up.ward),
+                "receiver": _place(parcel.to.province, parcel.to.district, parcel.to.ward),
+                "weight": f"{parcel.weight_grams / GRAMS:.3f}",
+                "goodsvalue": str(parcel.value if parcel.options.insured else 0),
+                "itemsvalue": str(parcel.cod),
+                "feetype": "CHARGE",
+                "producttype": parcel.options.service or "EZ",
             },
             unknown=Away,
         )
         item = _first(answer, unknown=Away)
-        fee = money_of(item.get("inquiryFee"))
+        fee = _fee(item)
         if not _is_true(item.get("success")) or fee is None:
             raise Refused(text_of(item.get("reason")) or "J&T không giao tuyến này")
         return (FeeQuote(service="", title="J&T Express", fee=fee),)
@@ -132,10 +143,9 @@ class JntExpress(Carrier):
         raise UnreadableCallback("J&T documents no callbacks")
 
     def _creation(self, parcel: Parcel) -> dict[str, Any]:
+        now = datetime.now(UTC)
         return {
-            "eccompanyid": self.access.credentials["company_id"],
-            "customerid": self.access.credentials["customer_id"],
-            "logisticproviderid": "JNT",
+            **self._account(),
             "txlogisticid": parcel.reference,
             "ordertype": "1",
             "servicetype": parcel.options.service or "1",
@@ -149,6 +159,9 @@ class JntExpress(Carrier):
                 parcel.phone,
                 (parcel.to.province, parcel.to.district, parcel.to.ward, parcel.to.detail),
             ),
+            "createordertime": _local(now),
+            "sendstarttime": _local(now),
+            "sendendtime": _local(now + PICK_UP_WITHIN),
             "paytype": PREPAID,
             "itemsvalue": str(parcel.cod),
             "goodsvalue": str(parcel.value),
@@ -161,11 +174,18 @@ class JntExpress(Carrier):
             "remark": self.fit_note(parcel.note),
         }
 
+    def _account(self) -> dict[str, Any]:
+        credentials = self.access.credentials
+        return {
+            "eccompanyid": credentials["company_id"],
+            "customerid": credentials["customer_id"],
+            "logisticproviderid": "JNT",
+        }
+
     async def _scans(self, waybill: str) -> Sequence[Mapping[str, Any]]:
-        answer = await self._ask(TRACK, "TRACKQUERY", {"billcode": waybill, "lang": "vi"}, unknown=Away)
+        answer = await self._ask(TRACK, "TRACKQUERY", {"billcode": waybill, "lang": "vn"}, unknown=Away)
         item = _first(answer, unknown=Away, may_be_empty=True)
-        traces = item.get("tracesList")
-        return [scan for scan in traces if isinstance(scan, dict)] if isinstance(traces, list) else []
+        return [scan for trace in _objects(item.get("traceslist")) for scan in _objects(trace.get("details"))]
 
     async def _order(
         self, kind: str, body: dict[str, Any], *, unknown: type[UnknownOutcome] | type[Away]
@@ -202,8 +222,8 @@ def _first(
 ) -> Mapping[str, Any]:
     items = answer.get("responseitems")
     if isinstance(items, list) and items and isinstance(items[0], dict):
-        item: Mapping[str, Any] = items[0]
-        if text_of(item.get("reason")).upper() in WRONG_DIGEST:
+        item: Mapping[str, Any] = _objects(items)[0]
+        if text_of(item.get("reason")).upper() in WRONG_ACCESS:
             raise NotLetIn(text_of(item.get("reason")))
         return item
     if may_be_empty and isinstance(items, list):
@@ -211,20 +231,47 @@ def _first(
     raise unknown("the answer has no items")
 
 
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects in a list; the names of their fields, which integrations spell in both ways, in small letters."""
+    rows = value if isinstance(value, list) else []
+    return [{str(name).lower(): each for name, each in row.items()} for row in rows if isinstance(row, dict)]
+
+
+def _is_taken(reason: str) -> bool:
+    said = reason.upper()
+    if any(word in said for word in ABSENT):
+        return False
+    return said == TAKEN or any(word in said for word in DUPLICATE)
+
+
+def _fee(item: Mapping[str, Any]) -> int | None:
+    """Of the delivery, with its insurance."""
+    delivery = money_of(item.get("inquiryfee"))
+    return None if delivery is None else delivery + (money_of(item.get("insurancefee")) or 0)
+
+
+def _code_of(scan: Mapping[str, Any]) -> str:
+    """A scan's code as the table has it, or what stands in its place."""
+    said = next(filter(None, (text_of(scan.get(name)) for name in SCAN_CODES)), "")
+    try:
+        return str(integer_of(said))
+    except ValueError:
+        return said
+
+
+def _local(at: datetime) -> str:
+    return f"{at.astimezone(VIETNAM):%Y-%m-%d %H:%M:%S}"
+
+
 def _party(name: str, phone: str, place: tuple[str, str, str, str]) -> dict[str, str]:
-    province, district, ward, detail = place
+    *names, detail = place
     local = local_phone(phone)
-    # Of a two-tier address the ward stands where the district was, so that it is not lost.
-    city, area = (district, ward) if district else (ward, ward)
-    return {
-        "name": name,
-        "phone": local,
-        "mobile": local,
-        "prov": province,
-        "city": city,
-        "area": area,
-        "address": detail,
-    }
+    return {"name": name, "phone": local, "mobile": local, **_place(*names), "address": detail}
+
+
+def _place(province: str, district: str, ward: str) -> dict[str, str]:
+    """Of a two-tier address the ward stands where the district was, so that it is not lost."""
+    return {"prov": province, "city": district or ward, "area": ward}
 
 
 def _is_true(value: Any) -> bool:

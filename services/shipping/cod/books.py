@@ -192,6 +192,7 @@ def account_of(row: Any, sums: Any) -> Account:
         settled=row["settled_at"] is not None,
         written_off=row["written_off"],
         contract=contract_of(row),
+        failed_fee=row["failed_fee"],
         paid=_paid(sums) if sums is not None else reckoning.NOTHING,
     )
 
@@ -269,7 +270,8 @@ async def unmark(work: Work, shipment_id: UUID) -> None:
 
 ACCOUNT: Final = """s.id, s.order_id, s.connection_id, c.carrier, s.round, s.status, s.status_at, s.delivered_at, s.cod,
     s.collected, s.partial, s.fee, coalesce(s.quoted_fee, s.fee) AS quoted_fee, o.goods_value, s.settled_at, s.settled_amount,
-    w.shipment_id IS NOT NULL AS written_off, k.proof, k.days_to_pay, k.days_to_compensate, k.days_to_credit,
+    coalesce((s.options ->> 'failed_delivery_fee')::bigint, 0) AS failed_fee, w.shipment_id IS NOT NULL AS written_off,
+    k.proof, k.days_to_pay, k.days_to_compensate, k.days_to_credit,
     k.fee_check, k.fee_tolerance"""
 ACCOUNT_FROM: Final = """
 FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id JOIN shippable_orders o ON o.order_id = s.order_id

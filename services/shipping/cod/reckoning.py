@@ -82,6 +82,8 @@ class Account:
     written_off: bool
     contract: Contract
     paid: Paid = NOTHING
+    failed_fee: int = 0
+    """What the courier was told to ask of a receiver who refuses; the carrier pays it out like COD."""
 
     @property
     def due(self) -> int:
@@ -159,7 +161,7 @@ def _cod(account: Account, *, now: datetime) -> Iterator[Found]:
             yield found("compensation_short")
         elif received == 0 and late and not account.settled:
             yield found("compensation_missing", at=account.status_at)
-    elif received > 0 and account.status in BACK:
+    elif received > account.failed_fee and account.status in BACK:
         yield found("returned_yet_paid")
     elif received > 0 and account.status in UNDER_WAY:
         yield found("paid_not_delivered")

@@ -7,6 +7,7 @@ timeline gets the carrier's code, so that a file, a callback and a poll that tel
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from services.shipping.carriers.codes import CodeTable, StatusMeaning
@@ -57,10 +58,11 @@ class Dictionary:
 
     def code_of(self, status: ShipmentStatus) -> str | None:
         """The carrier's plainest code for one of our statuses; None: it has none."""
-        plain_ones = [
-            code
-            for code, meaning in self._codes.statuses.items()
-            if meaning.status == status and not _is_special(meaning)
+        fitting = {code: meaning for code, meaning in self._codes.statuses.items() if meaning.status == status}
+        plain_ones = [code for code, meaning in fitting.items() if not _is_special(meaning)]
+        # Every failed delivery of ViettelPost is one that a parcel can meet on its way back as well.
+        plain_ones = plain_ones or [
+            code for code, meaning in fitting.items() if not _is_special(replace(meaning, either_way=False))
         ]
         # One behind which more can come says less: “Đã trả hàng” rather than “Đã đối soát công nợ trả hàng”.
         return min(plain_ones, key=lambda code: self._codes.statuses[code].final, default=None)
