@@ -52,8 +52,16 @@ class Credit:
         Args:
             place: which one it is of several alike in one file that have no reference.
         """
-        parts = (self.reference,) if self.reference else (self.credited_on, self.amount, self.text, place)
-        return hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
+        return _digest(self.reference) if self.reference else _digest(self.credited_on, self.amount, self.text, place)
+
+    @property
+    def further_key(self) -> bytes:
+        """Where its reference is that of another amount: some banks number the transactions of each day anew."""
+        return _digest(self.reference, self.amount)
+
+
+def _digest(*parts: object) -> bytes:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
 
 
 def keys(credits: Sequence[Credit]) -> list[bytes]:
@@ -75,20 +83,34 @@ async def add(work: Work, credits: Sequence[Credit], *, by: str, now: datetime) 
     """
     if not credits:
         return []
-    columns = [uuid7() for _ in credits], keys(credits)
-    rows = await work.connection.fetch(
-        _ADD,
-        *columns,
+    ids, own = [uuid7() for _ in credits], keys(credits)
+    rows = await work.connection.fetch(_ADD, ids, own, *_columns(credits), by)
+    added = [row["id"] for row in rows]
+    held = set(added)
+    left = [place for place, each in enumerate(credits) if each.reference and ids[place] not in held]
+    if left:
+        others = [credits[place] for place in left]
+        rows = await work.connection.fetch(
+            _ADD_OTHERS,
+            [ids[place] for place in left],
+            [credit.further_key for credit in others],
+            *_columns(others),
+            by,
+            [own[place] for place in left],
+        )
+        added += [row["id"] for row in rows]
+    await find_statements(work, new=added, now=now)
+    await unexplained.tell(work, added, now=now)
+    return added
+
+
+def _columns(credits: Sequence[Credit]) -> tuple[list[date], list[int], list[str], list[str]]:
+    return (
         [credit.credited_on for credit in credits],
         [credit.amount for credit in credits],
         [credit.text for credit in credits],
         [credit.reference for credit in credits],
-        by,
     )
-    added = [row["id"] for row in rows]
-    await find_statements(work, new=added, now=now)
-    await unexplained.tell(work, added, now=now)
-    return added
 
 
 async def find_statements(work: Work, *, new: Collection[UUID], now: datetime) -> None:
@@ -280,6 +302,14 @@ async def tell(work: Work, statement: asyncpg.Record, found: Found | None, *, no
 _ADD: Final = """
 INSERT INTO bank_credits (id, key, credited_on, amount, text, reference, created_by)
 SELECT r.*, $7 FROM unnest($1::uuid[], $2::bytea[], $3::date[], $4::bigint[], $5::text[], $6::text[]) AS r
+ON CONFLICT (key) DO NOTHING RETURNING id
+"""
+_ADD_OTHERS: Final = """
+INSERT INTO bank_credits (id, key, credited_on, amount, text, reference, created_by)
+SELECT r.id, r.further, r.credited_on, r.amount, r.text, r.reference, $7
+FROM unnest($1::uuid[], $2::bytea[], $3::date[], $4::bigint[], $5::text[], $6::text[], $8::bytea[])
+    AS r(id, further, credited_on, amount, text, reference, key)
+JOIN bank_credits k ON k.key = r.key AND k.amount <> r.amount
 ON CONFLICT (key) DO NOTHING RETURNING id
 """
 _CREDITED_SUM: Final = "(SELECT coalesce(sum(amount), 0) FROM bank_credits WHERE statement_id = t.id)"

@@ -113,8 +113,8 @@ def money_words(account: Account, found: Sequence[Found], *, carrier: str) -> tu
     if account.written_off and not account.settled:
         vi.append("đã xóa nợ")
         en.append("written off")
-    elif waits and account.overdue_at is not None and account.received < account.due:
-        owed = amount_words(account.due - account.received)
+    elif waits and account.overdue_at is not None and account.brought < account.due:
+        owed = amount_words(account.due - account.brought)
         since, until = day_words(account.status_at), day_words(account.overdue_at)
         vi.append(f"{name} nợ {owed} từ {since}, hạn {until}")
         en.append(f"{name} owes {owed} since {since}, due {until}")

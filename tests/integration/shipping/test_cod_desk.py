@@ -28,6 +28,9 @@ async def test_where_the_bank_is_the_proof_money_is_home_when_the_last_credit_ha
     await desk.ship(parcel)
     sent = await desk.take_in(workbook([paid(parcel)], above=[["Mã phiên: P-7788"], ["Ngày thanh toán", "22/11/2026"]]))
     assert (sent["state"], sent["net"], (await desk.story(parcel))["state"]) == ("matched", 328_000, "owed")
+    owed = (await desk.client.get("/v1/cod/ageing")).json()["items"]
+    assert [each["owed"] for each in owed] == [{"shipments": 1, "amount": 350_000}]
+    assert "GHTK nợ 350.000 đ" in (await desk.story(parcel))["sentence"]
     first = {"credited_on": "2026-11-22", "amount": 300_000, "text": "GHTK TT COD P 7788", "reference": "FT1"}
     entered = await desk.client.post("/v1/cod/bank-credits", json=first)
     assert (entered.status_code, entered.json()["linked_by"]) == (201, "number")
@@ -53,6 +56,28 @@ async def test_where_the_bank_is_the_proof_money_is_home_when_the_last_credit_ha
     assert (story["state"], story["credited"], len(story["credits"])) == ("home", 350_000, 2)
     [settled] = await desk.events("shipping.cod.settled.v1")
     assert (settled["evidence"], settled["amount"]) == ("bank", 350_000)
+    assert (await desk.client.get("/v1/cod/ageing")).json()["items"] == []
+    reader = await desk.running.client(SHIPPING_READ, SEE_ALL)
+    assert (await reader.get(f"/v1/cod/shipments/{parcel.id}")).json()["credits"] == []
+
+
+async def test_a_bank_that_numbers_each_day_anew_loses_no_credit(desk: Desk) -> None:
+    header = ("Ngày giao dịch", "Ghi có", "Nội dung", "Số CT")
+    days = [("21/11/2026", 1_000, "A", "1"), ("22/11/2026", 2_000, "B", "1"), ("22/11/2026", 3_000, "C", "1")]
+
+    async def send(*rows: tuple[object, ...]) -> tuple[int, int]:
+        file = {"file": ("bank.xlsx", workbook(rows, header=header))}
+        answer = await desk.client.post("/v1/cod/bank-credits/import", files=file)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["added"], answer.json()["known"]
+
+    assert await send(*days[:2]) == (2, 0)
+    assert await send(*days) == (1, 2)
+    assert await send(*days[::-1]) == (0, 3)
+    again = {"credited_on": "2026-11-22", "amount": 2_000, "text": "B", "reference": "1"}
+    answer = await desk.client.post("/v1/cod/bank-credits", json=again)
+    held = {each["amount"]: each["id"] for each in (await desk.client.get("/v1/cod/bank-credits")).json()["items"]}
+    assert (answer.status_code, answer.json()["credit_id"]) == (409, held[2_000])
 
 
 async def test_a_credit_is_linked_and_taken_off_by_hand(desk: Desk) -> None:

@@ -75,7 +75,7 @@ ORDER BY id DESC LIMIT :limit
 """
 )
 _SOME = text(f"SELECT {_COLUMNS} FROM bank_credits WHERE id = ANY(:ids) ORDER BY id")
-_BY_KEY = text("SELECT id FROM bank_credits WHERE key = :key")
+_BY_KEY = text("SELECT id FROM bank_credits WHERE key = ANY(:keys) AND amount = :amount")
 
 
 @router.get("", summary="Credits, newest first")
@@ -103,7 +103,8 @@ async def add_credit(body: NewCredit, context: ContextDep, who: Writer) -> Credi
         added = await bank.add(current, [credit], by=who.code, now=context.now())
     if not added:
         async with context.db.read() as session:
-            known = (await session.execute(_BY_KEY, {"key": credit.key()})).scalar_one()
+            same = {"keys": [credit.key(), credit.further_key], "amount": credit.amount}
+            known = (await session.execute(_BY_KEY, same)).scalar_one()
         raise CreditBefore(credit_id=str(known))
     return await _one(context, added[0])
 

@@ -21,7 +21,7 @@ from services.shipping.view import STATUS_WORDS
 from services.shipping.work import work
 from shared.auth import Principal, require
 from shared.contracts.events.shipping import ShipmentStatus
-from shared.contracts.permissions import SHIPPING_WRITE_OFF
+from shared.contracts.permissions import SHIPPING_WRITE, SHIPPING_WRITE_OFF
 from shared.errors import Language, NotFound
 
 router = APIRouter(prefix="/v1/cod/shipments", tags=["cod"])
@@ -103,7 +103,7 @@ class MoneyStory(BaseModel):
     settled_amount: int | None
     written_off: WrittenOff | None
     lines: list[PaidLine]
-    credits: list[BankCredit]
+    credits: list[BankCredit] = Field(description="of the statements that name it; for who has shipping.write")
     differences: list[DifferenceView] = Field(description="open and ended")
 
 
@@ -171,7 +171,9 @@ async def _story(context: Context, shipment_id: UUID, who: Principal, language: 
             raise NotFound(what="vận đơn / shipment")
         sums = (await session.execute(_SUMS, {"id": shipment_id})).mappings().one_or_none()
         lines = (await session.execute(_LINES, {"id": shipment_id})).mappings().all()
-        credits = (await session.execute(_CREDITS, {"id": shipment_id})).mappings().all()
+        credits = (
+            (await session.execute(_CREDITS, {"id": shipment_id})).mappings().all() if who.may(SHIPPING_WRITE) else []
+        )
         about = Filters(state=None, shipment_id=shipment_id)
         differences = await differences_of(session, about.parameters(who, now=now), language)
     account = books.account_of(row, sums)

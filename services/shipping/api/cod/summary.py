@@ -118,6 +118,7 @@ LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(l.cod), 0) AS amount FROM cod_lines l JOIN cod_statements t ON t.id = l.statement_id
     WHERE l.shipment_id = s.id AND t.state IN ('matching', 'matched')
+        AND (k.proof IS DISTINCT FROM 'bank' OR t.credited_at IS NOT NULL)
 ) AS paid
 CROSS JOIN LATERAL (
     SELECT greatest(0, coalesce(s.collected, s.cod) - paid.amount) AS owed,
@@ -133,7 +134,8 @@ GROUP BY c.id, k.days_to_pay ORDER BY c.id
 
 @router.get("/ageing", summary="What each carrier owes, by how long it is overdue")
 async def ageing(context: ContextDep, who: Reader) -> Ageing:
-    """Delivered parcels whose money is not home. Overdue counts from the day that was agreed with the carrier."""
+    """Delivered parcels whose money is not home, by what was agreed to be the proof of it. Overdue counts from the day
+    that was agreed with the carrier."""
     async with context.db.read() as session:
         parameters = {**visible_to(who), "now": context.now(), "days_to_pay": DAYS_TO_PAY}
         rows = (await session.execute(_AGEING, parameters)).mappings().all()
