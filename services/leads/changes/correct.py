@@ -13,6 +13,7 @@ from services.leads.changes import facts, held, passing
 from services.leads.changes.errors import DuplicateNumber, LeadEnded, NumberReasonRequired, NumberTaken
 from services.leads.changes.held import By, Lead
 from services.leads.changes.link import link
+from services.leads.changes.product import tell_windows
 from services.leads.consent import do_not_call
 from services.leads.driver import Connection, write_outbox
 from services.leads.history import Change
@@ -30,7 +31,6 @@ UPDATE leads SET phone = $2, other_phones = $3, phone_typed = $4, name = $5, pro
     do_not_call = $9, version = version + 1
 WHERE id = $1
 """
-_PRODUCT: Final = "UPDATE duplicate_windows SET product = $2 WHERE anchor_id = $1"
 _DUPLICATES_OF: Final = """
 SELECT id FROM leads WHERE anchor_id = $1 AND (phone = ANY($2::text[]) OR other_phones && $2::text[]) ORDER BY id LIMIT $3
 """
@@ -92,8 +92,10 @@ async def correct(
         rows.append(await link(connection, wanted, anchor.anchor_id, cause="corrected", by=by))
     elif renumbered:
         left_behind = await _move_windows(connection, lead, wanted, known, by)
-    if "product" in changed:
-        await connection.execute(_PRODUCT, lead.id, wanted.product)
+    if "product" in changed and anchor is None:
+        kept = tuple(phone for phone in lead.phones if phone in wanted.phones)
+        if kept:
+            await tell_windows(connection, known, [replace(lead, phone=kept[0], other_phones=kept[1:])], wanted.product)
     await write_outbox(connection, rows)
     return Corrected(anchor.anchor_id if anchor else None, tuple(left_behind))
 

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.harness import Running
 from tests.integration.leads.company import post
@@ -124,6 +125,30 @@ async def test_with_the_product_in_the_key_another_product_is_a_new_lead_for_the
     assert (cream["verdict"], cream["anchor_id"]) == ("duplicate", serum["id"])
     assert tea["verdict"] == "lead"
     assert (more_tea["verdict"], more_tea["anchor_id"]) == ("duplicate", tea["id"])
+
+
+@pytest.mark.parametrize("way", ["one by one", "many at once"])
+async def test_a_lead_whose_product_is_corrected_is_the_first_of_its_new_product_alone(
+    leads: Running, way: str
+) -> None:
+    client = await leads.client()
+    await change(client, days=7, by_product=True)
+    first = await post(client, "0912345678", product="SERUM")
+    if way == "one by one":
+        body = {"product": "TRA"}
+        answer = await client.patch(f"/v1/leads/{first['id']}", json=body, headers={"If-Match": '"1"'})
+    else:
+        action = {"kind": "product", "product": "TRA"}
+        answer = await client.post("/v1/leads/bulk", json={"action": action, "ids": [first["id"]]})
+    assert answer.status_code == 200, answer.text
+
+    serum = await post(client, "0912345678", product="SERUM")
+    tea = await post(client, "0912345678", product="TRA")
+    more_serum = await post(client, "0912345678", product="SERUM")
+
+    assert serum["verdict"] == "lead", "nobody has asked for it"
+    assert (tea["verdict"], tea["anchor_id"]) == ("duplicate", first["id"])
+    assert (more_serum["verdict"], more_serum["anchor_id"]) == ("duplicate", serum["id"])
 
 
 async def test_an_order_that_is_sent_ends_the_window_of_its_product_group_alone(leads: Running) -> None:

@@ -12,7 +12,12 @@ import httpx
 import pytest
 
 from services.leads.app import SERVICE as LEADS
+from services.leads.distributor import Distributor
 from services.orders.app import SERVICE as ORDERS
+from services.orders.care import service as care_service
+from services.orders.care.processes import PROCESSES
+from services.orders.care.reading import lock_care
+from services.orders.record import lock
 from services.reporting.app import SERVICE as REPORTING
 from shared.contracts.events import REGISTRY
 from tests.harness import Databases, Running, running
@@ -59,6 +64,17 @@ class Company:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
+    async def look(self, lead: dict[str, Any]) -> None:
+        """Lets care look at an order, as its workflow does."""
+        async with self.orders.db.transaction() as session:
+            order = await lock(session, UUID(lead["id"]))
+            care = await lock_care(session, UUID(lead["id"]))
+            assert order is not None
+            assert care is not None
+            processes = self.orders.runtime.state[PROCESSES]
+            await care_service.advance(session, processes, order, care, now=datetime.now(UTC))
+        await self.tell()
+
     async def lead(self, lead: dict[str, Any]) -> dict[str, Any]:
         return dict((await self.client.get(f"/v1/leads/{lead['id']}")).json())
 
@@ -99,6 +115,33 @@ async def test_a_released_duplicate_goes_through_the_funnel_as_a_lead(company: C
     assert (order["level"]["code"], order["owner_code"] != "", order["lead"]["name"]) == ("L1", True, "Hoa")
     assert order["customer"]["id"] == (await company.order(first))["customer"]["id"]
     assert await company.funnel() == (2, 0, 2)
+
+
+async def test_a_customer_who_comes_again_out_of_the_floating_pool_is_called_by_whoever_had_them(
+    company: Company,
+) -> None:
+    lead = await post(company.client, "0912345678")
+    await company.tell()
+    await company.look(lead)
+    before = (await company.lead(lead))["owner"]["code"]
+    body = {"lead_ids": [lead["id"]], "to": "floating_pool", "reason": "hết lượt gọi"}
+    assert (await company.client.post("/v1/leads/reassign", json=body)).status_code == 200
+    await company.tell()
+    await company.look(lead)
+    assert (await company.lead(lead))["owner"] is None
+
+    await post(company.client, "0912345678", note="gọi em với")
+    await company.tell()
+    await company.look(lead)
+    while await Distributor(company.leads.db).step():
+        pass
+    await company.tell()
+    await company.look(lead)
+
+    order = await company.order(lead)
+    assert [(await company.lead(lead))["owner"]["code"], order["owner_code"]] == [before, before]
+    (task,) = await company.orders.rows("SELECT owner_id, step FROM tasks WHERE closed_at IS NULL")
+    assert (str(task.owner_id), task.step) == (order["owner_id"], "callback")
 
 
 async def test_merged_and_released_again_every_sum_comes_right_each_time(company: Company) -> None:
