@@ -177,6 +177,7 @@ _VI: Final = {
     "greater_than_equal": "nhỏ quá, phải từ {ge} trở lên",
     "less_than": "lớn quá, phải nhỏ hơn {lt}",
     "less_than_equal": "lớn quá, tối đa {le}",
+    "multiple_of": "phải là bội số của {multiple_of}",
     **dict.fromkeys(
         ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
         "phải là thời điểm ISO 8601, ví dụ 2026-11-21T09:00:00+07:00",

@@ -33,12 +33,14 @@ from workflows.fulfilment import FulfilmentWorkflow
 from workflows.imports import ImportUndoWorkflow, ImportWorkflow
 from workflows.polling import CarrierPollingWorkflow
 from workflows.prints import PrintWorkflow
+from workflows.rescue import RescueCallWorkflow
 from workflows.settlement import SettlementWorkflow
 from workflows.shipment import ShipmentWorkflow
 
 WORKFLOWS: Final[list[type]] = [
     CareWorkflow,
     FulfilmentWorkflow,
+    RescueCallWorkflow,
     ShipmentWorkflow,
     SettlementWorkflow,
     CarrierPollingWorkflow,

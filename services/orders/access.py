@@ -12,16 +12,30 @@ from sqlalchemy import text
 from services.orders import record
 from services.orders.record import Order
 from services.orders.text import masked, national
-from shared.auth import Principal, require
+from shared.auth import Principal, principal, require
 from shared.contracts import permissions
 from shared.db import ReadSession, Session
-from shared.errors import NotFound
+from shared.errors import Forbidden, NotFound
 
 REVEALED_AFTER_END: Final = timedelta(days=30)
 """How long after the end of an order its owner still sees the number (rule D26)."""
 
 Reader = Annotated[Principal, Depends(require(permissions.ORDERS_READ))]
 Carer = Annotated[Principal, Depends(require(permissions.ORDERS_CARE))]
+
+
+async def _caller(who: Annotated[Principal, Depends(principal)]) -> Principal:
+    """
+    Raises:
+        Forbidden: neither care nor the COD desk is theirs.
+    """
+    if not (who.may(permissions.ORDERS_CARE) or who.may(permissions.SHIPPING_WRITE)):
+        raise Forbidden(permission=permissions.ORDERS_CARE)
+    return who
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+"""Whoever calls customers: sales, and the COD desk about failed deliveries."""
 Operator = Annotated[Principal, Depends(require(permissions.ORDERS_OPERATE))]
 Administrator = Annotated[Principal, Depends(require(permissions.ORDERS_ADMIN))]
 

@@ -19,6 +19,7 @@ from services.orders.closing import fulfilment
 from services.orders.goods import stock
 from services.orders.moving.turns import Moves
 from services.orders.record import Order
+from services.orders.rescue import following as rescue_calls
 from services.orders.sentences import fulfilment_sentence
 from services.orders.what_if.turn import Turns
 from shared.contracts import ids
@@ -29,6 +30,7 @@ from shared.contracts.activities import (
     PROCESS_MOVE_ADVANCE,
     RELEASE_STOCK,
     REPLAN_ADVANCE,
+    RESCUE_CALL_ADVANCE,
     RESERVE_STOCK,
     WHAT_IF_ADVANCE,
     Advance,
@@ -38,6 +40,7 @@ from shared.contracts.activities import (
     OrderRef,
     ProcessMoveRef,
     ReplanRef,
+    RescueCallRef,
     Reservation,
     UndoBatch,
     WhatIfRef,
@@ -176,6 +179,11 @@ class OrdersActivities:
         async with beating():
             return await self._trials.take(ref.run_id)
 
+    @implements(RESCUE_CALL_ADVANCE)
+    async def rescue_call(self, ref: RescueCallRef) -> Advance:
+        """Hands the call about a failed delivery to the COD desk once it is the desk's turn."""
+        return await rescue_calls.advance(self._db, ref.task_id, now=self._now())
+
     @implements(RELEASE_STOCK)
     async def release_stock(self, ref: OrderRef) -> Done:
         """Gives back what a cancelled order still has; orders that wait for it are served.
@@ -202,6 +210,7 @@ def activities(runtime: Runtime[Any]) -> Sequence[Callable[..., Any]]:
         mine.reserve_stock,
         mine.release_stock,
         mine.withdraw,
+        mine.rescue_call,
         mine.replan,
         mine.move_care,
         mine.what_if,

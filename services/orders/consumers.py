@@ -18,6 +18,7 @@ from services.orders.processes import rechoosing
 from services.orders.promises import handed_on, takings
 from services.orders.rescue import calls as rescue_calls
 from services.orders.rescue import facts as rescue
+from services.orders.rescue import waking as rescue_waking
 from shared.consumer import Event, Handlers
 from shared.contracts.events.leads import (
     DUPLICATE_FOUND,
@@ -227,7 +228,9 @@ async def on_duties_changed(session: Session, events: Sequence[Event[DutyChanged
     the events before."""
     await presence.keep_duties(session, [event.data for event in events])
     await takings.keep_stretches(session, [event.data for event in events])
-    await _look_again(session, await handed_on.promised_by(session, [event.data.account_id for event in events]))
+    accounts = [event.data.account_id for event in events]
+    await _look_again(session, await handed_on.promised_by(session, accounts))
+    await rescue_waking.of_people(session, accounts)
 
 
 @handlers.batch(ACCOUNT_CHANGED)
@@ -236,6 +239,7 @@ async def on_accounts_changed(session: Session, events: Sequence[Event[AccountCh
     await presence.keep_accounts(session, [event.data for event in events])
     left = [event.data.account_id for event in events if not event.data.active]
     await _look_again(session, await handed_on.promised_by(session, left))
+    await rescue_waking.of_people(session, left)
 
 
 @handlers.batch(SHIFTS_CHANGED)

@@ -1,4 +1,4 @@
-"""Finds orders whose workflow is missing or behind the database, and nudges them.
+"""Finds orders, and calls about them, whose workflow is missing or behind the database, and nudges them.
 
 That is the repair after any restore: truth is in the database, and every nudge starts a workflow that is not there. It
 also brings back a workflow that an operator ended although its order goes on: under a further id, because a workflow
@@ -20,7 +20,7 @@ from services.orders.batches import PROCESS_MOVES, REPLANS, WHAT_IFS, reconcile_
 from shared import outbox
 from shared.contracts import ids
 from shared.contracts.commands import WorkflowCommand
-from shared.contracts.workflows import CARE, FULFILMENT, nudge_care, nudge_fulfilment
+from shared.contracts.workflows import CARE, FULFILMENT, RESCUE_CALL, nudge_care, nudge_fulfilment, nudge_rescue_call
 from shared.db import Database
 
 PAGE: Final = 1000
@@ -36,7 +36,7 @@ each once again would make it twice as long."""
 
 _OPEN_CARE: Final = text(
     f"""
-SELECT order_id, round,
+SELECT order_id AS id, round,
     (SELECT code FROM orders WHERE id = order_id) AS code,
     (seen_version < version AND changed_at < now() - interval '{LATE}')
         OR (next_due IS NOT NULL AND next_due < now() - interval '{LATE}'
@@ -46,18 +46,32 @@ FROM care WHERE is_open AND order_id > :after ORDER BY order_id LIMIT {PAGE}
 )
 _OPEN_FULFILMENTS: Final = text(
     f"""
-SELECT order_id, round, (SELECT code FROM orders WHERE id = order_id) AS code,
+SELECT order_id AS id, round, (SELECT code FROM orders WHERE id = order_id) AS code,
     seen_version < version AND changed_at < now() - interval '{LATE}' AS behind
 FROM fulfilments WHERE phase NOT IN ('cancelled', 'done') AND order_id > :after ORDER BY order_id LIMIT {PAGE}
 """
 )
+_WAITING_CALLS: Final = text(
+    f"""
+SELECT c.task_id AS id, c.round, o.code, (c.seen_version < c.version AND c.changed_at < now() - interval '{LATE}')
+        OR c.desk_at < now() - interval '{LATE}'
+        OR c.setting_version < (SELECT max(version) FROM rescue_settings WHERE at < now() - interval '{LATE}') AS behind
+FROM rescue_calls c JOIN tasks t ON t.id = c.task_id JOIN orders o ON o.id = t.order_id
+WHERE c.waiting AND c.task_id > :after ORDER BY c.task_id LIMIT {PAGE}
+"""
+)
 _FURTHER_CARE: Final = text(
     "UPDATE care SET round = round + 1 WHERE is_open AND (order_id, round) IN "
-    "(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:rounds AS integer[]))) RETURNING order_id, round"
+    "(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:rounds AS integer[]))) RETURNING order_id AS id, round"
 )
 _FURTHER_FULFILMENTS: Final = text(
     "UPDATE fulfilments SET round = round + 1 WHERE phase NOT IN ('cancelled', 'done') AND (order_id, round) IN "
-    "(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:rounds AS integer[]))) RETURNING order_id, round"
+    "(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:rounds AS integer[]))) RETURNING order_id AS id, round"
+)
+
+_FURTHER_CALLS: Final = text(
+    "UPDATE rescue_calls SET round = round + 1 WHERE waiting AND (task_id, round) IN "
+    "(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:rounds AS integer[]))) RETURNING task_id AS id, round"
 )
 
 
@@ -72,7 +86,7 @@ class _Followed:
     nudge: Callable[..., WorkflowCommand]
 
     def id_of(self, row: Any) -> str:
-        return self.workflow_id(row.order_id, round=row.round)
+        return self.workflow_id(row.id, round=row.round)
 
 
 _CARE: Final = _Followed(CARE.name, _OPEN_CARE, _FURTHER_CARE, ids.care_id, nudge_care)
@@ -80,9 +94,12 @@ _FULFILMENT: Final = _Followed(
     FULFILMENT.name, _OPEN_FULFILMENTS, _FURTHER_FULFILMENTS, ids.fulfilment_id, nudge_fulfilment
 )
 
+_RESCUE_CALL: Final = _Followed(RESCUE_CALL.name, _WAITING_CALLS, _FURTHER_CALLS, ids.rescue_call_id, nudge_rescue_call)
+
 
 async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
-    """Nudges every open care and fulfilment whose workflow is missing or behind, and starts long work that stands still.
+    """Nudges whatever is open and whose workflow is missing or behind, and starts long work that stands still: cares,
+    fulfilments, calls that wait for the COD desk.
 
     Returns:
         Kind → how many were nudged.
@@ -93,6 +110,7 @@ async def reconcile(db: Database, temporal: Client) -> Mapping[str, int]:
     return {
         "cares": await _reconcile(db, temporal, _CARE),
         "fulfilments": await _reconcile(db, temporal, _FULFILMENT),
+        "rescue_calls": await _reconcile(db, temporal, _RESCUE_CALL),
         "replans": await reconcile_batches(db, temporal, REPLANS),
         "process_moves": await reconcile_batches(db, temporal, PROCESS_MOVES),
         "what_ifs": await reconcile_batches(db, temporal, WHAT_IFS),
@@ -111,7 +129,7 @@ async def cares_without_workflow(db: Database, temporal: Client) -> list[UUID]:
     async for page in _pages(db, _CARE):
         missing = await _unannounced(db, _CARE, [row for row in page if _CARE.id_of(row) not in running])
         # The list of workflows lags by a moment; the workflow itself does not.
-        found += [row.order_id for row in missing if not await _runs(temporal, _CARE.id_of(row))]
+        found += [row.id for row in missing if not await _runs(temporal, _CARE.id_of(row))]
     return found
 
 
@@ -158,7 +176,7 @@ async def _pages(db: Database, followed: _Followed) -> AsyncIterator[Sequence[An
             yield page
         if len(page) < PAGE:
             return
-        after = page[-1].order_id
+        after = page[-1].id
 
 
 async def _ended(temporal: Client, followed: _Followed, missing: Sequence[Any]) -> set[UUID]:
@@ -169,7 +187,7 @@ async def _ended(temporal: Client, followed: _Followed, missing: Sequence[Any]) 
         quoted = ", ".join(f"'{workflow_id}'" for workflow_id in chunk)
         query = f"WorkflowId IN ({quoted}) AND ExecutionStatus != 'Running'"
         async for execution in temporal.list_workflows(query, page_size=ENDED_PAGE):
-            found.add(chunk[execution.id].order_id)
+            found.add(chunk[execution.id].id)
     return found
 
 
@@ -177,15 +195,12 @@ async def _nudge(db: Database, followed: _Followed, rows: Sequence[Any], ended: 
     if not rows:
         return
     async with db.transaction() as session:
-        again = [row for row in rows if row.order_id in ended]
+        again = [row for row in rows if row.id in ended]
         further = await session.execute(
-            followed.further, {"ids": [row.order_id for row in again], "rounds": [row.round for row in again]}
+            followed.further, {"ids": [row.id for row in again], "rounds": [row.round for row in again]}
         )
-        rounds = {row.order_id: row.round for row in rows} | {row.order_id: row.round for row in further}
+        rounds = {row.id: row.round for row in rows} | {row.id: row.round for row in further}
         await outbox.write(
             session,
-            [
-                outbox.command_row(followed.nudge(row.order_id, code=row.code, round=rounds[row.order_id]))
-                for row in rows
-            ],
+            [outbox.command_row(followed.nudge(row.id, code=row.code, round=rounds[row.id])) for row in rows],
         )

@@ -24,6 +24,7 @@ from services.orders.processes.routes import router as processes
 from services.orders.promises.api import router as due_lists
 from services.orders.promises.books_api import router as promises
 from services.orders.reading.api import router as reading
+from services.orders.rescue.api import router as rescue
 from services.orders.screens.api import router as screens
 from services.orders.telephone import api as telephone_api
 from services.orders.telephone import hook as telephone_hook
@@ -47,6 +48,7 @@ ROUTERS: Final = (
     what_if,
     due_lists,
     promises,
+    rescue,
     customers,
     one_person,
     fields,

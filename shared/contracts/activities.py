@@ -150,6 +150,14 @@ IMPORT_UNDO_REMOVE: Final = ActivityRef(
 CARE_ADVANCE: Final = ActivityRef("orders.care.advance", OrderRef, Advance, queue="orders")
 
 
+class RescueCallRef(Contract):
+    task_id: UUID
+
+
+RESCUE_CALL_ADVANCE: Final = ActivityRef("orders.rescue_call.advance", RescueCallRef, Advance, queue="orders")
+"""Whose turn it is to call about a failed delivery; hands the call to the COD desk when it is the desk's."""
+
+
 class ReplanRef(Contract):
     """A change of business time."""
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 CARE: Final = "care"
 FULFILMENT: Final = "fulfilment"
+RESCUE: Final = "rescue"
 SHIPMENT: Final = "shipment"
 POLLING: Final = "polling"
 SETTLEMENT: Final = "settlement"
@@ -26,6 +27,11 @@ def care_id(order_id: UUID, *, round: int = 1) -> str:
 def fulfilment_id(order_id: UUID, *, round: int = 1) -> str:
     """A parcel that was never picked up is sent by another workflow: 'fulfilment/…/2'."""
     return _round(f"{FULFILMENT}/{order_id}", round)
+
+
+def rescue_call_id(task_id: UUID, *, round: int = 1) -> str:
+    """A call that goes on after its workflow was ended is followed by another one: 'rescue/…/2'."""
+    return _round(f"{RESCUE}/{task_id}", round)
 
 
 def _round(workflow_id: str, round: int) -> str:

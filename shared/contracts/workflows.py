@@ -60,6 +60,10 @@ class FulfilmentInput(LongRunning):
     order_id: UUID
 
 
+class RescueCallInput(LongRunning):
+    task_id: UUID
+
+
 class ShipmentInput(LongRunning):
     shipment_id: UUID
 
@@ -100,6 +104,7 @@ class ProcessMoveInput(LongRunning):
 
 CARE: Final = WorkflowRef("CareWorkflow", CareInput)
 FULFILMENT: Final = WorkflowRef("FulfilmentWorkflow", FulfilmentInput)
+RESCUE_CALL: Final = WorkflowRef("RescueCallWorkflow", RescueCallInput)
 SHIPMENT: Final = WorkflowRef("ShipmentWorkflow", ShipmentInput)
 POLLING: Final = WorkflowRef("CarrierPollingWorkflow", PollingInput)
 SETTLEMENT: Final = WorkflowRef("SettlementWorkflow", SettlementInput)
@@ -129,6 +134,18 @@ def nudge_fulfilment(order_id: UUID, *, code: str, round: int = 1) -> WorkflowCo
         ids.fulfilment_id(order_id, round=round),
         FulfilmentInput(order_id=order_id),
         summary=f"{code}: closed, until it is sent",
+    )
+
+
+def nudge_rescue_call(task_id: UUID, *, code: str, round: int = 1) -> WorkflowCommand:
+    """
+    Args:
+        code: of the order, for the operator's list of workflows.
+    """
+    return RESCUE_CALL.nudge(
+        ids.rescue_call_id(task_id, round=round),
+        RescueCallInput(task_id=task_id),
+        summary=f"{code}: who calls about the failed delivery",
     )
 
 

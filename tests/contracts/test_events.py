@@ -72,6 +72,7 @@ REQUIRED = {
         "cohort_at",
     },
     "orders.level_catalogue.changed.v1": {"version", "at", "levels"},
+    "orders.rescue.handed_over.v1": {"rescue_id", "turn", "order_id", "at", "why", "call_minutes", "deadline_at"},
     "orders.task.snoozed.v1": {"task_id", "order_id", "kind", "at", "until", "times", "owner_id"},
     "orders.first_call.made.v1": {
         "order_id",

@@ -46,7 +46,8 @@ class World:
         async def settled() -> bool:
             rows = await self.shop.service.rows(
                 "SELECT 1 FROM outbox WHERE destination = 'command' AND status = 'pending' "
-                "UNION ALL SELECT 1 FROM care WHERE seen_version < version"
+                "UNION ALL SELECT 1 FROM care WHERE seen_version < version "
+                "UNION ALL SELECT 1 FROM rescue_calls WHERE waiting AND seen_version < version"
             )
             return not rows
 

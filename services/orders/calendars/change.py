@@ -19,6 +19,7 @@ from services.orders.calendars.errors import (
     TeamCalendarWithoutCompany,
 )
 from services.orders.calendars.store import COMPANY, HOLIDAYS, Holiday, Version
+from services.orders.rescue import waking as rescue_waking
 from shared import outbox
 from shared.calendar import Calendar
 from shared.contracts.workflows import start_replan
@@ -214,3 +215,4 @@ async def _replan(
 ) -> None:
     await session.execute(_REPLAN, {"revision": revision, "since": since, "at": at})
     await outbox.send(session, start_replan(revision, calendar=calendar, version=version))
+    await rescue_waking.all_waiting(session)

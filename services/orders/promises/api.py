@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from services.orders.access import Carer, Reader
+from services.orders.access import Caller, Carer, Reader
 from services.orders.care.reading import lock_care
 from services.orders.care.service import advance_by_request
 from services.orders.http import ClockDep, Limit, ProcessesDep, RuntimeDep
@@ -19,7 +19,9 @@ from services.orders.promises.due_list import Asked, Bucket
 from services.orders.promises.notices import Acknowledgement, EscalationPage, NoticePage
 from services.orders.promises.snooze import Limits, Snooze, Snoozed, snooze
 from services.orders.promises.views import TaskPage
+from shared.contracts.permissions import SHIPPING_WRITE
 from shared.db import Session
+from shared.errors import Forbidden
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["due lists"])
@@ -45,15 +47,19 @@ async def list_tasks(
     owner: Annotated[UUID | None, Query(description="somebody's below you instead of your own")] = None,
     team: Annotated[str | None, Query(description="this team's instead of your own, as far as you see it")] = None,
     to_take: Annotated[bool, Query(description="what is open to the team and nobody has taken")] = False,
+    desk: Annotated[bool, Query(description="calls about failed deliveries that the COD desk has")] = False,
     limit: Limit = 50,
     after: Annotated[str | None, Query(max_length=300)] = None,
 ) -> TaskPage:
     """What you have to do. What is due stands on top, the most pressing first (`priority` says why); what is to come
     follows in the order of its time."""
+    if desk and not who.may(SHIPPING_WRITE):
+        raise Forbidden(permission=SHIPPING_WRITE)
     asked = Asked(
         owner=owner,
         team=team,
         to_take=to_take,
+        desk=desk,
         kind=tuple(kind or ()),
         step=tuple(step or ()),
         bucket=tuple(bucket or ()),
@@ -66,10 +72,11 @@ async def list_tasks(
 
 @router.post("/tasks/{task_id}/claim")
 async def claim_task(
-    who: Carer, runtime: RuntimeDep, clock: ClockDep, processes: ProcessesDep, task_id: UUID
+    who: Caller, runtime: RuntimeDep, clock: ClockDep, processes: ProcessesDep, task_id: UUID
 ) -> Claimed:
-    """“Nhận gọi”: takes a call that was opened to your team (`to_take=true`). Of twenty who ask, one gets it. The number
-    stays with its owner; log the call on the order. Asking again for what you took changes nothing."""
+    """“Nhận gọi”: takes a call that was opened to your team (`to_take=true`), or that the COD desk has (`desk=true`). Of
+    twenty who ask, one gets it. The number stays with its owner; log the call on the order. Asking again for what you took
+    changes nothing."""
     async with runtime.db.transaction() as session:
         order = await lock_order_of(session, task_id)
         now = clock()

@@ -1,6 +1,7 @@
 """“Nhận gọi”: whoever of the team is free takes a call that was opened to all of them, exactly one of them.
 
 The number stays with its owner, who is told; the promise was theirs and was broken, and it says who met it in the end.
+A call about a failed delivery that the COD desk has is taken by one of the desk; its owner keeps it on their list.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from uuid_utils.compat import uuid7
 
 from services.orders import record
 from services.orders.access import VISIBLE, viewer
-from services.orders.promises.live import tasks_changed
+from services.orders.promises.live import desk_changed, tasks_changed
 from services.orders.record import Order
 from shared.auth import Principal
+from shared.contracts.permissions import ORDERS_CARE, SHIPPING_WRITE
 from shared.db import Session
-from shared.errors import NotFound, Problem
+from shared.errors import Forbidden, NotFound, Problem
 
 
 class TaskNotFound(NotFound):
@@ -50,7 +52,8 @@ class NotOpenToTeam(Problem):
 _OF_TASK: Final = text("SELECT order_id FROM tasks WHERE id = :id")
 _TASK: Final = text(
     f"""
-SELECT t.key, t.kind, t.name_vi, t.owner_id, t.team, t.to_team, t.closed_at, t.claimed_by_id,
+SELECT t.key, t.kind, t.name_vi, t.owner_id, t.team, t.to_team, t.to_desk, t.closed_at, t.claimed_by_id,
+    (SELECT code FROM staff_members WHERE account_id = t.claimed_by_id AND version > 0) AS claimed_code,
     (SELECT code FROM staff_members WHERE account_id = t.owner_id AND version > 0) AS owner_code,
     {VISIBLE} AS visible
 FROM tasks t JOIN orders o ON o.id = t.order_id WHERE t.id = :id
@@ -60,6 +63,15 @@ _CLAIM: Final = text(
     """
 UPDATE tasks SET owner_id = :by_id, to_team = false, claimed_by_id = :by_id, claimed_at = :at
 WHERE id = :id AND closed_at IS NULL AND to_team
+"""
+)
+_CLAIM_OF_DESK: Final = text(
+    """
+WITH promise AS (
+    UPDATE promises SET owner_id = :by_id
+    WHERE order_id = :order_id AND task_key = :key AND ended_at IS NULL AND owner_id IS NULL
+)
+UPDATE tasks SET to_team = false, claimed_by_id = :by_id, claimed_at = :at WHERE id = :id
 """
 )
 _TELL_OWNER: Final = text(
@@ -90,7 +102,7 @@ async def claim(session: Session, order: Order, task_id: UUID, *, who: Principal
         order: of the task, locked.
 
     Raises:
-        TaskNotFound, TaskClosed, TaskTaken, NotOpenToTeam: it cannot be taken.
+        TaskNotFound, TaskClosed, TaskTaken, NotOpenToTeam, Forbidden: it cannot be taken.
     """
     task = (await session.execute(_TASK, {"id": task_id, **viewer(who)})).one()
     if not (task.visible or (who.team and task.team == who.team)):
@@ -99,9 +111,15 @@ async def claim(session: Session, order: Order, task_id: UUID, *, who: Principal
         raise TaskClosed
     if task.claimed_by_id == who.account_id:
         return False
-    if not task.to_team:
+    values = {"id": task_id, "by_id": who.account_id, "at": now}
+    if task.to_desk and task.claimed_by_id is None and who.may(SHIPPING_WRITE):
+        await session.execute(_CLAIM_OF_DESK, {**values, "order_id": order.id, "key": task.key})
+    elif not task.to_team:
         _refuse(task)
-    await session.execute(_CLAIM, {"id": task_id, "by_id": who.account_id, "at": now})
+    elif not who.may(ORDERS_CARE):
+        raise Forbidden(permission=ORDERS_CARE)
+    else:
+        await session.execute(_CLAIM, values)
     if order.owner_id is not None and order.owner_id != who.account_id:
         notice = {
             "id": uuid7(),
@@ -114,10 +132,12 @@ async def claim(session: Session, order: Order, task_id: UUID, *, who: Principal
         await session.execute(_TELL_OWNER, notice)
     tasks_changed(session, who.account_id, order.owner_id)
     tasks_changed(session, None, team=task.team)
+    if task.to_desk:
+        desk_changed(session)
     return True
 
 
 def _refuse(task: Any) -> None:
     if task.claimed_by_id is not None:
-        raise TaskTaken(by=task.owner_code or "?")
+        raise TaskTaken(by=task.claimed_code or task.owner_code or "?")
     raise NotOpenToTeam(owner=task.owner_code or "?")

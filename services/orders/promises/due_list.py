@@ -19,8 +19,10 @@ import orjson
 from sqlalchemy import text
 
 from services.orders.access import VISIBLE, shown_phone, viewer
+from services.orders.care.process import Text
 from services.orders.promises.priority import priority_of
-from services.orders.promises.views import Counts, TaskItem, TaskPage
+from services.orders.promises.views import Counts, DeskView, TaskItem, TaskPage
+from services.orders.rescue.words import why_desk
 from shared.auth import Principal
 from shared.db import ReadSession
 from shared.errors import Problem
@@ -50,11 +52,13 @@ class Asked:
         owner: somebody else's list, as far as the viewer may see it.
         team: that team's tasks, as far as the viewer may see them.
         to_take: what is open to the viewer's team (or to `team`) and nobody has taken yet.
+        desk: calls about failed deliveries that the COD desk has, as far as the viewer may see them.
     """
 
     owner: UUID | None = None
     team: str | None = None
     to_take: bool = False
+    desk: bool = False
     kind: tuple[str, ...] = ()
     step: tuple[str, ...] = ()
     bucket: tuple[Bucket, ...] = ()
@@ -110,7 +114,9 @@ ORDER BY t.shown_at, t.priority, t.id LIMIT :limit
 _PAGE: Final = """
 SELECT p.coming, t.id, t.order_id, o.code AS order_code, t.kind, t.origin, t.subject_id, t.step, t.name_vi, t.name_en,
     t.promise, t.priority, t.due_at, t.deadline_at, t.shown_at, t.reminded_at, t.snoozed_until, t.snoozes, t.owner_id,
-    coalesce(m.code, '') AS owner_code, t.team, t.to_team, t.claimed_at, o.name AS customer,
+    coalesce(m.code, '') AS owner_code, t.team, t.to_team, t.claimed_at,
+    t.to_desk, t.claimed_by_id, coalesce(k.code, '') AS claimed_by, c.desk_at, c.why, c.call_minutes, c.handed_at, c.from_code,
+    c.called_at, c.called_by, o.name AS customer,
     CASE WHEN t.origin = 'rescue' THEN coalesce(nullif(o.recipient_phone, ''), o.phone) ELSE o.phone END AS phone,
     o.level, o.product, o.returning_customer, o.owner_id AS order_owner, o.closer_id, o.level_since, t.asked_by_id
 FROM (
@@ -119,6 +125,7 @@ FROM (
 ) AS p
 JOIN tasks t ON t.id = p.id JOIN orders o ON o.id = t.order_id
 LEFT JOIN staff_members m ON m.account_id = t.owner_id AND m.version > 0
+LEFT JOIN staff_members k ON k.account_id = t.claimed_by_id AND k.version > 0 LEFT JOIN rescue_calls c ON c.task_id = t.id
 ORDER BY p.coming, CASE WHEN p.coming THEN 0 ELSE p.priority END, p.shown_at, p.priority, p.id
 """
 _COUNTS: Final = (
@@ -184,6 +191,10 @@ def _narrowed(who: Principal, asked: Asked) -> tuple[str, str, dict[str, Any]]:
         conditions.append("t.to_team AND t.team = :team AND t.team <> ''")
         values["team"] = asked.team if asked.team is not None else who.team
     of_order = bool(asked.product)
+    if asked.desk:
+        of_order = True
+        conditions.append(f"t.to_desk AND {VISIBLE}")
+        values |= viewer(who)
     if asked.team is not None:
         conditions.append("t.team = :team")
         values["team"] = asked.team
@@ -197,7 +208,7 @@ def _narrowed(who: Principal, asked: Asked) -> tuple[str, str, dict[str, Any]]:
             "OR EXISTS (SELECT 1 FROM staff_closure WHERE superior_id = :viewer AND account_id = :owner))"
         )
         values |= {"owner": asked.owner, "sees_all": who.sees_all}
-    elif not asked.to_take:
+    elif not (asked.to_take or asked.desk):
         conditions.append("t.owner_id = :viewer")
     if asked.product:
         conditions.append("o.product = :product")
@@ -233,7 +244,9 @@ def bucket_of(*, shown_at: datetime, deadline_at: datetime, now: datetime, midni
 
 
 def _item(row: dict[str, Any], *, who: Principal, now: datetime, midnight: datetime) -> TaskItem:
-    mine = row["owner_id"] == who.account_id or (row["to_team"] and row["team"] and row["team"] == who.team)
+    mine = who.account_id in (row["owner_id"], row["claimed_by_id"]) or (
+        row["to_team"] and row["team"] and row["team"] == who.team
+    )
     phone = shown_phone(
         row["phone"],
         who=who,
@@ -255,5 +268,23 @@ def _item(row: dict[str, Any], *, who: Principal, now: datetime, midnight: datet
             "overdue_since": row["deadline_at"] if bucket == "overdue" else None,
             "seconds_left": int((until - now).total_seconds()),
             "priority": priority_of(row["priority"]),
+            "desk": _desk(row),
         }
+    )
+
+
+def _desk(row: dict[str, Any]) -> DeskView | None:
+    """What the COD desk has to do with a call about a failed delivery; None for other tasks."""
+    if row["origin"] != "rescue":
+        return None
+    words = why_desk(row["why"], call_minutes=row["call_minutes"]) if row["why"] else Text(vi="", en="")
+    return DeskView(
+        at=row["desk_at"],
+        handed_over=row["handed_at"] is not None,
+        why=row["why"] or "",
+        why_vi=words.vi,
+        why_en=words.en,
+        from_code=row["from_code"] or "",
+        reached_at=row["called_at"],
+        reached_by=row["called_by"] or "",
     )

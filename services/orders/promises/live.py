@@ -1,4 +1,5 @@
-"""What a salesperson's screen shows at once: `tasks/{account}` and `team_tasks/{team}` (docs/streams.md).
+"""What a salesperson's screen shows at once: `tasks/{account}` and `team_tasks/{team}`, the COD desk's: `desk_tasks/cod`
+(docs/streams.md).
 
 The state is what is due now, what was told lately, and when the next thing changes by itself (`changes_at`): the stream
 looks again at that instant, so a task appears when it is due although nobody has done anything, with NATS and Temporal
@@ -13,13 +14,16 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.orders.access import VISIBLE, viewer
 from shared.auth import Principal
-from shared.contracts.permissions import ORDERS_READ
+from shared.contracts.permissions import ORDERS_READ, SHIPPING_WRITE
 from shared.db import ReadSession, Session, tell_after_commit
 from shared.streams import State, Topic
 
 SHOWN: Final = 20
 """Due tasks in a state; the list has all of them."""
+DESK: Final = "cod"
+"""Key of the desk's topic: there is one desk."""
 NOTICES: Final = 10
 """Notices in a state; `GET /v1/notices` has all of them."""
 
@@ -35,6 +39,11 @@ def tasks_changed(session: Session, *accounts: UUID | None, team: str = "") -> N
             tell_after_commit(session, f"tasks/{account}")
         elif team:
             tell_after_commit(session, f"team_tasks/{team}")
+
+
+def desk_changed(session: Session) -> None:
+    """What the COD desk has to call about changed."""
+    tell_after_commit(session, f"desk_tasks/{DESK}")
 
 
 _COLUMNS: Final = """t.id, t.order_id, o.code AS order_code, t.kind, t.step, t.name_vi, t.name_en, t.promise, t.priority,
@@ -72,6 +81,19 @@ WHERE t.closed_at IS NULL AND t.to_team AND t.team = :team ORDER BY t.priority, 
 )
 _TO_TAKE_COUNT: Final = text("SELECT count(*) FROM tasks WHERE closed_at IS NULL AND to_team AND team = :team")
 
+_OF_DESK: Final = text(
+    f"""
+SELECT {_COLUMNS} FROM tasks t JOIN orders o ON o.id = t.order_id
+WHERE t.closed_at IS NULL AND t.to_desk AND {VISIBLE} ORDER BY t.priority, t.shown_at, t.id LIMIT {SHOWN}
+"""
+)
+_OF_DESK_COUNT: Final = text(
+    f"""
+SELECT count(*) FROM tasks t JOIN orders o ON o.id = t.order_id
+WHERE t.closed_at IS NULL AND t.to_desk AND {VISIBLE}
+"""
+)
+
 
 async def _read_tasks(session: ReadSession, who: Principal, key: str) -> State | None:
     try:
@@ -103,6 +125,16 @@ async def _read_team(session: ReadSession, who: Principal, key: str) -> State | 
     }
 
 
+async def _read_desk(session: ReadSession, who: Principal, key: str) -> State | None:
+    if key != DESK:
+        return None
+    values = {"now": datetime.now(UTC), **viewer(who)}
+    return {
+        "count": (await session.execute(_OF_DESK_COUNT, viewer(who))).scalar_one(),
+        "to_call": _rows(await session.execute(_OF_DESK, values)),
+    }
+
+
 def _rows(found: Any) -> list[dict[str, Any]]:
     # The driver's ids are of a class of its own, which orjson does not know.
     return [
@@ -119,5 +151,6 @@ def _changes_at(state: State) -> datetime | None:
 TOPICS: Final = (
     Topic("tasks", ORDERS_READ, _read_tasks, changes_at=_changes_at),
     Topic("team_tasks", ORDERS_READ, _read_team),
+    Topic("desk_tasks", SHIPPING_WRITE, _read_desk),
 )
 """What can be followed here."""

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from services.orders.promises.live import tasks_changed
 from shared.auth import Principal
-from shared.contracts.permissions import LEADS_DISTRIBUTE
+from shared.contracts.permissions import LEADS_DISTRIBUTE, SHIPPING_WRITE
 from shared.db import ReadSession, Session
 from shared.errors import NotFound
 
@@ -27,7 +27,9 @@ class Notice(BaseModel):
     order_code: str
     kind: str = Field(
         description="due (reminder), given and taken_away (a number), claimed (somebody of the team took your call), "
-        "asked (a colleague wants an answer); to superiors: overdue, taking_limit; to whoever distributes: no_owner"
+        "asked (a colleague wants an answer), handed_over (the COD desk has your call about a failed delivery too), decided "
+        "(somebody else told the carrier, so you need not call); to superiors: overdue, taking_limit; to whoever "
+        "distributes: no_owner; to the COD desk: to_desk"
     )
     owner_code: str
     at: datetime
@@ -87,7 +89,8 @@ class Acknowledgement(BaseModel):
 
 ESCALATED: Final = ("overdue", "no_owner", "taking_limit")
 
-_MINE: Final = "(n.account_id = :viewer OR (:distributes AND n.account_id IS NULL))"
+_MINE: Final = """(n.account_id = :viewer
+    OR (n.account_id IS NULL AND CASE n.kind WHEN 'to_desk' THEN CAST(:desk AS boolean) ELSE :distributes END))"""
 _PAGE: Final = text(
     f"""
 SELECT n.id, n.order_id, o.code AS order_code, n.kind, o.owner_code, n.at, n.acknowledged_at
@@ -122,7 +125,7 @@ WHERE id = :id AND {_MINE} RETURNING account_id
 
 
 def _reader(who: Principal) -> dict[str, Any]:
-    return {"viewer": who.account_id, "distributes": who.may(LEADS_DISTRIBUTE)}
+    return {"viewer": who.account_id, "distributes": who.may(LEADS_DISTRIBUTE), "desk": who.may(SHIPPING_WRITE)}
 
 
 async def page(session: ReadSession, *, who: Principal, limit: int, after: UUID | None) -> NoticePage:

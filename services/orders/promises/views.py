@@ -19,6 +19,21 @@ class Counts(BaseModel):
     later: int
 
 
+class DeskView(BaseModel):
+    """A call about a failed delivery, as to whose turn it is."""
+
+    at: datetime | None = Field(
+        description="when the COD desk gets it too, or got it; null: it does not, as the customer was reached"
+    )
+    handed_over: bool = Field(description="the desk has it: GET /v1/tasks?desk=true")
+    why: str = Field(description="call_hours, cut_off, desk_first, no_owner, left, off_duty; empty while `at` is null")
+    why_vi: str = Field(examples=["quá 2 giờ gọi"])
+    why_en: str
+    from_code: str = Field(description="whose turn it was; they keep sight of it and may still call")
+    reached_at: datetime | None = Field(description="when somebody spoke with the customer about it")
+    reached_by: str
+
+
 class TaskItem(BaseModel):
     """Something that somebody owes."""
 
@@ -52,7 +67,9 @@ class TaskItem(BaseModel):
     owner_id: UUID | None
     owner_code: str = Field(description="who has to do it; empty while it is open to the team")
     to_team: bool = Field(description="whoever of the team takes it does it: POST /v1/tasks/{id}/claim")
-    claimed_at: datetime | None = Field(description="when it was taken from the team's list")
+    claimed_at: datetime | None = Field(description="when it was taken from the team's or the desk's list")
+    claimed_by: str = Field(description="who took it")
+    desk: DeskView | None = Field(description="of a call about a failed delivery; null for other tasks")
     customer: str
     phone: str = Field(description="whole for who has to call, else masked", examples=["0912345678"])
     level: str

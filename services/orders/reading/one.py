@@ -138,6 +138,8 @@ class TaskView(BaseModel):
     name_en: str
     owner_id: UUID | None
     to_team: bool
+    to_desk: bool
+    claimed_by_id: UUID | None
     due_at: datetime
     deadline_at: datetime
     reminded_at: datetime | None
@@ -192,7 +194,7 @@ _LINES: Final = text(
 )
 _TASKS: Final = text(
     """
-SELECT id, kind, step, name_vi, name_en, owner_id, to_team, due_at, deadline_at, reminded_at
+SELECT id, kind, step, name_vi, name_en, owner_id, to_team, to_desk, claimed_by_id, due_at, deadline_at, reminded_at
 FROM tasks WHERE order_id = :id AND closed_at IS NULL ORDER BY due_at, id
 """
 )
@@ -220,7 +222,7 @@ async def read_order(
     customer = (await session.execute(_CUSTOMER, {"id": order.customer_id, "order_id": order_id, "now": now})).one()
     tasks = await open_tasks(session, order_id)
     calls = any(
-        task.owner_id == who.account_id or (task.to_team and who.team and who.team == order.team)
+        who.account_id in (task.owner_id, task.claimed_by_id) or (task.to_team and who.team and who.team == order.team)
         for task in tasks
         if task.kind != "answer"
     )

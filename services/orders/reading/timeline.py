@@ -94,6 +94,13 @@ ENTRIES: Final = """
     SELECT 'rescue', order_id, rescue_id || ':' || sequence, at, step, outcome, by_code, wish, sentence, 0, 0
     FROM rescue_steps WHERE order_id = ANY(:ids) AND step <> 'changed'
     UNION ALL
+    SELECT 'rescue', t.order_id, c.task_id || '.desk', c.handed_at, 'handed_over', '', c.from_code, c.why, c.sentence, 0, 0
+    FROM rescue_calls c JOIN tasks t ON t.id = c.task_id WHERE t.order_id = ANY(:ids) AND c.handed_at IS NOT NULL
+    UNION ALL
+    SELECT 'rescue', order_id, CAST(id AS text), at, CASE WHEN reached THEN 'reached' ELSE 'not_reached' END, '', by_code, note,
+        CASE WHEN reached THEN 'Gọi cứu đơn, gặp khách' ELSE 'Gọi cứu đơn, không gặp khách' END, 0, 0
+    FROM rescue_attempts WHERE order_id = ANY(:ids)
+    UNION ALL
     SELECT 'money', order_id, CAST(shipment_id AS text), at, evidence, '', carrier, '', '', 0, amount
     FROM settlements WHERE order_id = ANY(:ids)
 """

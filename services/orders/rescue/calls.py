@@ -11,20 +11,18 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.orders.actors import Actor
-from services.orders.calendars import store as calendars
 from services.orders.promises import asked
-from services.orders.promises.live import tasks_changed
+from services.orders.promises.live import desk_changed, tasks_changed
 from services.orders.record import Order
+from services.orders.rescue import desk, waking
+from services.orders.rescue.calling_hours import calling_hours
 from services.orders.rescue.hours import Times, times
 from services.orders.rescue.words import task_name
-from shared.calendar import VIETNAM, Calendar
 from shared.contracts.events.shipping_rescue import RescueChanged
 from shared.db import ReadSession, Session, wake_after_commit
 
 RESCUE: Final = "rescue"
 """The origin of the task, and the kind of its promise."""
-CALL_HOURS: Final = "call_hours"
-"""Key of the calendar."""
 
 _OPEN: Final = text(
     """
@@ -34,6 +32,9 @@ WITH task AS (
     VALUES (:id, :order_id, :key, '', 'call', 'rescue', :name_vi, :name_en, CAST(:owner_id AS uuid), :team,
         CAST(:owner_id AS uuid) IS NULL, :due_at, :deadline_at, :now, 'rescue', :rescue_id)
     ON CONFLICT (order_id, key) DO NOTHING RETURNING id
+), call AS (
+    INSERT INTO rescue_calls (task_id, rescue_id, turn, carrier, opened_at)
+    SELECT id, :rescue_id, :turn, :carrier, :now FROM task
 ), promise AS (
     INSERT INTO promises (id, order_id, task_key, kind, owner_id, due_at, deadline_at, made_at)
     SELECT CAST(:promise_id AS uuid), :order_id, :key, 'rescue', CAST(:owner_id AS uuid), :due_at, :deadline_at, :now FROM task
@@ -62,6 +63,16 @@ SELECT key FROM tasks WHERE order_id = :order_id AND origin = 'rescue' AND close
     AND subject_id = :rescue_id
 """
 )
+_DECIDED: Final = text(
+    """
+INSERT INTO notices (id, order_id, key, account_id, kind, task_key, at)
+SELECT n.id, t.order_id, t.key || '/decided:' || n.account_id, n.account_id, 'decided', t.key, :at
+FROM tasks t, unnest(CAST(:ids AS uuid[]), ARRAY[t.owner_id, t.claimed_by_id]) AS n (id, account_id)
+WHERE t.order_id = :order_id AND t.key = :key AND n.account_id IS DISTINCT FROM CAST(:by_id AS uuid)
+    AND n.account_id IS NOT NULL
+ON CONFLICT (order_id, key) DO NOTHING RETURNING account_id
+"""
+)
 _ACTIVE: Final = text("SELECT account_id FROM staff_members WHERE account_id = ANY(:ids) AND active AND version > 0")
 _FOLLOW: Final = text(
     """
@@ -70,8 +81,8 @@ WITH held AS (
     WHERE t.order_id = ANY(CAST(:ids AS uuid[])) AND t.origin = 'rescue' AND t.closed_at IS NULL
         AND o.owner_id IS NOT NULL AND t.owner_id IS DISTINCT FROM o.owner_id
 ), promise AS (
-    UPDATE promises p SET owner_id = held.owner_id FROM held
-    WHERE p.order_id = held.order_id AND p.task_key = held.key AND p.ended_at IS NULL
+    UPDATE promises p SET owner_id = held.owner_id FROM held JOIN rescue_calls c ON c.task_id = held.id
+    WHERE p.order_id = held.order_id AND p.task_key = held.key AND p.ended_at IS NULL AND c.why <> 'desk_first'
 )
 UPDATE tasks t SET owner_id = held.owner_id, team = held.team, to_team = false FROM held,
     (SELECT id, owner_id FROM tasks WHERE order_id = ANY(CAST(:ids AS uuid[]))) AS former
@@ -94,9 +105,25 @@ async def follow(session: Session, order: Order, fact: RescueChanged, *, now: da
     elif _was_decided(fact):
         at = fact.at if fact.step == "asked" else (fact.asked_at or fact.at)
         by = Actor("staff", fact.by_id, fact.by)
-        await asked.met(session, order, key=key, cause=f"asked_{fact.wish}" if fact.wish else "asked", by=by, at=at)
+        cause = f"asked_{fact.wish}" if fact.wish else "asked"
+        if await asked.met(session, order, key=key, cause=cause, by=by, at=at):
+            await _tell_others(session, order, key=key, by=by, at=at)
+        await _over(session, order)
     else:
         await asked.cancelled(session, order, key=key, cause=fact.outcome or "ended", at=now)
+        await _over(session, order)
+
+
+async def _over(session: Session, order: Order) -> None:
+    await waking.changed(session, [order.id])
+    desk_changed(session)
+
+
+async def _tell_others(session: Session, order: Order, *, key: str, by: Actor, at: datetime) -> None:
+    """Whoever else was about to call hears that they need not."""
+    values = {"order_id": order.id, "key": key, "by_id": by.account_id, "at": at}
+    told = await session.execute(_DECIDED, {**values, "ids": [uuid7(), uuid7()]})
+    tasks_changed(session, *told.scalars())
 
 
 def _was_decided(fact: RescueChanged) -> bool:
@@ -115,15 +142,18 @@ async def _open(session: Session, order: Order, fact: RescueChanged, *, key: str
     name = task_name(fact)
     owner_id = await _caller(session, order)
     until = await _times(session, order, fact, now=now)
+    task_id = uuid7()
     opened = await session.execute(
         _OPEN,
         {
-            "id": uuid7(),
+            "id": task_id,
             "promise_id": fact.rescue_id if fact.turn == 1 else uuid7(),
             "notice_id": uuid7(),
             "order_id": order.id,
             "key": key,
             "rescue_id": fact.rescue_id,
+            "turn": fact.turn,
+            "carrier": fact.carrier,
             "name_vi": name.vi,
             "name_en": name.en,
             "owner_id": owner_id,
@@ -137,6 +167,9 @@ async def _open(session: Session, order: Order, fact: RescueChanged, *, key: str
         return False
     tasks_changed(session, owner_id, team=order.team)
     wake_after_commit(session, asked.WAITING)
+    standing = await desk.look(session, order, task_id, now=now)
+    if standing is not None and not standing.handed_over:
+        await waking.changed(session, [order.id])
     return True
 
 
@@ -148,6 +181,7 @@ async def _change(session: Session, order: Order, fact: RescueChanged, *, key: s
     await session.execute(_CHANGE, {**values, "deadline_at": until.deadline_at, "now": now})
     tasks_changed(session, order.owner_id)
     wake_after_commit(session, asked.WAITING)
+    await waking.changed(session, [order.id])
 
 
 async def _end_others(session: Session, order: Order, fact: RescueChanged, *, key: str, now: datetime) -> None:
@@ -167,18 +201,11 @@ async def _caller(session: ReadSession, order: Order) -> UUID | None:
 
 async def _times(session: ReadSession, order: Order, fact: RescueChanged, *, now: datetime) -> Times:
     return times(
-        await _call_hours(session, team=order.team),
+        await calling_hours(session, team=order.team),
         decide_by=fact.decide_by,
         cut_off_at=fact.cut_off_at,
         now=now,
     )
-
-
-async def _call_hours(session: ReadSession, *, team: str) -> Calendar | None:
-    """The calling hours of a team, or of the company."""
-    found = await calendars.business_time(session, revision=await calendars.revision(session))
-    hours = found.of_team(team).get(CALL_HOURS)
-    return hours.calendar(zone=VIETNAM, holidays=found.closed) if hours is not None else None
 
 
 async def follow_owners(session: Session, order_ids: Sequence[UUID]) -> None:
@@ -192,3 +219,5 @@ async def follow_owners(session: Session, order_ids: Sequence[UUID]) -> None:
     moved = (await session.execute(_FOLLOW, {"ids": list(order_ids)})).all()
     for account_id in {account for row in moved for account in (row.owner_id, row.former_id)}:
         tasks_changed(session, account_id)
+    if moved:
+        await waking.changed(session, order_ids)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import datetime
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from services.orders.care.process import Text
+from services.orders.rescue.turn import Why
+from shared.calendar import VIETNAM
 from shared.contracts.events.shipping_rescue import RescueChanged, RescueOutcome, RescueWish
 
 _WISHES: Final[dict[RescueWish, str]] = {
@@ -23,6 +27,76 @@ _OUTCOMES: Final[dict[RescueOutcome, str]] = {
     "cancelled": "đã hủy",
     "withdrawn": "trạng thái đã được thu hồi",
 }
+
+_WHY: Final[dict[Why, Text]] = {
+    "call_hours": Text(vi="quá {hours} giờ gọi", en="{hours} call hours are over"),
+    "cut_off": Text(vi="sắp hết hạn của hãng", en="the carrier's cut-off is near"),
+    "desk_first": Text(vi="bộ phận COD gọi trước", en="the COD desk calls first"),
+    "no_owner": Text(vi="đơn không có người giữ", en="nobody holds the order"),
+    "left": Text(vi="người giữ đơn đã nghỉ việc", en="who holds the order has left"),
+    "off_duty": Text(vi="người giữ đơn đang tạm ngưng", en="who holds the order is off duty"),
+}
+_ZONE: Final = ZoneInfo(VIETNAM)
+
+
+def why_desk(why: Why, *, call_minutes: int) -> Text:
+    """Why the COD desk gets a call.
+
+    Args:
+        call_minutes: what the company gives whoever holds the order.
+    """
+    hours = f"{call_minutes / 60:g}"
+    words = _WHY[why]
+    return Text(vi=words.vi.format(hours=hours.replace(".", ",")), en=words.en.format(hours=hours))
+
+
+def call_sentence(
+    *,
+    code: str,
+    owner: str,
+    over: bool,
+    handed_over: bool,
+    why: Why | Literal[""],
+    desk_at: datetime | None,
+    call_minutes: int,
+    called_at: datetime | None,
+    called_by: str,
+    deadline_at: datetime,
+) -> Text:
+    """Whose turn it is to call about a failed delivery, for the operator.
+
+    Args:
+        code: of the order.
+        owner: staff code of who has the call; empty: nobody.
+        why: why the desk has it, or gets it at `desk_at`.
+        called_at: when the customer was reached.
+    """
+    until = f"{code}: báo hãng trước {_shown(deadline_at)}", f"{code}: tell the carrier by {_shown(deadline_at)}"
+    if over:
+        return Text(vi=f"{code}: cuộc gọi cứu đơn đã xong", en=f"{code}: the call about the failed delivery is over")
+    if called_at is not None and not handed_over:
+        who, at = called_by or "?", _shown(called_at)
+        return Text(
+            vi=f"{until[0]}. {who} đã nói chuyện với khách lúc {at}, chờ quyết định",
+            en=f"{until[1]}. {who} spoke with the customer at {at} and has to decide",
+        )
+    if not why or desk_at is None:
+        return Text(vi=until[0], en=until[1])
+    reason = why_desk(why, call_minutes=call_minutes)
+    at = _shown(desk_at)
+    if handed_over:
+        return Text(
+            vi=f"{until[0]}. Đã chuyển bộ phận COD lúc {at}: {reason.vi}",
+            en=f"{until[1]}. The COD desk has it since {at}: {reason.en}",
+        )
+    return Text(
+        vi=f"{until[0]}. {owner} gọi khách; {at} chuyển bộ phận COD: {reason.vi}",
+        en=f"{until[1]}. {owner} calls the customer; the COD desk gets it at {at}: {reason.en}",
+    )
+
+
+def _shown(at: datetime) -> str:
+    return f"{at.astimezone(_ZONE):%H:%M %d/%m}"
 
 
 def task_name(fact: RescueChanged) -> Text:

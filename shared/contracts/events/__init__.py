@@ -8,6 +8,7 @@ from shared.contracts.events import (
     leads_everyday,
     orders,
     orders_calls,
+    orders_rescue,
     shipping,
     shipping_rescue,
     staff,
@@ -16,7 +17,17 @@ from shared.contracts.events.base import EventType
 
 REGISTRY: dict[str, EventType] = {
     event_type.name: event_type
-    for module in (customers, leads, leads_everyday, orders, orders_calls, shipping, shipping_rescue, staff)
+    for module in (
+        customers,
+        leads,
+        leads_everyday,
+        orders,
+        orders_calls,
+        orders_rescue,
+        shipping,
+        shipping_rescue,
+        staff,
+    )
     for event_type in vars(module).values()
     if isinstance(event_type, EventType)
 }
@@ -34,6 +45,7 @@ __all__ = [
     "leads_everyday",
     "orders",
     "orders_calls",
+    "orders_rescue",
     "shipping",
     "shipping_rescue",
     "staff",

@@ -16,6 +16,7 @@ from services.orders.reconcile import reconcile
 from shared.temporal import connected, ensure_search_attributes
 from tests.harness import Databases, connect, eventually, running
 from tests.integration.orders.support import Clock, Shop, staffed
+from tests.integration.orders.test_rescue_desk import Call
 from workflows import search_attributes
 from workflows.worker import build_worker, make_current
 
@@ -34,7 +35,7 @@ async def shop_on_temporal(databases: Databases, nats: Nats, temporal_server: Te
 
 async def nudged(shop: Shop) -> dict[str, int]:
     found = await reconcile(shop.service.db, shop.service.runtime.temporal)
-    return {kind: found[kind] for kind in ("cares", "fulfilments")}
+    return {kind: found[kind] for kind in ("cares", "fulfilments", "rescue_calls")}
 
 
 async def lose_commands(shop: Shop) -> None:
@@ -63,18 +64,21 @@ async def test_orders_without_a_workflow_are_brought_back(shop_on_temporal: Shop
         await shop.assign(order_id, shop.sale)
     await shop.call(ended, "wrong_number")
     await shop.close(closed)
+    call = Call(shop, closed)
+    await call.hear(call.fact("failed", "open"))
     await lose_commands(shop)
-    assert await nudged(shop) == {"cares": 1, "fulfilments": 1}
+    assert await nudged(shop) == {"cares": 1, "fulfilments": 1, "rescue_calls": 1}
     shop.service.start("relay")
 
     async def back() -> bool:
         care, fulfilment = workflow(shop, f"care/{in_care}"), workflow(shop, f"fulfilment/{closed}")
-        return await is_running(care) and await is_running(fulfilment)
+        waits = workflow(shop, f"rescue/{await call.task_id()}")
+        return await is_running(care) and await is_running(fulfilment) and await is_running(waits)
 
     await eventually(back)
 
     async def nothing_left() -> bool:
-        return await nudged(shop) == {"cares": 0, "fulfilments": 0}
+        return await nudged(shop) == {"cares": 0, "fulfilments": 0, "rescue_calls": 0}
 
     await eventually(nothing_left)
     assert not await is_running(workflow(shop, f"care/{ended}"))
@@ -116,18 +120,18 @@ async def test_a_workflow_that_missed_a_fact_is_nudged(shop_on_temporal: Shop) -
     await shop.call(order_id, "no_answer")
     await lose_commands(shop)
     pool = await shop.service.db.driver()
-    assert await nudged(shop) == {"cares": 0, "fulfilments": 0}
+    assert await nudged(shop) == {"cares": 0, "fulfilments": 0, "rescue_calls": 0}
     await pool.execute("UPDATE care SET changed_at = now() - interval '10 minutes', seen_version = version - 1")
-    assert await nudged(shop) == {"cares": 1, "fulfilments": 0}
+    assert await nudged(shop) == {"cares": 1, "fulfilments": 0, "rescue_calls": 0}
 
 
 async def test_a_workflow_that_the_relay_is_about_to_start_is_not_asked_for_again(shop_on_temporal: Shop) -> None:
     shop = shop_on_temporal
     order_id = await shop.accept()
     await shop.assign(order_id, shop.sale)
-    assert await nudged(shop) == {"cares": 0, "fulfilments": 0}
+    assert await nudged(shop) == {"cares": 0, "fulfilments": 0, "rescue_calls": 0}
     await lose_commands(shop)
-    assert await nudged(shop) == {"cares": 1, "fulfilments": 0}
+    assert await nudged(shop) == {"cares": 1, "fulfilments": 0, "rescue_calls": 0}
 
 
 async def test_a_burst_that_is_being_worked_off_is_not_doubled(
@@ -148,7 +152,7 @@ async def test_a_burst_that_is_being_worked_off_is_not_doubled(
     await lose_commands(shop)
     pool = await shop.service.db.driver()
     await pool.execute("UPDATE care SET changed_at = now() - interval '10 minutes', seen_version = version - 1")
-    assert await nudged(shop) == {"cares": 2, "fulfilments": 0}
+    assert await nudged(shop) == {"cares": 2, "fulfilments": 0, "rescue_calls": 0}
 
 
 async def test_operators_reconcile_over_http_and_others_may_not(shop_on_temporal: Shop) -> None:
