@@ -24,11 +24,12 @@ from services.reporting.projection import NOBODY, day_of
 from services.reporting.reports import Scope
 from services.reporting.schemas import Period
 from shared.consumer import Event, Handlers
+from shared.contracts.events.orders_rescue import RESCUE_HANDED_OVER, RescueHandedOver
 from shared.contracts.events.shipping_rescue import RESCUE_CHANGED, RescueChanged
 from shared.db import ReadSession, Session
 from shared.errors import Language, language_of
 
-RescueGroup = Literal["total", "owner", "day", "carrier", "reason"]
+RescueGroup = Literal["total", "owner", "side", "day", "carrier", "reason"]
 
 # Sorted, so that two consumers lock the rows of the same failed deliveries in one order.
 _KEEP: Final = text(
@@ -38,8 +39,18 @@ SELECT * FROM json_populate_recordset(CAST(NULL AS rescue_facts), CAST(:rows AS 
 ON CONFLICT (rescue_id) DO UPDATE SET sequence = excluded.sequence, day = excluded.day, reason_code = excluded.reason_code,
     reason_vi = excluded.reason_vi, reason_en = excluded.reason_en, staff_id = excluded.staff_id,
     called_for = excluded.called_for, asked = excluded.asked, is_open = excluded.is_open, outcome = excluded.outcome,
-    saved = excluded.saved
+    saved = excluded.saved, by_desk = excluded.by_desk
 WHERE rescue_facts.sequence < excluded.sequence
+"""
+)
+
+
+_HAND_OVER: Final = text(
+    """
+INSERT INTO rescue_hand_overs
+SELECT DISTINCT ON (h.rescue_id) h.*
+FROM json_populate_recordset(CAST(NULL AS rescue_hand_overs), CAST(:rows AS json)) AS h ORDER BY h.rescue_id, h.at
+ON CONFLICT (rescue_id) DO UPDATE SET at = excluded.at, why = excluded.why WHERE excluded.at < rescue_hand_overs.at
 """
 )
 
@@ -54,6 +65,7 @@ class RescueProjector:
         """The handlers to register."""
         handlers = Handlers()
         handlers.batch(RESCUE_CHANGED)(self.changed)
+        handlers.batch(RESCUE_HANDED_OVER)(_handed_over)
         return handlers
 
     async def changed(self, session: Session, events: Sequence[Event[RescueChanged]]) -> None:
@@ -83,20 +95,30 @@ class RescueProjector:
             "is_open": rescue.state != "closed",
             "outcome": rescue.outcome,
             "saved": rescue.saved,
+            "by_desk": rescue.by_desk,
         }
+
+
+async def _handed_over(session: Session, events: Sequence[Event[RescueHandedOver]]) -> None:
+    values = [{"rescue_id": event.data.rescue_id, "at": event.data.at, "why": event.data.why} for event in events]
+    await session.execute(_HAND_OVER, {"rows": orjson.dumps(values, default=str).decode()})
 
 
 class RescueRow(BaseModel):
     """Failed deliveries of a group."""
 
-    key: str = Field(description="staff code, day, carrier or reason; empty for the total, and for nobody")
+    key: str = Field(
+        description="staff code, side (closer, desk), day, carrier or reason; empty for the total, and for nobody"
+    )
     failed: int = Field(description="Giao thất bại")
     parcels: int = Field(description="that they were deliveries of")
     calls: int = Field(description="tasks made: it was known while something could be done")
     in_time: int = Field(description="Gọi kịp hạn: decided before the deadline of the call")
     missed: int = Field(description="Bỏ lỡ: nobody had decided at the deadline")
+    handed_over: int = Field(description="Chuyển COD: calls that the COD desk got too, or first")
     asked: int = Field(description="Đã yêu cầu hãng: the carrier was asked, and did not refuse")
     saved: int = Field(description="Đơn được cứu: delivered after a rescue had asked for it")
+    saved_by_desk: int = Field(description="COD cứu: of those, what the COD desk had asked for")
     saved_value: int = Field(description="đồng: what those orders were closed at")
     delivered: int = Field(description="parcels delivered in the end, saved or by themselves")
     returned: int = Field(description="Vẫn hoàn: parcels that go or went back all the same")
@@ -116,6 +138,7 @@ _WHO: Final = f"coalesce(f.staff_id, nullif(p.owner_id, '{NOBODY}'), o.owner_id)
 _KEYS: Final[dict[RescueGroup, str]] = {
     "total": "''",
     "owner": f"coalesce((SELECT code FROM staff_members m WHERE m.account_id = {_WHO} AND m.version > 0), '')",
+    "side": "CASE WHEN f.staff_id IS NULL THEN '' WHEN f.by_desk THEN 'desk' ELSE 'closer' END",
     "day": "CAST(f.day AS text)",
     "carrier": "f.carrier",
     "reason": "f.reason_{language}",
@@ -123,15 +146,16 @@ _KEYS: Final[dict[RescueGroup, str]] = {
 _REPORT: Final = """
 SELECT key, count(*) AS failed, count(DISTINCT shipment_id) AS parcels, count(*) FILTER (WHERE called_for) AS calls,
     count(*) FILTER (WHERE promise = 'kept') AS in_time, count(*) FILTER (WHERE promise = 'broken') AS missed,
-    count(*) FILTER (WHERE asked) AS asked, count(*) FILTER (WHERE saved) AS saved,
+    count(*) FILTER (WHERE handed_over) AS handed_over, count(*) FILTER (WHERE asked) AS asked,
+    count(*) FILTER (WHERE saved) AS saved, count(*) FILTER (WHERE saved AND by_desk) AS saved_by_desk,
     coalesce(sum(closed_value) FILTER (WHERE saved), 0)::bigint AS saved_value,
     count(*) FILTER (WHERE outcome = 'delivered') AS delivered,
     count(*) FILTER (WHERE outcome IN ('returning', 'returned')) AS returned, count(*) FILTER (WHERE is_open) AS open,
     bool_or(outcome IN ('delivered', 'returning', 'returned', 'lost', 'cancelled')) AS decided
 FROM (
-    SELECT {key} AS key, f.*, p.outcome AS promise, o.closed_value
+    SELECT {key} AS key, f.*, p.outcome AS promise, o.closed_value, h.at IS NOT NULL AS handed_over
     FROM rescue_facts f LEFT JOIN promise_facts p ON p.promise_id = f.rescue_id
-    LEFT JOIN order_facts o ON o.order_id = f.order_id
+    LEFT JOIN order_facts o ON o.order_id = f.order_id LEFT JOIN rescue_hand_overs h ON h.rescue_id = f.rescue_id
     WHERE f.day BETWEEN :first AND :last AND f.outcome <> 'withdrawn' AND o.withdrawn IS NOT TRUE AND {scope}
 ) AS r
 WHERE ('=' || key) COLLATE "C" > :after

@@ -108,6 +108,9 @@ class AskCarrier(BaseModel):
         default=False,
         description="you told the carrier by telephone or on its site, as with a carrier without this call",
     )
+    replace: bool = Field(
+        default=False, description="you know what a colleague asked of the carrier before, and yours takes its place"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> AskCarrier:
@@ -256,7 +259,14 @@ async def ask_carrier(
 ) -> Response:
     """The carrier is told at once, by the shipment's workflow; its answer, and what it then does, is here and on the order's
     timeline. What it cannot be asked is refused before it is called: ask it by telephone and record that with `by_hand`."""
-    wish = Wish(body.wish, day=body.day, note=body.note.strip(), change=_change(body), by_hand=body.by_hand)
+    wish = Wish(
+        body.wish,
+        day=body.day,
+        note=body.note.strip(),
+        change=_change(body),
+        by_hand=body.by_hand,
+        replace=body.replace,
+    )
     async with context.db.read() as session:
         await _detail(session, rescue_id, who, language, now=context.now())
 

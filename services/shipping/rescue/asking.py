@@ -16,6 +16,7 @@ from services.shipping.carriers.registry import CARRIERS
 from services.shipping.rescue import recipients, store
 from services.shipping.rescue.problems import (
     AlreadyAsked,
+    AlreadyDecided,
     CarrierCannot,
     DayWillNotDo,
     PlaceUnknownToCarrier,
@@ -29,11 +30,12 @@ from services.shipping.units import store as units
 from services.shipping.units.store import Named
 from services.shipping.work import Work
 from shared.auth import Principal
+from shared.contracts.permissions import SHIPPING_WRITE
 from shared.errors import ZONE
 
 SHIPMENT: Final = """
-SELECT s.id, s.order_id, s.waybill, s.round, s.connection_id, c.carrier
-FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
+SELECT s.id, s.order_id, s.waybill, s.round, s.connection_id, c.carrier, o.closer_id, o.owner_id
+FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id JOIN shippable_orders o ON o.order_id = s.order_id
 WHERE s.id = $1 FOR UPDATE OF s
 """
 _OF: Final = "SELECT shipment_id FROM rescues WHERE id = $1"
@@ -42,8 +44,8 @@ _REPLACE: Final = (
 )
 _ASK: Final = """
 INSERT INTO rescue_requests (id, rescue_id, shipment_id, number, wish, day, note, change, by_hand, by_id, by_code, asked_at,
-    state, answered_at)
-SELECT $1, $2, $3, 1 + coalesce(max(number), 0), $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12,
+    state, by_desk, answered_at)
+SELECT $1, $2, $3, 1 + coalesce(max(number), 0), $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13,
     CASE WHEN $12 = 'accepted' THEN $11::timestamptz END
 FROM rescue_requests WHERE rescue_id = $2
 """
@@ -57,7 +59,8 @@ async def ask(current: Work, rescue_id: UUID, wish: Wish, *, who: Principal, now
         The id of the request.
 
     Raises:
-        RescueNotFound, RescueOver, AlreadyAsked, CarrierCannot, DayWillNotDo, PlaceUnknownToCarrier: nothing is asked.
+        RescueNotFound, RescueOver, AlreadyAsked, AlreadyDecided, CarrierCannot, DayWillNotDo, PlaceUnknownToCarrier:
+            nothing is asked.
     """
     shipment_id = await current.connection.fetchval(_OF, rescue_id)
     shipment = await current.connection.fetchrow(SHIPMENT, shipment_id) if shipment_id else None
@@ -69,11 +72,15 @@ async def ask(current: Work, rescue_id: UUID, wish: Wish, *, who: Principal, now
         raise RescueOver(outcome=before.outcome)
     if before.request is not None and before.request.state == "requested":
         raise AlreadyAsked(by=before.request.by)
+    if before.state == "asked" and before.request is not None:
+        _check_first(before.request, wish, who)
     state = _state(wish, shipment["carrier"])
     _check_day(wish, now=now)
     await _check_place(current, wish, shipment["carrier"])
     await current.connection.execute(_REPLACE, rescue_id, now)
-    request = Request(uuid7(), wish.kind, state, now, wish.day, wish.by_hand, who.account_id, who.code)
+    request = Request(
+        uuid7(), wish.kind, state, now, wish.day, wish.by_hand, who.account_id, who.code, _of_desk(shipment, who)
+    )
     await _write(current, shipment_id, rescue_id, request, wish)
     after = replace(before, state="asked", request=request, asked_at=before.asked_at or now)
     change = Change(
@@ -91,6 +98,18 @@ async def ask(current: Work, rescue_id: UUID, wish: Wish, *, who: Principal, now
     await current.connection.execute(_REVISE, shipment_id)
     current.nudge_shipment(shipment_id, round=shipment["round"])
     return request.id
+
+
+def _check_first(decided: Request, wish: Wish, who: Principal) -> None:
+    """Who decides first counts: a colleague who did not know of it hears so, and may still replace it."""
+    if decided.by_id == who.account_id or wish.replace:
+        return
+    vi, en = WORDS[decided.wish]
+    raise AlreadyDecided(by=decided.by, at=decided.asked_at, wish=vi, wish_en=en)
+
+
+def _of_desk(shipment: Any, who: Principal) -> bool:
+    return who.may(SHIPPING_WRITE) and who.account_id not in (shipment["closer_id"], shipment["owner_id"])
 
 
 def _state(wish: Wish, carrier: str) -> RequestState:
@@ -135,6 +154,7 @@ async def _write(current: Work, shipment_id: UUID, rescue_id: UUID, request: Req
         request.by,
         request.asked_at,
         request.state,
+        request.by_desk,
     )
 
 

@@ -24,6 +24,19 @@ class AlreadyAsked(Problem):
     en = "{by} has just asked the carrier, which has not answered yet. Wait some seconds and load again."
 
 
+class AlreadyDecided(Problem):
+    type = "rescue-already-decided"
+    status = 409
+    vi = (
+        "{by} đã quyết định trước bạn ({wish}, {at}) và hãng đã biết. Nếu khách nói khác, gửi lại với replace = true để thay "
+        "yêu cầu đó."
+    )
+    en = (
+        "{by} was faster ({wish_en}, {at}), and the carrier knows. If the customer says something else, send it again with "
+        "replace = true."
+    )
+
+
 class CarrierCannot(Problem):
     type = "carrier-cannot"
     status = 422

@@ -47,6 +47,8 @@ class Request:
     by_hand: bool = False
     by_id: UUID | None = None
     by: str = ""
+    by_desk: bool = False
+    """They are of the COD desk, and neither hold the order nor closed it."""
 
 
 @dataclass(frozen=True, slots=True)

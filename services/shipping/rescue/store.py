@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LOCK: Final = """
 SELECT r.*, q.id AS request_id, q.wish, q.state AS request_state, q.asked_at AS wished_at, q.day, q.by_hand, q.by_id,
-    q.by_code, s.asked_at, coalesce(s.asked_for_delivery, false) AS asked_for_delivery
+    q.by_code, q.by_desk, s.asked_at, coalesce(s.asked_for_delivery, false) AS asked_for_delivery
 FROM (SELECT * FROM rescues WHERE shipment_id = ANY($1::uuid[]) ORDER BY shipment_id, failed_at FOR UPDATE) AS r
 LEFT JOIN LATERAL (
     SELECT * FROM rescue_requests WHERE rescue_id = r.id ORDER BY number DESC LIMIT 1
@@ -115,6 +115,7 @@ class Change:
             by_hand=request.by_hand if request else False,
             by_id=request.by_id if request else None,
             by=request.by if request else "",
+            by_desk=request.by_desk if request else False,
             asked_at=rescue.asked_at,
             outcome=rescue.outcome,
             saved=rescue.saved,
@@ -156,6 +157,7 @@ def read(row: asyncpg.Record) -> Rescue:
             by_hand=row["by_hand"],
             by_id=row["by_id"],
             by=row["by_code"],
+            by_desk=row["by_desk"],
         )
     return Rescue(
         id=row["id"],

@@ -35,6 +35,7 @@ class Wish:
         note: for the courier.
         change: phone, name or address; only with `change_recipient`.
         by_hand: the carrier was told by telephone or on its site.
+        replace: whoever decides knows that a colleague has decided before.
     """
 
     kind: RescueWish
@@ -42,6 +43,7 @@ class Wish:
     note: str = ""
     change: RecipientChange | None = None
     by_hand: bool = False
+    replace: bool = False
 
 
 def can(capabilities: Capabilities, kind: RescueWish) -> bool:

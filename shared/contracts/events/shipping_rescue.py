@@ -70,6 +70,8 @@ class RescueChanged(Contract):
     by_id: UUID | None = None
     by: str = ""
     """Staff code of who decided (rule D22: theirs is the rescue)."""
+    by_desk: bool = False
+    """They are of the COD desk, and neither hold the order nor closed it."""
     asked_at: Instant | None = None
     """When the carrier was asked first, by a request that it did not refuse."""
     outcome: RescueOutcome = ""

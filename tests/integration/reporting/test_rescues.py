@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from services.reporting.app import SERVICE
 from shared.contracts import permissions
 from shared.contracts.events.orders import PROMISE_ENDED, PromiseEnded
+from shared.contracts.events.orders_rescue import RESCUE_HANDED_OVER, RescueHandedOver
 from shared.contracts.events.shipping_rescue import RESCUE_CHANGED, RescueChanged
 from tests.harness import Databases, Running, running
 from tests.integration.reporting.test_calls import DAYS, LATE, hire
@@ -66,6 +67,18 @@ def ended(about: RescueChanged, outcome: str, *, owner_id: UUID) -> PromiseEnded
     )
 
 
+def handed_over(about: RescueChanged, *, turn: int = 1) -> RescueHandedOver:
+    return RescueHandedOver(
+        rescue_id=about.rescue_id,
+        turn=turn,
+        order_id=about.order_id,
+        at=LATE + timedelta(hours=turn),
+        why="call_hours",
+        call_minutes=120,
+        deadline_at=LATE + timedelta(hours=23),
+    )
+
+
 async def rows(client: httpx.AsyncClient, **wanted: str) -> dict[str, dict[str, Any]]:
     answer = await client.get("/v1/reports/rescues", params={**DAYS, **wanted})
     assert answer.status_code == 200, answer.text
@@ -76,7 +89,7 @@ async def test_orders_saved_are_counted_once_whatever_the_order_in_which_it_is_t
     leader = await hire(reporting, "TN01")
     own, other = await hire(reporting, "NV01", superior=leader), await hire(reporting, "NV02")
     saved, missed, waiting = failed(), failed(carrier="ghtk", reason_vi="Khách hẹn", reason_en="Later"), failed()
-    asked = later(saved, state="asked", by_id=own, asked_at=LATE)
+    asked = later(saved, state="asked", by_id=own, by_desk=True, asked_at=LATE)
     facts: list[tuple[Any, Any]] = [
         (RESCUE_CHANGED, saved),
         (RESCUE_CHANGED, asked),
@@ -87,6 +100,8 @@ async def test_orders_saved_are_counted_once_whatever_the_order_in_which_it_is_t
         (PROMISE_ENDED, ended(missed, "broken", owner_id=other)),
         (RESCUE_CHANGED, waiting),
         (RESCUE_CHANGED, failed(outcome="withdrawn", state="closed")),
+        (RESCUE_HANDED_OVER, handed_over(saved)),
+        (RESCUE_HANDED_OVER, handed_over(saved, turn=2)),
     ]
     repeated = [*facts, *facts]
     random.Random(5).shuffle(repeated)
@@ -99,8 +114,10 @@ async def test_orders_saved_are_counted_once_whatever_the_order_in_which_it_is_t
         "calls": 3,
         "in_time": 1,
         "missed": 1,
+        "handed_over": 1,
         "asked": 1,
         "saved": 1,
+        "saved_by_desk": 1,
         "saved_value": 0,
         "delivered": 1,
         "returned": 1,
@@ -121,6 +138,8 @@ async def test_orders_saved_are_counted_once_whatever_the_order_in_which_it_is_t
         "NV01": (1, 0, 0),
         "NV02": (0, 1, 0),
     }
+    by_side = await rows(everybody, group_by="side")
+    assert {key: (row["saved"], row["failed"]) for key, row in by_side.items()} == {"": (0, 2), "desk": (1, 1)}
     assert {key: row["rescue_rate"] for key, row in by_person.items()} == {"": None, "NV01": 1.0, "NV02": 0.0}, (
         "nothing is known of what still waits"
     )

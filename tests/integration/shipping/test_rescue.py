@@ -385,4 +385,12 @@ async def test_a_carrier_without_such_a_call_is_told_by_hand(quiet_shop: Shop) -
     assert (told.status_code, told.json()["request_state"]) == (202, "accepted")
     changed = await shop.client.post(path, json={"wish": "customer_refuses"})
     assert [each["state"] for each in changed.json()["requests"]] == ["replaced", "accepted"]
+    closer = await shop.running.client(SHIPPING_READ, ORDERS_CARE, account_id=CLOSER, code="NV001")
+    late = await closer.post(path, json={"wish": "deliver_again", "by_hand": True})
+    assert (late.status_code, late.json()["title"]) == (409, "rescue-already-decided"), late.text
+    assert "replace = true" in late.json()["detail"]
+    again = await closer.post(path, json={"wish": "deliver_again", "by_hand": True, "replace": True})
+    assert (again.status_code, again.json()["by"]) == (202, "NV001")
+    told_of = [each["by_desk"] for each in await shop.events(RESCUE_CHANGED.name) if each["step"] == "asked"]
+    assert told_of == [True, True, False], "the COD desk, then the closer"
     assert not await calling.tell_carrier(shop.context, shipment_id)
