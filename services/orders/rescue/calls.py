@@ -219,5 +219,4 @@ async def follow_owners(session: Session, order_ids: Sequence[UUID]) -> None:
     moved = (await session.execute(_FOLLOW, {"ids": list(order_ids)})).all()
     for account_id in {account for row in moved for account in (row.owner_id, row.former_id)}:
         tasks_changed(session, account_id)
-    if moved:
-        await waking.changed(session, order_ids)
+    await waking.changed(session, order_ids)

@@ -28,6 +28,7 @@ from tests.integration.orders.support import MORNING, Clock, Person, Shop, staff
 from tests.integration.orders.telephone_support import KEY
 from tests.integration.orders.test_addresses import CHANGES
 from tests.integration.orders.test_customers import customer_of
+from tests.integration.orders.test_rescue_desk import Call
 
 PAGES: Final = sorted(page for page in (DOCS / "orders").glob("*.md") if any("curl" in each for each in commands(page)))
 
@@ -77,6 +78,19 @@ class Company:
         for order_id in (self.order, other):
             await self._close(order_id)
         self.known["OTHER"] = str(other)
+
+    async def rescue_calls(self) -> None:
+        """A delivery of NV01's order failed; before the desk reads its list, the call hours are over."""
+        await self._close(self.order)
+        call = Call(self.shop, self.order)
+        await call.hear(call.fact("failed", "open"))
+        self.known["DESK"] = self._token(self.shop.cod)
+
+        async def later() -> None:
+            self.shop.clock.forward(hours=2)
+            await call.look()
+
+        self.before["desk=true"] = later
 
     async def second_thoughts(self) -> None:
         await self.shop.call(self.order, "no_answer")
