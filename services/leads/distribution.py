@@ -59,8 +59,8 @@ Obstacle = Literal[
 class Skills:
     """What a member takes; an empty set takes everything.
 
-    A product that ends in * is a product group, all codes that begin so. A lead without a product asks for no skill in
-    products, but one without a landing page comes from none of the pages named.
+    A product that ends in * is a product group, all codes that begin so; case does not matter. A lead without a product
+    asks for no skill in products, but one without a landing page comes from none of the pages named.
     """
 
     products: frozenset[str] = frozenset()
@@ -77,8 +77,10 @@ class Skills:
         )
 
     def _knows(self, product: str) -> bool:
-        return product in self.products or any(
-            known.endswith("*") and product.startswith(known[:-1]) for known in self.products
+        code = product.casefold()
+        return any(
+            code.startswith(known[:-1]) if known.endswith("*") else code == known
+            for known in map(str.casefold, self.products)
         )
 
 

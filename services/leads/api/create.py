@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from uuid_utils.compat import uuid7
 
@@ -31,6 +32,8 @@ from shared.idempotency import KeyReused
 from shared.telemetry import correlation_id
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"], route_class=RequestOnly)
+
+REFUSED: Final = Counter("chot_leads_hook_refused_total", "Requests with a wrong or missing secret", ["way"])
 
 MARKETING: Final = "marketing"
 MAX_EXTERNAL_ID: Final = 200
@@ -108,6 +111,7 @@ async def sender_of(request: Request) -> Sender:
     if key is not None:
         source = await parts_of(runtime_of(request)).sources.by_key(key)
         if source is None or source.channel == "landing_page":
+            REFUSED.labels("api").inc()
             raise KeyUnknown
         return Sender(f"source:{source.id}", source.origin(), source.product, may_choose=False)
     who = await principal(request)

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from prometheus_client import Counter
 from uuid_utils.compat import uuid7
 
-from services.leads.api.create import LeadVerdict, once_key, respond, verdict_model
+from services.leads.api.create import REFUSED, LeadVerdict, once_key, respond, verdict_model
 from services.leads.errors import KeyUnknown
 from services.leads.intake.items import Answer, Candidate, Item, OnceKey, Verdict
 from services.leads.intake.keys import SAME_FORM
@@ -24,8 +23,6 @@ from shared.http import RequestOnly
 from shared.telemetry import correlation_id
 
 router = APIRouter(prefix="/v1/hooks", tags=["hooks"], route_class=RequestOnly)
-
-REFUSED: Final = Counter("chot_leads_hook_refused_total", "Requests with a wrong or missing secret", ["way"])
 
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {

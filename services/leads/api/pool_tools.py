@@ -231,8 +231,9 @@ async def get_figures(
 
 
 def _tried(row: Any, lead: LeadIn) -> Tried:
-    rules = {"channel": row.channels, "product": row.products, "landing_page": row.landing_pages}
-    unfit = [name for name, allowed in rules.items() if allowed and getattr(lead, name) not in allowed]
+    rules = {"channel": row.channels, "product": map(str.lower, row.products), "landing_page": row.landing_pages}
+    asked = {"channel": lead.channel, "product": lead.product.lower(), "landing_page": lead.landing_page}
+    unfit = [name for name, allowed in rules.items() if (known := [*allowed]) and asked[name] not in known]
     return Tried.model_validate(
         {"pool_id": row.id, "name": row.name, "position": row.position, "fits": not unfit, "unfit": unfit}
     )

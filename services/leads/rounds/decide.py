@@ -24,7 +24,7 @@ _ZONE: Final = "SELECT zone FROM company"
 FITTING_POOL: Final = """
 SELECT id FROM pools WHERE active
     AND (channels = '{}' OR d.channel = ANY(channels))
-    AND (products = '{}' OR d.product = ANY(products))
+    AND (products = '{}' OR lower(d.product) = ANY(SELECT lower(code) FROM unnest(products) AS code))
     AND (landing_pages = '{}' OR d.landing_page = ANY(landing_pages))
 ORDER BY position, id LIMIT 1
 """

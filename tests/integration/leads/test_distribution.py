@@ -148,6 +148,24 @@ async def test_a_returning_customer_goes_back_to_the_last_owner(leads: Running) 
     assert f"{owner} held this number last" in step["sentence"]
 
 
+async def test_a_product_is_the_same_however_its_code_is_written(leads: Running) -> None:
+    client = await leads.client()
+    people = await hire(leads, "NV001", "NV002", "NV003")
+    seats = [{"account_id": str(people[0].id), "skills": {"products": ["Kem-*"]}}, {"account_id": str(people[1].id)}]
+    rules = {"name": "Mỹ phẩm", "position": 1, "products": ["SERUM-30", "KEM-50"]}
+    assert (await client.post("/v1/pools", json={**rules, "members": seats})).status_code == 201
+    await pool(client, people[2:], name="Còn lại")
+
+    made = [await post(client, f"091234567{place}", product=code) for place, code in enumerate(("serum-30", "kem-50"))]
+    matched = (await client.post("/v1/pools/match", json={"channel": "manual", "product": "Serum-30"})).json()
+    other = await post(client, "0987654321", product="serum-3")
+
+    owners = [await owner_of(client, lead) for lead in (*made, other)]
+    assert (owners[0], owners[2]) == ("NV002", "NV003")
+    assert owners[1] == "NV001", "it is their turn, and KEM-50 is among the products that they take"
+    assert matched["pool"] == "Mỹ phẩm"
+
+
 async def test_a_returning_customer_of_somebody_off_duty_is_distributed(leads: Running) -> None:
     client = await leads.client()
     people = await hire(leads, "NV001", "NV002")

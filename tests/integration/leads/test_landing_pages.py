@@ -241,9 +241,11 @@ async def test_a_sender_with_headers_needs_no_key_in_the_address(leads: Running)
     ]
 
     assert (taken.status_code, taken.json()["verdict"]) == (200, "lead")
-    assert [answer.status_code for answer in refused] == [401, 401]
+    refused.append(await visitor.post("/v1/leads", json=form, headers={"X-Api-Key": "x" * 32}))
+    assert [answer.status_code for answer in refused] == [401, 401, 401]
     counted = (await visitor.get("/metrics")).text
-    assert 'chot_leads_hook_refused_total{way="landing_page"}' in counted
+    for way in ("landing_page", "api"):
+        assert f'chot_leads_hook_refused_total{{way="{way}"}}' in counted
 
 
 async def test_hostile_forms_are_refused_by_size_or_kept_and_stored_clean(leads: Running) -> None:
