@@ -23,8 +23,10 @@ from shared.outbox import command_row, write
 
 handlers = Handlers()
 
+# Prices that were asked for an earlier version were another parcel's.
 _CLOSED = text(
     """
+WITH closed AS (
 INSERT INTO shippable_orders (order_id, version, code, closer_id, closer_code, recipient, phone, province, district, ward,
     detail, province_code, district_code, ward_code, lines, goods_value, cod, shipping_fee, note, closed_at)
 SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(order_id uuid, version integer, code text, closer_id uuid,
@@ -38,6 +40,9 @@ ON CONFLICT (order_id) DO UPDATE SET version = excluded.version, code = excluded
     shipping_fee = excluded.shipping_fee, lines = excluded.lines, goods_value = excluded.goods_value,
     cod = excluded.cod, note = excluded.note, closed_at = excluded.closed_at
 WHERE shippable_orders.version < excluded.version
+RETURNING order_id
+)
+DELETE FROM quotes q USING closed c WHERE q.order_id = c.order_id
 """
 )
 _CANCELLED = text(

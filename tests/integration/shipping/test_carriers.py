@@ -13,9 +13,10 @@ from deploy.local.ghn import GhnSimulator
 from deploy.local.ghtk.model import as_created as ghtk_created
 from services.shipping import creation
 from services.shipping.carriers.errors import Away, UnknownOutcome
+from shared.contracts.events.orders import ORDER_CLOSED
 from tests.harness import eventually
 from tests.integration.shipping.paper_support import ask, make
-from tests.integration.shipping.support import PICK_UP, Shop, connection_body
+from tests.integration.shipping.support import PICK_UP, Shop, closed, connection_body
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,21 @@ async def test_quotes_stand_side_by_side_and_the_chosen_one_stays_with_the_shipm
     shipment_id = await shop.open(order_id)
     assert await shop.create(shipment_id) == "accepted"
     assert (await shop.get(shipment_id))["quoted_fee"] == road["fee"]
+
+
+async def test_a_price_that_was_asked_before_the_order_was_edited_is_not_compared_with_its_fee(shop: Shop) -> None:
+    order_id = await shop.close_order("DH-QUOTE001")
+    asked = await shop.client.post("/v1/quotes", json={"order_id": str(order_id)})
+    assert asked.json()["items"][0]["quotes"], asked.text
+    await plan(shop, order_id, shop.connection_id, options={"service": "road"})
+    first = closed(order_id, "DH-QUOTE001")
+    [line] = first.lines
+    edited = first.model_copy(update={"version": 2, "lines": (line.model_copy(update={"quantity": 20}),)})
+    await shop.running.receive(ORDER_CLOSED, edited, subject=order_id)
+    shipment_id = await shop.open(order_id)
+    assert await shop.create(shipment_id) == "accepted"
+    view = await shop.get(shipment_id)
+    assert view["quoted_fee"] == view["fee"] > asked.json()["items"][0]["quotes"][0]["fee"]
 
 
 async def test_a_carrier_that_is_silent_or_refuses_is_named_beside_the_others_prices(
