@@ -38,11 +38,15 @@ WHERE p.ended_at IS NULL AND p.deadline_at < :now AND t.origin <> 'care'
 LIMIT :limit
 """
 )
+# Where the COD desk calls first, whoever holds the order only sees the call, and one of the desk owes it.
 _TASKS: Final = text(
     """
 SELECT t.order_id, t.key, t.owner_id, t.due_at, t.deadline_at, t.reminded_at, p.ended_at IS NULL AS promise_open,
-    (SELECT superior_id FROM staff_members WHERE account_id = t.owner_id AND version > 0) AS superior_id
+    CASE WHEN c.why = 'desk_first' THEN p.owner_id ELSE t.owner_id END AS owes_id,
+    (SELECT superior_id FROM staff_members WHERE version > 0 AND account_id =
+        CASE WHEN c.why = 'desk_first' THEN coalesce(p.owner_id, t.owner_id) ELSE t.owner_id END) AS superior_id
 FROM tasks t JOIN promises p ON p.order_id = t.order_id AND p.task_key = t.key
+LEFT JOIN rescue_calls c ON c.task_id = t.id
 WHERE t.order_id = ANY(CAST(:ids AS uuid[])) AND t.closed_at IS NULL AND t.origin <> 'care' AND t.due_at <= :now
 ORDER BY t.order_id, t.due_at, t.id
 """
@@ -109,7 +113,7 @@ async def _remind(session: Session, tasks: list[Any]) -> None:
         "at": [task.due_at for task in tasks],
     }
     await session.execute(_REMIND, values)
-    await _tell(session, [(task, "due", task.owner_id, task.due_at) for task in tasks])
+    await _tell(session, [(task, "due", task.owes_id, task.due_at) for task in tasks])
     tasks_changed(session, *(task.owner_id for task in tasks))
 
 

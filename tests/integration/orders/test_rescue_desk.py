@@ -16,7 +16,8 @@ from uuid_utils.compat import uuid7
 from services.orders import record
 from services.orders.rescue import desk
 from shared.contracts.events.orders_rescue import RESCUE_HANDED_OVER
-from shared.contracts.events.staff import DUTY_CHANGED, DutyChanged
+from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, AccountChanged, DutyChanged
+from shared.contracts.permissions import ORDERS_CARE, ORDERS_READ
 from tests.harness import Databases
 from tests.integration.orders.support import MORNING, Person, Shop, opened
 from tests.integration.orders.test_delivery import HANDED
@@ -76,14 +77,20 @@ async def shop(open_shop: Shop) -> AsyncIterator[Shop]:
     yield open_shop
     async with open_shop.service.db.transaction() as session:
         await session.execute(text("DELETE FROM rescue_settings"))
-        await session.execute(text("UPDATE staff_members SET active = true, on_duty = true"))
+        await session.execute(text("UPDATE staff_members SET on_duty = true"))
 
 
 @pytest.fixture
 async def known(shop: Shop) -> Call:
     """A delivery failed, and shipping has not told of it yet."""
+    return await sent(shop, shop.sale)
+
+
+async def sent(shop: Shop, person: Person) -> Call:
+    """An order that somebody holds and has closed, whose delivery failed."""
     order_id = await shop.number()
-    assert (await shop.close(order_id)).status_code == 201
+    await shop.assign(order_id, person)
+    assert (await shop.close(order_id, by=person)).status_code == 201
     call = Call(shop, order_id)
     for sequence, status in enumerate(("accepted", "out_for_delivery", "delivery_failed"), start=1):
         await shop.shipment(order_id, status, sequence=sequence, shipment_id=call.shipment_id, **HANDED)
@@ -248,15 +255,39 @@ async def test_a_cut_off_that_is_over_hands_the_call_over_at_once(known: Call) -
     assert len(await known.tasks()) == 1
 
 
-async def test_a_leavers_order_is_called_about_by_the_desk_at_once(known: Call) -> None:
-    async with known.shop.service.db.transaction() as session:
-        await session.execute(text("UPDATE staff_members SET active = false WHERE code LIKE 'NV%'"))
+async def test_a_leavers_order_is_called_about_by_the_desk_at_once(shop: Shop) -> None:
+    id = uuid7()
+    client = await shop.service.client(ORDERS_READ, ORDERS_CARE, account_id=id, code="NV09", team="S1")
+    leaver = Person(id, "NV09", client)
+    await works_here(shop, leaver, version=1, active=True)
+    waiting = await sent(shop, leaver)
+    await waiting.hear(waiting.fact("failed", "open"))
+    known = await sent(shop, leaver)
+    await works_here(shop, leaver, version=2, active=False)
+    assert await waiting.nudges() == 2
+    await waiting.look()
+    assert [fact["why"] for fact in await waiting.handed_over()] == ["left"]
     await known.hear(known.fact("failed", "open"))
     assert [fact["why"] for fact in await known.handed_over()] == ["no_owner"]
     [task] = await known.at_desk()
     assert (task["owner_code"], task["desk"]["from_code"]) == ("", "")
-    assert (await known.shop.cod.client.post(f"/v1/tasks/{task['id']}/claim")).status_code == 200
-    assert await known.owed_by() == known.shop.cod.id, "who takes it owes it"
+    assert (await shop.cod.client.post(f"/v1/tasks/{task['id']}/claim")).status_code == 200
+    assert await known.owed_by() == shop.cod.id, "who takes it owes it"
+
+
+async def works_here(shop: Shop, person: Person, *, version: int, active: bool) -> None:
+    fact = AccountChanged(
+        account_id=person.id,
+        version=version,
+        code=person.code,
+        name=person.code,
+        department="sale",
+        group="sale",
+        team="S1",
+        active=active,
+        at=shop.clock.now,
+    )
+    await shop.service.receive(ACCOUNT_CHANGED, fact, subject=person.id)
 
 
 async def test_who_goes_off_duty_gives_the_call_to_the_desk(call: Call) -> None:
@@ -288,7 +319,8 @@ async def test_where_the_desk_calls_first_the_promise_is_the_desks(known: Call) 
     assert task["desk"]["why_vi"] == "bộ phận COD gọi trước"
     assert len(await known.tasks()) == 1, "the closer sees it"
     assert await known.owed_by() is None
-    assert await told(shop.sale, known) == []
+    await known.wait()
+    assert await told(shop.sale, known) == [], "and is not reminded of it"
     await shop.assign(known.order_id, shop.colleague)
     assert await known.owed_by() is None
     await shop.cod.client.post(f"/v1/tasks/{task['id']}/claim")
@@ -358,5 +390,8 @@ async def test_only_the_desk_sees_the_desks_list(call: Call) -> None:
     assert (await call.shop.sale.client.get("/v1/tasks", params={"desk": True})).status_code == 403
     assert await told(call.shop.manager, call) == []
     assert (await call.attempt(call.shop.colleague, reached=True)).status_code == 404
+    body = {"topics": ["desk_tasks/cod"]}
+    assert (await call.shop.sale.client.post("/v1/streams/tickets", json=body)).status_code == 422
+    assert (await call.shop.cod.client.post("/v1/streams/tickets", json=body)).status_code == 201
     page = (await call.shop.cod.client.get("/v1/tasks", params={"desk": True, "limit": 1})).json()
     assert page["counts"]["now"] >= 1
