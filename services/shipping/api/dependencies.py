@@ -25,9 +25,11 @@ Administrator = Annotated[Principal, Depends(require(SHIPPING_ADMIN))]
 Limit = Annotated[int, Query(ge=1, le=200, description="rows of a page")]
 After = Annotated[UUID | None, Query(description="'next' of the page before")]
 
-VISIBLE = """(:sees_all OR o.closer_id = :viewer
-    OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer))"""
-"""One sees the parcels of the orders that oneself or somebody below oneself closed; `o` is shippable_orders."""
+VISIBLE = """(:sees_all OR o.closer_id = :viewer OR o.owner_id = :viewer
+    OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer)
+    OR o.owner_id IN (SELECT account_id FROM staff_closure WHERE superior_id = :viewer))"""
+"""One sees the parcels of the orders that oneself or somebody below oneself closed, or holds now; `o` is
+shippable_orders."""
 
 
 def visible_to(who: Principal) -> dict[str, object]:

@@ -83,8 +83,9 @@ class PlanView(PlanBody):
     problems: list[Rule] = Field(description="what the carrier would refuse as things stand")
 
 
-_VISIBLE: Final = """($2 OR o.closer_id = $3
-    OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $3))"""
+_VISIBLE: Final = """($2 OR o.closer_id = $3 OR o.owner_id = $3
+    OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $3)
+    OR o.owner_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $3))"""
 _ORDER: Final = f"""
 SELECT version, recipient, phone, province, district, ward, detail, province_code, district_code, ward_code,
     lines::text AS lines, goods_value, cod, shipping_fee, note

@@ -45,7 +45,9 @@ WITH told AS (
     SELECT d.number, d.id, d.rank FROM candidates d JOIN shipments s ON s.id = d.id
     JOIN shippable_orders o ON o.order_id = s.order_id
     WHERE ($2::uuid IS NULL OR s.connection_id = $2)
-        AND ($3 OR o.closer_id = $4 OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $4))
+        AND ($3 OR o.closer_id = $4 OR o.owner_id = $4
+            OR o.closer_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $4)
+            OR o.owner_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $4))
 ), ranked AS (
     SELECT number, id, rank, min(rank) OVER (PARTITION BY number) AS first FROM visible
 ), best AS (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from io import BytesIO
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from uuid_utils.compat import uuid7
 from deploy.local.ghtk import Faults, Status
 from services.shipping import following
 from services.shipping.cancelling import cancel_at_carrier
-from shared.contracts.events.orders import ORDER_CLOSED
+from shared.contracts.events.orders import ORDER_CLOSED, OWNER_CHANGED, OwnerChanged
 from shared.contracts.events.staff import ACCOUNT_CHANGED, AccountChanged
 from shared.contracts.permissions import SHIPPING_READ, SHIPPING_WRITE
 from tests.integration.shipping.support import CLOSER, Shop, closed
@@ -68,12 +69,23 @@ async def test_the_list_is_filtered(shop: Shop) -> None:
     assert (await shop.client.get("/v1/shipments", params={"status": "gone"})).status_code == 422
 
 
-async def test_one_sees_the_parcels_of_one_s_own_orders_and_of_those_below(shop: Shop) -> None:
+async def test_one_sees_the_parcels_of_the_orders_that_one_closed_or_holds_and_of_those_below(shop: Shop) -> None:
     shipment_id = await shop.ship()
     manager, stranger = uuid7(), uuid7()
     await account(shop, manager)
     await account(shop, CLOSER, superior_id=manager)
-    for viewer, count, status in ((CLOSER, 1, 200), (manager, 1, 200), (stranger, 0, 404)):
+    holder = uuid7()
+    order_id = UUID((await shop.get(shipment_id))["order_id"])
+    moved = OwnerChanged(
+        order_id=order_id,
+        assignment=2,
+        level="L7",
+        from_owner_id=CLOSER,
+        to_owner_id=holder,
+        at=datetime(2026, 11, 22, tzinfo=UTC),
+    )
+    await shop.running.receive(OWNER_CHANGED, moved, subject=order_id)
+    for viewer, count, status in ((CLOSER, 1, 200), (manager, 1, 200), (holder, 1, 200), (stranger, 0, 404)):
         client = await shop.running.client(SHIPPING_READ, account_id=viewer)
         assert len((await client.get("/v1/shipments")).json()["items"]) == count
         assert (await client.get(f"/v1/shipments/{shipment_id}")).status_code == status
