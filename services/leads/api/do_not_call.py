@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from services.leads.api.dependencies import ConsentKeeper, Limit, Reader
 from services.leads.consent import do_not_call
-from services.leads.consent.do_not_call import By, NewEntry
+from services.leads.consent.do_not_call import By, NewEntry, Place
 from services.leads.consent.errors import NotListed, NumbersUnreadable
 from services.leads.driver import connection_of, mark_outbox_written, write_outbox
 from services.leads.errors import CursorUnreadable, PhoneFilterUnreadable
@@ -118,10 +118,10 @@ async def list_entries(
     number = one_phone(phone) if phone is not None else None
     async with runtime.db.read() as session:
         rows = await do_not_call.page(session, after=place, limit=limit, source=source, kind=kind, phone=number)
-    more = len(rows) == limit
+    end = Place.behind(rows, place) if len(rows) == limit else None
     return EntryPage(
         items=[EntryOut.of(row._mapping, show=masked) for row in rows],
-        next=f"{rows[-1].since.isoformat()}~{rows[-1].phone}~{rows[-1].source}" if more else None,
+        next=f"{end.since.isoformat()}~{end.shown}" if end is not None else None,
     )
 
 
@@ -216,12 +216,12 @@ def _all_phones(typed: list[str]) -> list[str]:
     return list(dict.fromkeys(found.e164 for reading in readings for found in reading.phones))
 
 
-def _read_cursor(cursor: str) -> tuple[datetime, str, str]:
+def _read_cursor(cursor: str) -> Place:
     try:
-        at, phone, source = cursor.split("~")
-        since = datetime.fromisoformat(at)
+        at, shown = cursor.split("~")
+        place = Place(datetime.fromisoformat(at), int(shown))
     except ValueError:
         raise CursorUnreadable from None
-    if since.tzinfo is None:
+    if place.since.tzinfo is None or not 0 < place.shown < 2**31:
         raise CursorUnreadable
-    return since, phone, source
+    return place

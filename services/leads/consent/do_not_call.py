@@ -137,10 +137,26 @@ async def of_phone(connection: Connection, phone: str) -> list[Any]:
     return list(await connection.fetch(_OF_PHONE, phone))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of the list ended: how many of the entries of this instant were shown. Their numbers, which the list
+    shows masked, are no place to be told."""
+
+    since: datetime
+    shown: int
+
+    @classmethod
+    def behind(cls, rows: Sequence[Any], before: Place | None) -> Place:
+        """The end of a page that followed on another."""
+        since = rows[-1].since
+        shown = sum(row.since == since for row in rows)
+        return cls(since, shown + (before.shown if before is not None and before.since == since else 0))
+
+
 async def page(
     session: ReadSession,
     *,
-    after: tuple[datetime, str, str] | None,
+    after: Place | None,
     limit: int,
     source: str | None,
     kind: str | None,
@@ -149,17 +165,17 @@ async def page(
     """The list, newest entry first.
 
     Args:
-        after: since, number and source of the last entry of the page before.
+        after: where the page before has ended.
     """
     conditions = [
         f"{name} = :{name}" for name, value in (("source", source), ("kind", kind), ("phone", phone)) if value
     ]
     values: dict[str, Any] = {"source": source, "kind": kind, "phone": phone, "limit": limit}
     if after is not None:
-        conditions.append("(since, phone, source) < (:after_since, :after_phone, :after_source)")
-        values |= dict(zip(("after_since", "after_phone", "after_source"), after, strict=True))
+        conditions.append("since <= :after")
+        values |= {"after": after.since, "shown": after.shown}
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = "ORDER BY since DESC, phone DESC, source DESC LIMIT :limit"
+    order = f"ORDER BY since DESC, phone DESC, source DESC LIMIT :limit {'OFFSET :shown' if after else ''}"
     rows = await session.execute(text(f"SELECT {_COLUMNS} FROM do_not_call {where} {order}"), values)
     return rows.all()
 
