@@ -89,7 +89,8 @@ async def upload_list(
     """Takes a list of up to a million numbers; it is put on the do-not-call list in the background.
 
     Only what files of the same source brought is replaced: numbers that people themselves or colleagues put on the list
-    stay on it. The same file, for the same source, kind and mode, is imported once.
+    stay on it. The same file, for the same source, kind and mode, is imported once, unless a later one has put it out of
+    force: whoever replaced the list by mistake sends the right file again.
     """
     content = await file.read()
     with tempfile.TemporaryDirectory(prefix="chot-list-") as directory:

@@ -45,6 +45,17 @@ _REVIVE: Final = """
 UPDATE do_not_call_imports SET state = 'running', problem_vi = '', problem_en = '', finished_at = NULL
 WHERE id = $1 AND state = 'failed' RETURNING id
 """
+# What a later file has replaced, or would be replaced by this one, is not in force any more.
+_AGAIN: Final = """
+UPDATE do_not_call_imports i SET state = 'running', file_name = $2, reason = $3, by_id = $4, by = $5, created_at = $6,
+    finished_at = NULL, rows_done = 0, added = 0, known = 0, repeated = 0, rejected = 0, removed = 0, told_until = '',
+    told_from = NULL
+WHERE id = $1 AND state = 'done' AND EXISTS (
+    SELECT 1 FROM do_not_call_imports o WHERE o.source = i.source AND o.id <> i.id AND o.created_at > i.created_at
+        AND (o.mode = 'replace' OR i.mode = 'replace'))
+RETURNING id
+"""
+_FORGET_REJECTED: Final = "DELETE FROM do_not_call_rejected WHERE import_id = $1"
 _KEEP: Final = (
     "INSERT INTO do_not_call_files (import_id, number, rows) SELECT $1, * FROM unnest($2::integer[], $3::text[])"
 )
@@ -166,7 +177,7 @@ async def add(connection: Connection, upload: Upload, chunks: Sequence[str]) -> 
 
     Returns:
         Its import, and whether there is something to do: the same file for the same purpose is imported once, but one
-        that failed goes on.
+        that failed goes on, and one that a later file put out of force is put on the list again.
     """
     added = await connection.fetchval(
         _INSERT,
@@ -184,11 +195,22 @@ async def add(connection: Connection, upload: Upload, chunks: Sequence[str]) -> 
     )
     if added is None:
         known = await connection.fetchval(_SAME, upload.file_hash, upload.source, upload.kind, upload.mode)
-        return known, await connection.fetchval(_REVIVE, known) is not None
+        if await connection.fetchval(_REVIVE, known) is not None:
+            return known, True
+        by = (upload.file_name, upload.reason, upload.by_id, upload.by, upload.at)
+        if await connection.fetchval(_AGAIN, known, *by) is None:
+            return known, False
+        await connection.execute(_FORGET_REJECTED, known)
+        await _keep_rows(connection, known, chunks)
+        return known, True
+    await _keep_rows(connection, upload.id, chunks)
+    return upload.id, True
+
+
+async def _keep_rows(connection: Connection, import_id: UUID, chunks: Sequence[str]) -> None:
     for start in range(0, len(chunks), 20):
         some = chunks[start : start + 20]
-        await connection.execute(_KEEP, upload.id, list(range(start, start + len(some))), list(some))
-    return upload.id, True
+        await connection.execute(_KEEP, import_id, list(range(start, start + len(some))), list(some))
 
 
 async def one(session: ReadSession, import_id: UUID) -> Any | None:

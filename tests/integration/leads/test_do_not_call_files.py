@@ -101,6 +101,26 @@ async def test_a_list_that_replaces_takes_off_what_files_of_its_source_brought_a
     assert [len(event["payload"]["entries"]) for event in await leads.outbox("leads.do_not_call.changed.v1")] == [1, 0]
 
 
+async def test_a_file_that_was_replaced_by_mistake_is_in_force_again_when_it_is_sent_again(leads: Running) -> None:
+    client = await leads.client()
+    lead = await post(client, "0912345671")
+    right, wrong = b"0912345670\n0912345671\nx\n", b"0912345672\n"
+    first = await worked_off(leads, client, await upload(client, right, mode="replace"))
+    await worked_off(leads, client, await upload(client, wrong, mode="replace"))
+    assert (await client.get(f"/v1/leads/{lead['id']}")).json()["do_not_call"] is False
+
+    again = await upload(client, right, mode="replace")
+    done = await worked_off(leads, client, again)
+    once_more = await upload(client, right, mode="replace")
+
+    assert (again.status_code, done["id"], done["state"]) == (201, first["id"], "done")
+    assert [done[name] for name in ("row_count", "added", "rejected", "removed")] == [3, 2, 1, 1]
+    rows = await leads.rows("SELECT phone FROM do_not_call ORDER BY phone")
+    assert [row.phone[-1] for row in rows] == ["0", "1"]
+    assert (await client.get(f"/v1/leads/{lead['id']}")).json()["do_not_call"] is True
+    assert (once_more.status_code, once_more.json()["state"]) == (200, "done"), "it is in force"
+
+
 async def test_a_list_goes_on_behind_its_last_committed_chunk_when_a_process_died_over_it(leads: Running) -> None:
     client = await leads.client()
     numbers = [f"09{place:08}" for place in range(10_000_000, 10_012_000)]
