@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from deploy.local.ghtk import Faults
 from services.shipping.carriers.errors import Away
 from services.shipping.paper import turn
+from services.shipping.paper.asking import MAX
 from tests.integration.shipping.paper_support import ask, make, pages
-from tests.integration.shipping.support import Shop
+from tests.integration.shipping.support import CLOSER, Shop
 
 
 @pytest.mark.parametrize("size", ["A5", "A6", "80mm"])
@@ -160,3 +166,57 @@ async def test_wrong_requests_are_refused(quiet_shop: Shop, body: dict[str, Any]
     answer = await quiet_shop.client.post("/v1/prints", json=body)
     assert answer.status_code == 422, answer.text
     assert "shipment_ids" in answer.text or answer.json()["title"] in ("unknown-shipments", "paper-size-not-offered")
+
+
+_MANY = """
+WITH orders AS (
+    INSERT INTO shippable_orders (order_id, version, code, closer_id, recipient, phone, province, ward, detail, lines, note)
+    SELECT gen_random_uuid(), 1, 'DH-' || n, :closer, 'Nguyễn Thị Mẫu ' || n, '+84912345678', 'Đà Nẵng', 'Phường Hải Châu',
+        n || ' đường Lê Lợi', CAST(:lines AS jsonb), 'Gọi trước khi giao, khách nhận giờ hành chính'
+    FROM generate_series(1, :count) AS n
+    RETURNING order_id, code
+)
+INSERT INTO shipments (id, order_id, connection_id, reference, waybill, status, status_at, cod, accepted_at, sort_code)
+SELECT gen_random_uuid(), order_id, :connection, code || '-1', 'S22749126.SGP39-J31.' || code, 'accepted', now(), 350000, now(),
+    'SGP39-J31'
+FROM orders RETURNING id
+"""
+_LINES = [
+    {
+        "name": f"Kem dưỡng da ban đêm loại {n}",
+        "sku": f"KD-{n}",
+        "quantity": n,
+        "unit_price": 175_000,
+        "weight_grams": 250,
+    }
+    for n in range(1, 6)
+]
+
+
+def forget_peak() -> None:
+    """The peak of this process's memory is that of what follows."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> int:
+    """Of this process's memory, in kB."""
+    [found] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("size", ["A5", "A6", "80mm"])
+async def test_a_thousand_slips_take_less_than_a_minute_and_500_megabytes(shop: Shop, size: str) -> None:
+    values = {"closer": CLOSER, "connection": shop.connection_id, "count": MAX, "lines": json.dumps(_LINES)}
+    async with shop.context.db.transaction() as session:
+        shipments = list((await session.execute(text(_MANY), values)).scalars())
+    forget_peak()
+    begun = time.monotonic()
+    done = await make(shop, await ask(shop, *shipments, size=size))
+    took = time.monotonic() - begun
+    kilobytes = peak()
+    print(f"{MAX} slips on {size} in {took:.1f} s, at most {kilobytes / 1024:.0f} MiB")
+    assert (done["state"], done["done"], done["failed"]) == ("done", MAX, 0)
+    assert len(await pages(shop, done)) == MAX
+    assert took < 60
+    assert kilobytes < 500 * 1000
