@@ -92,9 +92,12 @@ async def upload(
         UUID | None, Form(description="where the list comes from, unless a row says otherwise")
     ] = None,
     asked_to_be_called: Annotated[
-        bool,
-        Form(description="the people on the list left their numbers themselves; otherwise the advertising limits hold"),
-    ] = False,
+        bool | None,
+        Form(
+            description="the people on the list left their numbers themselves; otherwise the advertising limits hold; "
+            "default: what the source says, without a source false"
+        ),
+    ] = None,
     mode: Annotated[
         Literal["import", "dry_run"], Form(description="dry_run: all verdicts as they would be now, no lead")
     ] = "import",
@@ -126,14 +129,16 @@ async def upload(
     return import_out(row, language_of(request))
 
 
-async def _origin(who: Principal, parts: Parts, source_id: UUID | None, *, asked: bool) -> Origin:
+async def _origin(who: Principal, parts: Parts, source_id: UUID | None, *, asked: bool | None) -> Origin:
     typed = typed_by(who)
     if source_id is None:
-        return replace(typed, channel="excel", asked_to_be_called=asked)
+        return replace(typed, channel="excel", asked_to_be_called=bool(asked))
     source = await parts.sources.by_id(source_id)
     if source is None:
         raise SourceUnknown
     origin = source.origin(created_by=who.account_id)
+    if asked is not None:
+        origin = replace(origin, asked_to_be_called=asked)
     return replace(origin, marketer=source.marketer or typed.marketer)
 
 

@@ -72,6 +72,23 @@ async def test_leads_of_an_import_carry_what_the_list_says_of_them(leads: Runnin
     assert (second["source"]["marketer"], second["asked_to_be_called"]) == ("MKT01", True)
 
 
+async def test_whether_a_list_asked_to_be_called_is_its_senders_word_before_its_sources(leads: Running) -> None:
+    client = await leads.client()
+    fair = (await client.post("/v1/sources", json={"name": "Hội chợ", "channel": "event"})).json()
+    assert fair["asked_to_be_called"] is True
+    told: list[dict[str, str]] = [
+        {"source_id": fair["id"]},
+        {"source_id": fair["id"], "asked_to_be_called": "false"},
+        {},
+    ]
+    for place, fields in enumerate(told):
+        made = (await upload(client, workbook([(f"091234567{place}", "Lan")]), **fields)).json()
+        await work(leads, made["id"])
+
+    asked = [event["payload"]["asked_to_be_called"] for event in await leads.outbox("leads.lead.accepted.v1")]
+    assert asked == [True, False, False]
+
+
 async def test_the_same_file_is_refused_with_the_import_it_had(leads: Running) -> None:
     client = await leads.client()
     content = numbers(3)
