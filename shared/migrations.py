@@ -113,7 +113,7 @@ FACTS_TOGETHER = """
 ALTER TABLE outbox DROP CONSTRAINT outbox_destination_check;
 ALTER TABLE outbox ADD CONSTRAINT outbox_destination_check CHECK (destination IN ('event', 'events', 'command'));
 ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
-COMMENT ON COLUMN outbox.payload IS 'of destination events: many events of one type, [[id, subject, data], …]';
+COMMENT ON COLUMN outbox.payload IS 'of destination events: many events of one type, see shared/fact_columns.py';
 """
 """For a service that writes many facts at once (`shared.outbox.fact_rows`). Such rows live for days and are read once, so
 PostgreSQL does not compress them."""

@@ -23,6 +23,7 @@ from shared import bus, outbox, telemetry
 from shared.contracts.commands import NUDGE, WorkflowCommand
 from shared.contracts.events import STREAM_OF
 from shared.db import OUTBOX_CHANNEL, keep_state
+from shared.fact_columns import events_of
 from shared.lifecycle import together, until_set
 from shared.retention import IDEMPOTENCY_KEY_AGE, OUTBOX_AGE
 from shared.telemetry import correlated, logger
@@ -246,12 +247,8 @@ class Relay:
                 return Failure(row["id"], f"'{row['type']}' is not an event type", hopeless=True)
             if row["destination"] == "event":
                 return await publish(row, str(row["id"]), row["subject"], row["payload"].encode())
-            events = orjson.loads(row["payload"])
-            return _together(
-                await asyncio.gather(
-                    *(publish(row, event_id, subject, orjson.dumps(data)) for event_id, subject, data in events)
-                )
-            )
+            told = events_of(row["id"], row["payload"])
+            return _together(await asyncio.gather(*(publish(row, one.id, one.subject, one.data) for one in told)))
 
         return _split(await asyncio.gather(*(tell(row) for row in rows)))
 

@@ -41,8 +41,12 @@ JWKS_URL = "http://staff.test/.well-known/jwks.json"
 TOLD: Final = """
 SELECT id, type, subject, payload, correlation_id FROM outbox WHERE destination <> 'events'
 UNION ALL
-SELECT CAST(e ->> 0 AS uuid), type, e ->> 1, e -> 2, correlation_id
-FROM outbox, json_array_elements(payload) AS e WHERE destination = 'events'
+SELECT CAST(left(CAST(id AS text), 24) || lpad(to_hex(
+        CAST(CAST('x' || right(CAST(id AS text), 12) AS bit(48)) AS bigint) + place - 1), 12, '0') AS uuid),
+    type, line ->> 0, CAST(CAST(payload -> 'like' AS jsonb) || (
+        SELECT jsonb_object_agg(field, line -> CAST(at AS integer) - 1)
+        FROM json_array_elements_text(payload -> 'fields') WITH ORDINALITY AS f (field, at)) AS json), correlation_id
+FROM outbox, json_array_elements(payload -> 'told') WITH ORDINALITY AS t (line, place) WHERE destination = 'events'
 """
 """What the outbox tells, each event by itself, whether a row carries one or many."""
 AN_ANSWER: Final = 60.0

@@ -22,7 +22,6 @@ from services.leads.returning import Known, ask_first
 from services.leads.rounds import FITTING_POOL, Fresh, Release, utc_now
 from shared.db import Database
 from shared.lifecycle import until_set
-from shared.outbox import fact_rows
 
 DISTRIBUTOR: Final = "distributor"
 """Wakes the distributor of this process (`wake_after_commit`)."""
@@ -91,7 +90,7 @@ async def serve(
     """One round of each pool's backlog, in the caller's transaction, with its facts in the outbox."""
     decided = await rounds.decide(connection, pools, now=now)
     owned = await rounds.record(connection, decided)
-    await write_new(connection, fact_rows(events.assignment(fact) for fact in owned))
+    await write_new(connection, events.assigned(owned))
     return decided
 
 
@@ -140,7 +139,7 @@ async def take_away(connection: Connection) -> int:
     owned = await rounds.record(connection, decided)
     releases += [Release(lead.lead_id, lead.holder_id, "reassignment", lead.reason) for lead in decided.unplaced]
     released = await rounds.release(connection, releases, at=datetime.now(UTC))
-    rows = [events.assigned(fact) for fact in owned] + [events.released(fact) for fact in released]
+    rows = events.assigned(owned) + [events.released(fact) for fact in released]
     await write_outbox(connection, rows)
     await connection.execute(_DONE, [row["lead_id"] for row in due], [row["assignment"] for row in due])
     return len(due)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import orjson
@@ -29,7 +29,8 @@ from shared.contracts.events.leads import (
     LeadWithdrawn,
     PhoneRevealed,
 )
-from shared.outbox import Fact, Row, event_row, fact_row
+from shared.fact_columns import FactColumns, rows
+from shared.outbox import Row, event_row
 
 
 @dataclass(slots=True)
@@ -59,69 +60,75 @@ class Released:
     previous_owner_id: UUID | None = None
 
 
-def accepted(item: Item, candidate: Candidate, judgement: Judgement, *, listed: Collection[Listed]) -> Fact:
-    """A clean number, with what the do-not-call list says of it."""
-    origin = item.origin
-    lead_id = str(item.id)
-    data = {
-        "lead_id": lead_id,
-        "received_at": _utc(item.received_at),
-        "phone": candidate.phones[0],
-        "other_phones": candidate.phones[1:],
-        "name": candidate.name,
-        "address": candidate.address,
-        "note": candidate.note,
-        "product": candidate.product,
-        "source": _source(origin),
-        "returning_customer": judgement.returning_customer,
-        "asked_to_be_called": origin.asked_to_be_called,
-        "consent_text": origin.consent_text,
-        "consent_page": origin.consent_page,
-        "flag": judgement.flag,
-        "do_not_call": [
-            {"phone": one.phone, "entries": [entry.model_dump(mode="json") for entry in one.entries]} for one in listed
-        ]
-        if listed
-        else (),
+def accepted(
+    items: Sequence[Item],
+    candidates: Sequence[Candidate],
+    judgements: Sequence[Judgement],
+    *,
+    listed: Mapping[str, Listed],
+) -> list[Row]:
+    """Clean numbers, with what the do-not-call list says of them.
+
+    Args:
+        listed: numbers of the list, also others than these.
+    """
+    origins = [item.origin for item in items]
+    columns: dict[str, Sequence[Any]] = {
+        "lead_id": [str(item.id) for item in items],
+        "received_at": _moments(items),
+        "phone": [candidate.phones[0] for candidate in candidates],
+        "other_phones": [candidate.phones[1:] for candidate in candidates],
+        "name": [candidate.name for candidate in candidates],
+        "address": [candidate.address for candidate in candidates],
+        "note": [candidate.note for candidate in candidates],
+        "product": [candidate.product for candidate in candidates],
+        "source": _sources(origins),
+        "returning_customer": [judgement.returning_customer for judgement in judgements],
+        "asked_to_be_called": [origin.asked_to_be_called for origin in origins],
+        "consent_text": [origin.consent_text for origin in origins],
+        "consent_page": [origin.consent_page for origin in origins],
+        "flag": [judgement.flag for judgement in judgements],
+        "do_not_call": [_entries(candidate, listed) for candidate in candidates] if listed else [()] * len(items),
     }
-    return Fact(LEAD_ACCEPTED.name, lead_id, data)
+    return rows(FactColumns(LEAD_ACCEPTED.name, columns), _causes(items))
 
 
-def duplicated(item: Item, candidate: Candidate, judgement: Judgement) -> Fact:
-    """A number that came again within the window. Whoever was found to be a competitor asks for nothing by it."""
-    assert judgement.anchor_id is not None, "a clean number is no duplicate"
-    data = {
-        "lead_id": item.id,
-        "anchor_id": judgement.anchor_id,
-        "received_at": _utc(item.received_at),
-        "product": candidate.product,
-        "source": _source(item.origin),
-        "note": candidate.note,
-        "anchor_asked_again": item.origin.asked_to_be_called and not judgement.flag,
-        "flag": judgement.flag,
+def duplicated(items: Sequence[Item], candidates: Sequence[Candidate], judgements: Sequence[Judgement]) -> list[Row]:
+    """Numbers that came again within the window. Whoever was found to be a competitor asks for nothing by it."""
+    columns: dict[str, Sequence[Any]] = {
+        "lead_id": [str(item.id) for item in items],
+        "anchor_id": [judgement.anchor_id for judgement in judgements],
+        "received_at": _moments(items),
+        "product": [candidate.product for candidate in candidates],
+        "source": _sources([item.origin for item in items]),
+        "note": [candidate.note for candidate in candidates],
+        "anchor_asked_again": [
+            item.origin.asked_to_be_called and not judgement.flag
+            for item, judgement in zip(items, judgements, strict=True)
+        ],
+        "flag": [judgement.flag for judgement in judgements],
     }
-    return Fact(LEAD_DUPLICATED.name, str(item.id), data)
+    return rows(FactColumns(LEAD_DUPLICATED.name, columns), _causes(items))
 
 
-def assigned(fact: Assigned) -> Row:
-    """Somebody holds the number now."""
-    return fact_row(assignment(fact))
+def assigned(facts: Sequence[Assigned], causes: Sequence[str] = ()) -> list[Row]:
+    """Somebody holds the numbers now.
 
-
-def assignment(fact: Assigned) -> Fact:
-    """The same, where there may be many."""
-    data = {
-        "lead_id": fact.lead_id,
-        "assignment": fact.assignment,
-        "owner_id": fact.owner_id,
-        "owner_code": fact.owner_code,
-        "team": fact.team,
-        "assigned_at": fact.at.astimezone(UTC),
-        "cause": fact.cause,
-        "previous_owner_id": fact.previous_owner_id,
-        "consent_until": None if fact.consent_until is None else fact.consent_until.astimezone(UTC),
+    Args:
+        causes: correlation id of each; none = all have the present one.
+    """
+    columns: dict[str, Sequence[Any]] = {
+        "lead_id": [fact.lead_id for fact in facts],
+        "assignment": [fact.assignment for fact in facts],
+        "owner_id": [fact.owner_id for fact in facts],
+        "owner_code": [fact.owner_code for fact in facts],
+        "team": [fact.team for fact in facts],
+        "assigned_at": [fact.at.astimezone(UTC) for fact in facts],
+        "cause": [fact.cause for fact in facts],
+        "previous_owner_id": [fact.previous_owner_id for fact in facts],
+        "consent_until": [None if fact.consent_until is None else fact.consent_until.astimezone(UTC) for fact in facts],
     }
-    return Fact(LEAD_ASSIGNED.name, str(fact.lead_id), data)
+    return rows(FactColumns(LEAD_ASSIGNED.name, columns), causes)
 
 
 def released(fact: Released) -> Row:
@@ -167,8 +174,26 @@ def withdrawn(lead_id: UUID, *, was: Literal["lead", "duplicate"]) -> Row:
     return event_row(LEAD_WITHDRAWN, data, subject=lead_id)
 
 
-def _utc(at: datetime) -> datetime:
-    return at if at.tzinfo is UTC else at.astimezone(UTC)
+def _causes(items: Sequence[Item]) -> list[str]:
+    return [item.correlation_id for item in items]
+
+
+def _moments(items: Sequence[Item]) -> list[datetime]:
+    known = {at: at.astimezone(UTC) for at in {item.received_at for item in items}}
+    return [known[item.received_at] for item in items]
+
+
+def _sources(origins: Sequence[Origin]) -> list[orjson.Fragment]:
+    known: dict[int, orjson.Fragment] = {}
+    for origin in origins:
+        if id(origin) not in known:
+            known[id(origin)] = _source(origin)
+    return [known[id(origin)] for origin in origins]
+
+
+def _entries(candidate: Candidate, listed: Mapping[str, Listed]) -> Sequence[dict[str, Any]]:
+    known = [listed[phone] for phone in candidate.phones if phone in listed]
+    return [{"phone": one.phone, "entries": [entry.model_dump(mode="json") for entry in one.entries]} for one in known]
 
 
 def _source(origin: Origin) -> orjson.Fragment:

@@ -20,7 +20,8 @@ from shared.consumer import Event, Handlers, NotYet
 from shared.contracts.events.orders import ORDER_CANCELLED, OrderCancelled
 from shared.contracts.permissions import OPERATE
 from shared.db import Session
-from shared.outbox import FACTS_A_ROW, Fact, emit, fact_rows, write
+from shared.fact_columns import FactColumns, rows
+from shared.outbox import FACTS_A_ROW, emit, write
 from shared.service import Service
 from shared.settings import Settings
 from tests.harness import Databases, Running, eventually, running
@@ -75,12 +76,10 @@ async def test_every_event_arrives_once(probe: Running) -> None:
 async def tell_together(probe: Running, count: int) -> list[UUID]:
     """Writes so many facts of one cause, hundreds a row."""
     orders = [uuid7() for _ in range(count)]
-    facts = [
-        Fact(ORDER_CANCELLED.name, str(order), cancelled(order).model_dump(mode="json", by_alias=True))
-        for order in orders
-    ]
+    facts = [cancelled(order).model_dump(mode="json", by_alias=True) for order in orders]
+    columns = {field: [fact[field] for fact in facts] for field in facts[0]}
     async with probe.db.transaction() as session:
-        await write(session, fact_rows(facts))
+        await write(session, rows(FactColumns(ORDER_CANCELLED.name, columns)))
     return orders
 
 

@@ -118,7 +118,7 @@ def worlds(draw: st.DrawFn) -> tuple[Calendar, datetime]:
     ],
 )
 def test_business_time_agrees_with_walking_through_the_seconds(worlds_tried: int, longest: timedelta) -> None:
-    @settings(max_examples=worlds_tried, deadline=None)
+    @settings(max_examples=worlds_tried)
     @given(worlds(), st.integers(1, longest // SECOND))
     def agrees(world: tuple[Calendar, datetime], span: int) -> None:
         calendar, start = world
@@ -143,7 +143,7 @@ def test_business_time_agrees_with_walking_through_the_seconds(worlds_tried: int
     agrees()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(worlds(), st.integers(0, 10_000 * 3600))
 def test_adding_working_time_is_undone_by_measuring_it(world: tuple[Calendar, datetime], seconds: int) -> None:
     calendar, start = world
@@ -155,7 +155,7 @@ def test_adding_working_time_is_undone_by_measuring_it(world: tuple[Calendar, da
     assert duration == timedelta() or calendar.elapsed(start, end - timedelta(microseconds=1)) < duration
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(worlds(), st.times().map(lambda clock: clock.replace(second=0, microsecond=0)))
 def test_the_next_time_of_day_is_the_first_the_clock_shows(world: tuple[Calendar, datetime], clock: time) -> None:
     calendar, after = world
@@ -167,7 +167,7 @@ def test_the_next_time_of_day_is_the_first_the_clock_shows(world: tuple[Calendar
         assert not any(calendar.local(at).time() == clock for at in passed[:1500])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds(), worlds(), st.integers(1, 5 * 86_400))
 def test_two_calendars_together_are_open_when_both_are(
     one: tuple[Calendar, datetime], other: tuple[Calendar, datetime], span: int

@@ -301,7 +301,7 @@ def test_care_that_nobody_works_on_ends_by_itself() -> None:
         assert at - world.assigned_at < 45 * DAY
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(0, 365 * 86_400))
 def test_who_never_answers_is_called_six_times_in_three_to_five_days(second: int) -> None:
     assigned_at = YEAR + timedelta(seconds=second)
@@ -321,7 +321,7 @@ def test_who_never_answers_is_called_six_times_in_three_to_five_days(second: int
     assert 3 * DAY <= last - first <= (5 + holidays) * DAY
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 365 * 86_400), st.lists(st.integers(1, 5_000), max_size=12))
 def test_asking_more_often_changes_nothing(second: int, minutes: list[int]) -> None:
     """Decisions at needless moments leave the same promises, tasks and levels as those at the due moments alone."""

@@ -369,7 +369,7 @@ def test_a_refusal_says_in_both_languages_what_to_do(standard: CareProcess) -> N
             assert problem.text.vi != problem.text.en
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_no_single_missing_link_goes_unnoticed(data: st.DataObject) -> None:
     """Whatever link of the seed is taken out, the checker objects; only what the links lead to may be left over."""
@@ -385,7 +385,7 @@ def test_no_single_missing_link_goes_unnoticed(data: st.DataObject) -> None:
     assert problems(edited(standard, {link: None})), link
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(1, 3), st.integers(1, 240), st.integers(16, 40))
 def test_other_sensible_numbers_are_accepted(thinking: int, reminder: int, release: int) -> None:
     """A company may change the numbers without tripping the checker."""

@@ -336,7 +336,7 @@ def test_lives_that_are_moved_again_and_again_lose_nothing_and_repeat_nothing(li
     )
     moves = 0
 
-    @settings(max_examples=lives, deadline=None, derandomize=True)
+    @settings(max_examples=lives, derandomize=True)
     @given(st.integers(0, 10**9))
     def live(seed: int) -> None:
         nonlocal moves

@@ -56,7 +56,7 @@ profiles = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(kept=profiles, gone=profiles)
 def test_a_merge_that_is_taken_back_leaves_no_trace(kept: Profile, gone: Profile) -> None:
     both = joined(kept, gone)
@@ -64,7 +64,7 @@ def test_a_merge_that_is_taken_back_leaves_no_trace(kept: Profile, gone: Profile
     assert restored(gone, now=both, after=both) == gone
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(kept=profiles, gone=profiles)
 def test_nothing_that_either_was_known_by_is_lost(kept: Profile, gone: Profile) -> None:
     both = joined(kept, gone)

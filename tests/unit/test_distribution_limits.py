@@ -70,7 +70,7 @@ def queues(draw: st.DrawFn) -> list[Waiting]:
 
 
 @given(teams(), queues())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_lead_goes_only_to_a_candidate_and_stays_only_without_one(team: list[Member], queue: list[Waiting]) -> None:
     outcome = distribute(team, queue)
 
@@ -89,7 +89,7 @@ def test_a_lead_goes_only_to_a_candidate_and_stays_only_without_one(team: list[M
 
 
 @given(teams(), queues())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_limits_hold_and_counts_grow_by_what_was_given(team: list[Member], queue: list[Waiting]) -> None:
     outcome = distribute(team, queue)
 
@@ -105,7 +105,7 @@ def test_limits_hold_and_counts_grow_by_what_was_given(team: list[Member], queue
 
 
 @given(teams(), queues())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_round_is_decided_the_same_from_what_is_kept_of_it(team: list[Member], queue: list[Waiting]) -> None:
     outcome = distribute(team, queue)
 

@@ -36,7 +36,7 @@ weights = st.lists(st.integers(1, 100), min_size=1, max_size=30)
 
 
 @given(weights, st.integers(1, 300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nobody_is_ever_a_whole_lead_away_from_their_share(shares: list[int], leads: int) -> None:
     members = team(*shares)
     received: Counter[UUID] = Counter()
@@ -48,7 +48,7 @@ def test_nobody_is_ever_a_whole_lead_away_from_their_share(shares: list[int], le
 
 
 @given(weights, st.lists(st.integers(1, 20), min_size=1, max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_many_small_rounds_decide_as_one_large_round(shares: list[int], sizes: list[int]) -> None:
     whole = distribute(team(*shares), queue(sum(sizes)))
     members, decisions = tuple(team(*shares)), []
@@ -66,7 +66,7 @@ def test_many_small_rounds_decide_as_one_large_round(shares: list[int], sizes: l
     st.lists(st.tuples(st.integers(0, 29), st.booleans()), max_size=60),
     st.integers(0, 2**32),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_owed_adds_up_and_those_who_are_absent_get_nothing(
     shares: list[int], switches: list[tuple[int, bool]], seed: int
 ) -> None:

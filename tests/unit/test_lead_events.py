@@ -16,7 +16,7 @@ from services.leads.intake.items import Candidate, Item, Origin
 from services.leads.intake.windows import Judgement
 from shared.contracts.events.leads import LEAD_ACCEPTED, LEAD_ASSIGNED, LEAD_DUPLICATED
 from shared.contracts.events.leads_everyday import DoNotCallEntry
-from shared.outbox import Row, fact_row
+from shared.outbox import Row
 
 LETTERS = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 PHONES = st.lists(st.from_regex(r"\+84[0-9]{9}", fullmatch=True), min_size=1, max_size=3).map(tuple)
@@ -53,19 +53,21 @@ def test_an_accepted_lead_is_told_as_its_model_says(
     origin: Origin, candidate: Candidate, at: datetime, again: bool, flag: str, listed: bool
 ) -> None:
     entry = DoNotCallEntry(source="customer", kind="calls", since=at, until=None)
-    known = [Listed(candidate.phones[0], (entry,))] if listed else []
+    known = {candidate.phones[0]: Listed(candidate.phones[0], (entry,))} if listed else {}
 
     judgement = Judgement(returning_customer=again, flag=flag)
-    fact = events.accepted(item(origin, candidate, at), candidate, judgement, listed=known)
+    (row,) = events.accepted([item(origin, candidate, at)], [candidate], [judgement], listed=known)
 
-    as_its_model_writes(fact_row(fact))
+    as_its_model_writes(row)
 
 
 @given(ORIGINS, CANDIDATES, TIMES, st.sampled_from(["", "test"]))
 def test_a_duplicate_is_told_as_its_model_says(origin: Origin, candidate: Candidate, at: datetime, flag: str) -> None:
     judgement = Judgement(anchor_id=UUID(int=3), flag=flag)
 
-    as_its_model_writes(fact_row(events.duplicated(item(origin, candidate, at), candidate, judgement)))
+    (row,) = events.duplicated([item(origin, candidate, at)], [candidate], [judgement])
+
+    as_its_model_writes(row)
 
 
 @pytest.mark.parametrize("previous", [None, UUID(int=5)])
@@ -74,4 +76,6 @@ def test_an_owner_is_told_as_its_model_says(previous: UUID | None, until: dateti
     at = datetime.now(UTC)
     fact = events.Assigned(UUID(int=7), 2, UUID(int=9), "NV001", "Sale 1", at, "distribution", previous, until)
 
-    as_its_model_writes(events.assigned(fact))
+    (row,) = events.assigned([fact])
+
+    as_its_model_writes(row)

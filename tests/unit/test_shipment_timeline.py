@@ -109,7 +109,7 @@ reports = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(reports, max_size=12), st.randoms(use_true_random=False))
 def test_order_and_repetition_of_reports_do_not_matter(arrived: list[Entry], rng: random.Random) -> None:
     again = arrived + rng.choices(arrived, k=len(arrived)) if arrived else []
@@ -126,7 +126,7 @@ def test_order_and_repetition_of_reports_do_not_matter(arrived: list[Entry], rng
     assert (told_first.provisional is None) == (told_again.provisional is None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(reports, min_size=1, max_size=12))
 def test_nothing_moves_backwards_without_a_later_carrier_time(arrived: list[Entry]) -> None:
     known, told, entries = KNOWN, [], ()
@@ -144,7 +144,7 @@ def test_nothing_moves_backwards_without_a_later_carrier_time(arrived: list[Entr
             assert later.at >= earlier.at
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(reports, max_size=12))
 def test_money_is_settled_once_at_most(arrived: list[Entry]) -> None:
     known, settled, entries = KNOWN, 0, ()

@@ -185,7 +185,7 @@ async def claim_number(lead_id: UUID, who: Claimer, once: OnceDep, runtime: Runt
             now=now,
         )
         if claimed is not None:
-            await write(session, [events.assigned(claimed)])
+            await write(session, events.assigned([claimed]))
         lead = await connection.fetchrow("SELECT phone, other_phones, assignment FROM leads WHERE id = $1", lead_id)
         assert lead is not None, "a lead that was claimed is there"
         standing = await _standing(connection, who.account_id, runtime, now)

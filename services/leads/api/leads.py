@@ -202,7 +202,7 @@ async def assign_lead(
                 previous_owner_id=handed.previous_owner_id,
                 consent_until=covered.get(lead_id),
             )
-            await write(session, [events.assigned(fact)])
+            await write(session, events.assigned([fact]))
         return lead_out(await visible(session, who, lead_id), who, language)
 
     return await once.run(runtime.db, str(who.account_id), effect, status=200)

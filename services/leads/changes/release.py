@@ -71,7 +71,7 @@ async def release(connection: Connection, lead_id: UUID, *, by: By, window: time
         listed=await do_not_call.entries_of(connection, lead.phones),
         by=by,
     )
-    await write_outbox(connection, [told, *(events.assigned(fact) for fact in owned)])
+    await write_outbox(connection, [told, *events.assigned(owned)])
 
 
 def _is_done(lead: Lead) -> bool:

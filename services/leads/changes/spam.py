@@ -86,7 +86,7 @@ async def unmark(connection: Connection, lead_id: UUID, *, by: By, window: timed
         raise NotSpam
     await _write(connection, [lead], "", in_care=not lead.is_duplicate, by=by)
     owned = await rounds.record(connection, decided)
-    await write_outbox(connection, [*_told([lead], "", by), *(events.assigned(fact) for fact in owned)])
+    await write_outbox(connection, [*_told([lead], "", by), *events.assigned(owned)])
 
 
 async def _decide(connection: Connection, lead: Lead, known: Known) -> Decided:

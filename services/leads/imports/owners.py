@@ -10,7 +10,6 @@ from services.leads import events
 from services.leads.driver import Connection, write_new
 from services.leads.events import Assigned
 from services.leads.intake.items import Item, Verdict
-from shared.outbox import fact_rows
 
 _PEOPLE: Final = "SELECT account_id, code, team FROM staff_members WHERE account_id = ANY($1::uuid[])"
 _OWN: Final = """
@@ -51,4 +50,4 @@ async def give(connection: Connection, items: Sequence[Item], verdicts: Sequence
         )
         for lead_id, owner_id in named.items()
     ]
-    await write_new(connection, fact_rows(events.assignment(fact) for fact in facts))
+    await write_new(connection, events.assigned(facts))

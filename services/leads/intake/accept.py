@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from services.leads.text import cell
 from services.leads.writing import Table, array
 from shared.contracts import levels
 from shared.idempotency import KeyReused
-from shared.outbox import Fact, Row, fact_rows
+from shared.outbox import Row
 from shared.telemetry import correlated, correlation_id
 
 Outcome = Verdict | Answer | KeyReused
@@ -361,24 +360,14 @@ def _must_not_be_called(candidate: Candidate, listed: Mapping[str, Listed]) -> b
     return any(listed[phone].forbids_calls for phone in candidate.phones if phone in listed)
 
 
-def _facts(read: Iterable[_Read], owned: Sequence[Assigned], listed: Mapping[str, Listed]) -> list[Row]:
-    causes: dict[str, list[Fact]] = {}
-    for correlation, together in groupby(read, lambda one: one.item.correlation_id):
-        causes.setdefault(correlation, []).extend([_fact(one, listed) for one in together])
+def _facts(read: Sequence[_Read], owned: Sequence[Assigned], listed: Mapping[str, Listed]) -> list[Row]:
     correlations = {one.item.id: one.item.correlation_id for one in read} if owned else {}
-    for assigned in owned:
-        correlation = correlations.get(assigned.lead_id) or correlation_id()
-        causes.setdefault(correlation, []).append(events.assignment(assigned))
-    rows = []
-    for correlation, facts in causes.items():
-        with correlated(correlation):
-            rows += fact_rows(facts)
-    return rows
+    return [
+        *events.accepted(*_columns([one for one in read if one.is_clean]), listed=listed),
+        *events.duplicated(*_columns([one for one in read if not one.is_clean])),
+        *events.assigned(owned, [correlations.get(one.lead_id) or correlation_id() for one in owned]),
+    ]
 
 
-def _fact(one: _Read, listed: Mapping[str, Listed]) -> Fact:
-    item, candidate, judgement = one.item, one.candidate, one.judgement
-    if judgement.anchor_id is not None:
-        return events.duplicated(item, candidate, judgement)
-    known = [listed[phone] for phone in candidate.phones if phone in listed] if listed else ()
-    return events.accepted(item, candidate, judgement, listed=known)
+def _columns(read: Sequence[_Read]) -> tuple[list[Item], list[Candidate], list[Judgement]]:
+    return [one.item for one in read], [one.candidate for one in read], [one.judgement for one in read]

@@ -82,7 +82,7 @@ async def _to_person(connection: Connection, ids: list[UUID], owner_id: UUID, wh
     given = await moves.give(connection, gifts, cause="reassignment", at=datetime.now(UTC), by=who.code, reason=reason)
     moved = {fact.lead_id for fact in given}
     results = {lead.id: Outcome("given" if lead.id in moved else "kept", owner_id) for lead in held}
-    return results | left, [events.assigned(fact) for fact in given]
+    return results | left, events.assigned(given)
 
 
 async def _to_pools(connection: Connection, ids: list[UUID], who: Principal, reason: str) -> _Moved:

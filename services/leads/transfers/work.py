@@ -109,7 +109,7 @@ async def _to_people(
             results[lead.id] = Result("given", person.account_id)
     cause = "manual" if transfer["kind"] == "distribution" else "hand_over"
     given = await moves.give(connection, gifts, cause=cause, at=now, by=transfer["by"], reason=transfer["reason"])
-    return results, [events.assigned(fact) for fact in given]
+    return results, events.assigned(given)
 
 
 async def _by_rules(
@@ -179,7 +179,7 @@ async def by_rules(
     releases = [Release(lead.lead_id, lead.holder_id, cause, reason) for lead in decided.unplaced]
     released = await rounds.release(connection, releases, at=datetime.now(UTC), by=by)
     owners = {fact.lead_id: fact.owner_id for fact in assigned}
-    return owners, [events.assigned(fact) for fact in assigned] + [events.released(fact) for fact in released]
+    return owners, events.assigned(assigned) + [events.released(fact) for fact in released]
 
 
 class Transfers:

@@ -107,10 +107,10 @@ async def test_a_row_that_breaks_us_is_kept_and_takes_no_other_down(leads: Runni
 
     original = events.accepted
 
-    def accepted(item: Any, candidate: Any, *args: Any, **kwargs: Any) -> Any:
-        if candidate.name == "poison":
+    def accepted(items: Any, candidates: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(candidate.name == "poison" for candidate in candidates):
             raise ValueError("a mistake of ours")
-        return original(item, candidate, *args, **kwargs)
+        return original(items, candidates, *args, **kwargs)
 
     monkeypatch.setattr(events, "accepted", accepted)
     client = await leads.client("leads.create")

@@ -156,10 +156,10 @@ async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
 
     original = events.accepted
 
-    def accepted(item: Any, candidate: Any, *args: Any, **kwargs: Any) -> Any:
-        if candidate.name == "Khách 7":
+    def accepted(items: Any, candidates: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(candidate.name == "Khách 7" for candidate in candidates):
             raise ValueError("a mistake of ours")
-        return original(item, candidate, *args, **kwargs)
+        return original(items, candidates, *args, **kwargs)
 
     monkeypatch.setattr(events, "accepted", accepted)
     client = await leads.client()

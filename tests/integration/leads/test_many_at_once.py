@@ -33,7 +33,7 @@ FROM raw_items r LEFT JOIN leads l USING (id) ORDER BY r.id
 """
 _OTHERS: Final = (
     "SELECT phone, product_group, anchor_id, opened_at, closes_at, product, ended FROM duplicate_windows ORDER BY 1, 2",
-    f"SELECT type, subject, payload::text, correlation_id FROM ({TOLD}) AS told ORDER BY type, subject, payload::text",
+    f"SELECT type, subject, payload::jsonb::text AS payload, correlation_id FROM ({TOLD}) AS told ORDER BY 1, 2, 3",
     "SELECT lead_id, pool_id, received_at, cause, excluded, reason, channel, product, landing_page FROM backlog ORDER BY 1",
     "SELECT encode(hash, 'hex'), text FROM consent_texts ORDER BY 1",
 )

@@ -349,10 +349,10 @@ async def test_an_item_that_breaks_us_stays_rejected_and_holds_no_replay_up(
     replay = (await admin.post("/v1/raw-items/replays", json={**await today(leads), "dry_run": False})).json()
     original = events.accepted
 
-    def accepted(item: Any, candidate: Any, *args: Any, **kwargs: Any) -> Any:
-        if candidate.name == "poison":
+    def accepted(items: Any, candidates: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(candidate.name == "poison" for candidate in candidates):
             raise ValueError("a mistake of ours")
-        return original(item, candidate, *args, **kwargs)
+        return original(items, candidates, *args, **kwargs)
 
     monkeypatch.setattr(events, "accepted", accepted)
     with capture_logs() as logged:
