@@ -22,7 +22,7 @@ from shared.telemetry import configure_logging
 SIZES = {
     "intake": 6000,
     "callbacks": 6000,
-    "applied": 40_000,
+    "applied": 100_000,
     "events": 3600,
     "care": 450,
     "due_at_once": 450,

@@ -118,6 +118,15 @@ COMMENT ON COLUMN outbox.payload IS 'of destination events: many events of one t
 """For a service that writes many facts at once (`shared.outbox.fact_rows`). Such rows live for days and are read once, so
 PostgreSQL does not compress them."""
 
+COMMANDS_TOGETHER = """
+ALTER TABLE outbox DROP CONSTRAINT outbox_destination_check;
+ALTER TABLE outbox ADD CONSTRAINT outbox_destination_check
+    CHECK (destination IN ('event', 'events', 'command', 'commands'));
+COMMENT ON COLUMN outbox.payload IS
+    'of destination events: many events of one type, [[id, subject, data], …]; of commands: many commands';
+"""
+"""For a service that also sends many commands at once (`shared.outbox.command_rows`); after `FACTS_TOGETHER`."""
+
 
 def create_messaging_tables() -> None:
     """The outbox, inbox, dead letters, idempotency keys and staff projection; called by a service's first migration."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
 
@@ -19,6 +19,8 @@ from shared.telemetry import causation_id, correlation_id
 
 FACTS: Final = "events"
 """Destination of a row that carries many events (see `fact_rows`)."""
+COMMANDS: Final = "commands"
+"""Destination of a row that carries many workflow commands (see `command_rows`)."""
 COLUMNS: Final = ("id", "destination", "type", "subject", "payload", "correlation_id", "causation_id")
 INSERT: Final = """
 INSERT INTO outbox (id, destination, type, subject, payload, correlation_id, causation_id)
@@ -73,12 +75,12 @@ class Fact(NamedTuple):
     Args:
         type: the event's.
         subject: id of the entity.
-        data: moments in UTC, so that they end in 'Z' as the model's do.
+        data: a mapping or a dataclass; moments in UTC, so that they end in 'Z' as the model's do.
     """
 
     type: str
     subject: str
-    data: Mapping[str, Any]
+    data: Any
 
 
 def event_row(event_type: EventType, data: Contract, *, subject: UUID | str, event_id: UUID | None = None) -> Row:
@@ -141,6 +143,32 @@ def fact_rows(facts: Iterable[Fact]) -> list[Row]:
             parts = (of_kind[first : first + FACTS_A_ROW] for first in range(0, len(of_kind), FACTS_A_ROW))
             rows += [_row_of_facts(kind, part) for part in parts]
     return rows
+
+
+def command_rows(workflow: str, commands: Sequence[tuple[str, str]]) -> list[Row]:
+    """The outbox rows of commands to workflows of one name that have one cause. Where they are many, a row carries some
+    hundreds, as a JSON list; what of it cannot be delivered stays in it and is tried again.
+
+    The service's outbox must take such rows (`shared.migrations.COMMANDS_TOGETHER`).
+
+    Args:
+        commands: workflow's id and the command as JSON.
+    """
+    if len(commands) < MANY:
+        return [row("command", workflow, payload, subject=workflow_id) for workflow_id, payload in commands]
+    parts = (commands[first : first + FACTS_A_ROW] for first in range(0, len(commands), FACTS_A_ROW))
+    return [
+        (
+            new_id(),
+            COMMANDS,
+            workflow,
+            "",
+            f"[{','.join([each for _, each in part])}]",
+            correlation_id(),
+            causation_id(),
+        )
+        for part in parts
+    ]
 
 
 def _row_of_facts(kind: str, facts: Sequence[Fact]) -> Row:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from uuid import UUID
 
 import asyncpg
 import nats.errors
@@ -15,18 +13,15 @@ import nats.js.errors
 import orjson
 from nats.aio.client import Client as NatsClient
 from temporalio.client import Client as TemporalClient
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from shared import bus, outbox, telemetry
-from shared.contracts.commands import NUDGE, WorkflowCommand
+from shared.command_delivery import CommandDelivery, Failure, Sent, split
 from shared.contracts.events import STREAM_OF
 from shared.db import OUTBOX_CHANNEL, keep_state
 from shared.fact_columns import events_of
 from shared.lifecycle import together, until_set
 from shared.retention import IDEMPOTENCY_KEY_AGE, OUTBOX_AGE
-from shared.telemetry import correlated, logger
+from shared.telemetry import logger
 
 if TYPE_CHECKING:
     import asyncpg.pool
@@ -37,10 +32,9 @@ log = logger(__name__)
 
 BATCH: Final = 500
 MANY_AT_ONCE: Final = 2
-"""Rows of many events that are read at a time: as many events as two batches of rows with one."""
+"""Rows of many events or commands that are read at a time: as many as two batches of rows with one."""
 EVENT_WINDOW: Final = 256
 """Publishes in flight; with every message synced to disk more brings nothing (measured: 3,500 msg/s)."""
-COMMAND_WINDOW: Final = 32
 POLL: Final = 1.0
 """Seconds between looks at the table when no wake-up came: the safety net for a lost NOTIFY."""
 STREAM_CHECK: Final = 5.0
@@ -70,10 +64,10 @@ UPDATE outbox SET status = 'sent', sent_at = now(), stream_sequence = r.sequence
 FROM unnest($1::uuid[], $2::bigint[]) AS r(id, sequence) WHERE outbox.id = r.id
 """
 _FAILED = """
-UPDATE outbox SET attempts = attempts + 1, last_error = r.error,
+UPDATE outbox SET attempts = attempts + 1, last_error = r.error, payload = coalesce(r.left_over::json, payload),
     status = CASE WHEN r.hopeless THEN 'dead' ELSE status END,
     next_attempt_at = now() + least(interval '200 milliseconds' * 2 ^ least(attempts, 20), $4)
-FROM unnest($1::uuid[], $2::text[], $3::boolean[]) AS r(id, error, hopeless) WHERE outbox.id = r.id
+FROM unnest($1::uuid[], $2::text[], $3::boolean[], $5::text[]) AS r(id, error, hopeless, left_over) WHERE outbox.id = r.id
 """
 
 
@@ -85,30 +79,12 @@ _ACKNOWLEDGED: Final = "SELECT coalesce(max(stream_sequence), 0) FROM outbox WHE
 _NO_TIME: Final = timedelta()
 
 
-_DESTINATIONS: Final = {"event": ("event", outbox.FACTS), "command": ("command",)}
+_DESTINATIONS: Final = {"event": ("event", outbox.FACTS), "command": ("command", outbox.COMMANDS)}
 """Where the rows of each of the two deliveries say that they go."""
 _PENDING: Final = {
-    "event": f"({_DUE.format('event', BATCH)}) UNION ALL ({_DUE.format(outbox.FACTS, MANY_AT_ONCE)}) "
-    "ORDER BY next_attempt_at, id",
-    "command": _DUE.format("command", BATCH),
+    delivery: f"({_DUE.format(one, BATCH)}) UNION ALL ({_DUE.format(many, MANY_AT_ONCE)}) ORDER BY next_attempt_at, id"
+    for delivery, (one, many) in _DESTINATIONS.items()
 }
-
-
-@dataclass
-class Sent:
-    id: UUID
-    sequence: int | None = None
-    """In the stream, of its last event; None for a command."""
-    new: Sequence[int] = ()
-    """The sequences of its events that had not been there before."""
-
-
-@dataclass
-class Failure:
-    id: UUID
-    error: str
-    hopeless: bool
-    """Repeating cannot help: the row becomes a dead letter."""
 
 
 class Relay:
@@ -128,7 +104,7 @@ class Relay:
         self._service = service
         self._url = direct_url
         self._js = nats.jetstream(timeout=PUBLISH_TIMEOUT, publish_async_max_pending=EVENT_WINDOW * 2)
-        self._temporal = temporal
+        self._commands = CommandDelivery(temporal)
         self._replicas = replicas
         self._acknowledged = 0
         """The highest sequence that the stream gave an event of ours."""
@@ -173,7 +149,7 @@ class Relay:
             await asyncio.sleep(POLL)
 
     async def _deliver(self, pool: asyncpg.Pool[asyncpg.Record], destination: str, wake: asyncio.Event) -> None:
-        send = self._send_events if destination == "event" else self._send_commands
+        send = self._send_events if destination == "event" else self._commands.send
         failing = False
         async with pool.acquire() as connection:  # kept: taking one for every statement costs as much as the statement
             while True:
@@ -218,6 +194,7 @@ class Relay:
                 [failure.error for failure in failed],
                 [failure.hopeless for failure in failed],
                 BACKOFF_MAX,
+                [failure.left_over for failure in failed],
             )
             telemetry.OUTBOX_FAILED.labels(self._service, destination).inc(len(failed))
             for failure in failed:
@@ -250,7 +227,7 @@ class Relay:
             told = events_of(row["id"], row["payload"])
             return _together(await asyncio.gather(*(publish(row, one.id, one.subject, one.data) for one in told)))
 
-        return _split(await asyncio.gather(*(tell(row) for row in rows)))
+        return split(await asyncio.gather(*(tell(row) for row in rows)))
 
     def _headers(self, row: asyncpg.Record, event_id: str, subject: str) -> dict[str, str]:
         """CloudEvents 1.0, binary mode."""
@@ -272,49 +249,6 @@ class Relay:
             await bus.ensure_streams(self._js, replicas=self._replicas)
         except (nats.errors.Error, OSError, TimeoutError) as error:
             log.warning("streams could not be ensured", error=repr(error))
-
-    async def _send_commands(self, rows: list[asyncpg.Record]) -> tuple[list[Sent], list[Failure]]:
-        window = asyncio.Semaphore(COMMAND_WINDOW)
-        by_workflow: dict[str, list[asyncpg.Record]] = {}
-        for row in rows:
-            by_workflow.setdefault(row["subject"], []).append(row)
-
-        async def deliver(group: list[asyncpg.Record]) -> list[Sent | Failure]:
-            # Several nudges of one workflow say no more than one of them.
-            async with window:
-                outcome = await self._command(group[-1])
-            if outcome is None:
-                return [Sent(row["id"]) for row in group]
-            return [Failure(row["id"], outcome.error, outcome.hopeless) for row in group]
-
-        delivered = await asyncio.gather(*(deliver(group) for group in by_workflow.values()))
-        return _split([item for group in delivered for item in group])
-
-    async def _command(self, row: asyncpg.Record) -> Failure | None:
-        try:
-            command = WorkflowCommand.model_validate(orjson.loads(row["payload"]))
-        except ValueError as error:
-            return Failure(row["id"], str(error), hopeless=True)
-        try:
-            with correlated(row["correlation_id"], causation=str(row["id"])):
-                await self._temporal.start_workflow(
-                    command.workflow,
-                    command.input,
-                    id=command.workflow_id,
-                    task_queue=command.task_queue,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    start_signal=NUDGE if command.kind == "nudge" else None,
-                    static_summary=command.summary or None,
-                    static_details=command.details or None,
-                )
-        except WorkflowAlreadyStartedError:
-            return None  # it runs already, or it has ended and there is nothing to wake
-        except RPCError as error:
-            hopeless = error.status in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
-            return Failure(row["id"], f"{error.status.name}: {error.message}", hopeless)
-        except (OSError, RuntimeError, TimeoutError) as error:
-            return Failure(row["id"], repr(error), hopeless=False)
-        return None
 
     async def _guard_stream(self, pool: asyncpg.Pool[asyncpg.Record], wake: asyncio.Event) -> None:
         """Sends again what JetStream acknowledged and then lost (power failure, thrown-away store)."""
@@ -360,7 +294,7 @@ class Relay:
             await pool.execute(
                 "DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval", IDEMPOTENCY_KEY_AGE
             )
-            for destination in ("event", outbox.FACTS, "command"):
+            for destination in (each for both in _DESTINATIONS.values() for each in both):
                 pending = await pool.fetchval(
                     "SELECT count(*) FROM outbox WHERE status = 'pending' AND destination = $1", destination
                 )
@@ -374,9 +308,9 @@ def _count(command_tag: str) -> int:
 
 
 def _in_order(rows: list[asyncpg.Record]) -> tuple[list[asyncpg.Record], bool]:
-    """The rows that are told now, and whether more may be due. Where there may be further rows of many events, what was
+    """The rows that are told now, and whether more may be due. Where there may be further rows of many, what was
     written behind the last of those that were read waits for them."""
-    many = [place for place, row in enumerate(rows, 1) if row["destination"] == outbox.FACTS]
+    many = [place for place, row in enumerate(rows, 1) if row["destination"] in (outbox.FACTS, outbox.COMMANDS)]
     if len(many) == MANY_AT_ONCE:
         return rows[: many[-1]], True
     return rows, len(rows) - len(many) == BATCH
@@ -384,18 +318,11 @@ def _in_order(rows: list[asyncpg.Record]) -> tuple[list[asyncpg.Record], bool]:
 
 def _together(outcomes: Sequence[Sent | Failure]) -> Sent | Failure:
     """What became of a row of many events: one that was not told has the row told again, under the same ids."""
-    sent, failed = _split(outcomes)
+    sent, failed = split(outcomes)
     if failed:
         return next((failure for failure in failed if failure.hopeless), failed[0])
     return Sent(
         sent[0].id,
         max(one.sequence for one in sent if one.sequence is not None),
         [sequence for one in sent for sequence in one.new],
-    )
-
-
-def _split(outcomes: Sequence[Sent | Failure]) -> tuple[list[Sent], list[Failure]]:
-    return (
-        [outcome for outcome in outcomes if isinstance(outcome, Sent)],
-        [outcome for outcome in outcomes if isinstance(outcome, Failure)],
     )

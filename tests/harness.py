@@ -39,7 +39,7 @@ JWKS_URL = "http://staff.test/.well-known/jwks.json"
 
 
 TOLD: Final = """
-SELECT id, type, subject, payload, correlation_id FROM outbox WHERE destination <> 'events'
+SELECT id, type, subject, payload, correlation_id FROM outbox WHERE destination IN ('event', 'command')
 UNION ALL
 SELECT CAST(left(CAST(id AS text), 24) || lpad(to_hex(
         CAST(CAST('x' || right(CAST(id AS text), 12) AS bit(48)) AS bigint) + place - 1), 12, '0') AS uuid),
@@ -47,8 +47,11 @@ SELECT CAST(left(CAST(id AS text), 24) || lpad(to_hex(
         SELECT jsonb_object_agg(field, line -> CAST(at AS integer) - 1)
         FROM json_array_elements_text(payload -> 'fields') WITH ORDINALITY AS f (field, at)) AS json), correlation_id
 FROM outbox, json_array_elements(payload -> 'told') WITH ORDINALITY AS t (line, place) WHERE destination = 'events'
+UNION ALL
+SELECT id, type, e ->> 'workflow_id', e, correlation_id
+FROM outbox, json_array_elements(payload) AS e WHERE destination = 'commands'
 """
-"""What the outbox tells, each event by itself, whether a row carries one or many."""
+"""What the outbox tells, each event and command by itself, whether a row carries one or many."""
 AN_ANSWER: Final = 60.0
 """Seconds after which a condition that is asked for gives no answer any more, on the busiest machine."""
 

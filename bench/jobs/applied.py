@@ -137,7 +137,8 @@ class Ours:
             SELECT (SELECT count(*) FROM timeline_entries) AS entries,
                 (SELECT count(*) FROM callbacks_raw WHERE state = 'applied') AS applied,
                 (SELECT count(*) FROM shipments WHERE status = 'delivered' AND settled_amount = 350000) AS settled,
-                (SELECT count(*) FROM outbox WHERE destination = 'event') AS events,
+                (SELECT sum(CASE destination WHEN 'event' THEN 1 ELSE json_array_length(payload) END)
+                    FROM outbox WHERE destination IN ('event', 'events')) AS events,
                 (SELECT sum(sequence - 1) FROM shipments) AS changes
             """
         )

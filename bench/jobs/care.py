@@ -31,10 +31,10 @@ from bench.machine import Machine, Measured, free_port, migrate, python
 from bench.pairs import in_turns, median
 from bench.result import Result
 from shared import bus
+from shared.command_delivery import COMMAND_WINDOW
 from shared.contracts.base import Contract
 from shared.contracts.events.base import EventType
 from shared.contracts.events.leads import LEAD_ACCEPTED, LEAD_ASSIGNED, LeadAccepted, LeadAssigned, Source
-from shared.relay import COMMAND_WINDOW
 
 ROUNDS = 3
 """Fewer and longer than elsewhere: a burst has to fill the pipeline."""

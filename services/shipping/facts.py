@@ -122,6 +122,7 @@ async def apply(
             failed.append(Failed(row, merged.entries, codes))
         if outcome.real:
             real.add(shipment_id)
+            work.nudge_shipment(shipment_id, round=row["round"])
         moved.append(row)
         updates.append(_following(row, state, outcome, told, codes, looked=looked, now=now, pace=pace))
     await _look_again(work, told_of, now=now)
@@ -196,8 +197,6 @@ def _tell(work: Work, row: asyncpg.Record, outcome: Changes) -> None:
     if outcome.settled is not None:
         # A fixed id, so that not even a bug could settle the same money twice.
         work.tell(COD_SETTLED, outcome.settled, subject=shipment_id, event_id=uuid5(shipment_id, "cod settled"))
-    if outcome.real:
-        work.nudge_shipment(shipment_id, round=row["round"])
 
 
 def _following(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -41,10 +41,16 @@ FOLLOWING: Final[Mapping[str, str]] = {
 """The columns of a shipment that follow from its timeline, and their types."""
 
 
+def listed(ids: Iterable[UUID]) -> str:
+    """Ids as the text of an array, for `$1::text::uuid[]`: of each element of an array the driver asks whether it is an
+    array itself, and is five times as long about that as about the id."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
 async def locked(connection: Connection, ids: Sequence[UUID]) -> list[asyncpg.Record]:
     """Shipments as they stand, first the columns of `FOLLOWING` in their order. Locked in the order of their ids, so that
     two batches wait for one another instead of blocking each other for ever."""
-    return await connection.fetch(_LOCK, ids)
+    return await connection.fetch(_LOCK, listed(ids))
 
 
 async def update(connection: Connection, rows: Sequence[asyncpg.Record], values: Sequence[tuple[Any, ...]]) -> None:
@@ -63,7 +69,7 @@ async def update(connection: Connection, rows: Sequence[asyncpg.Record], values:
             names.append(name)
             # As the text of an array, because unnest takes nested arrays apart.
             columns.append(["{" + ",".join(each) + "}" for each in after] if name == "attention" else after)
-    await connection.execute(_update(tuple(names)), [row["id"] for row in rows], *columns)
+    await connection.execute(_update(tuple(names)), listed([row["id"] for row in rows]), *columns)
 
 
 @lru_cache(maxsize=200)
@@ -72,7 +78,7 @@ def _update(names: tuple[str, ...]) -> str:
     types = ["text" if name == "attention" else FOLLOWING[name] for name in names]
     return f"""
     UPDATE shipments s SET {"".join(f"{name} = r.{name}::{FOLLOWING[name]}, " for name in names)}updated_at = now()
-    FROM unnest($1::uuid[]{"".join(f", ${place}::{each}[]" for place, each in enumerate(types, 2))})
+    FROM unnest($1::text::uuid[]{"".join(f", ${place}::{each}[]" for place, each in enumerate(types, 2))})
         AS r(id{"".join(f", {name}" for name in names)})
     WHERE s.id = r.id
     """
@@ -99,7 +105,7 @@ def known_of(row: asyncpg.Record) -> Known:
 
 async def entries_of(connection: Connection, ids: Sequence[UUID]) -> list[asyncpg.Record]:
     """The stored entries of the timelines of shipments, for `entry_of`."""
-    return await connection.fetch(_ENTRIES, ids)
+    return await connection.fetch(_ENTRIES, listed(ids))
 
 
 def entry_of(row: asyncpg.Record, codes: CodeTable) -> Entry:
@@ -182,7 +188,7 @@ SELECT {", ".join(f"s.{name}" for name in FOLLOWING)}, s.id, s.order_id, c.carri
     s.accepted_at, s.cancel_requested_at, coalesce(k.proof, 'status') = 'status' AS status_is_proof
 FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
 LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
-WHERE s.id = ANY($1::uuid[]) ORDER BY s.id FOR UPDATE OF s
+WHERE s.id = ANY($1::text::uuid[]) ORDER BY s.id FOR UPDATE OF s
 """
 _COLUMNS: Final = (
     *("id", "shipment_id", "waybill", "seen_by", "carrier_time", "received_at", "raw_status", "reason_code", "reason"),
@@ -190,7 +196,7 @@ _COLUMNS: Final = (
 )
 _ENTRIES: Final = f"""
 SELECT {", ".join(f"e.{name}" for name in _COLUMNS)}
-FROM unnest($1::uuid[]) AS s(wanted) CROSS JOIN LATERAL (
+FROM unnest($1::text::uuid[]) AS s(wanted) CROSS JOIN LATERAL (
     SELECT * FROM timeline_entries e WHERE e.shipment_id = s.wanted OFFSET 0  -- by index, whatever the statistics say
 ) AS e
 """

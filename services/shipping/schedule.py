@@ -87,8 +87,9 @@ def next_poll(
         return None
     if provisional:
         pause = min(pause, PROVISIONAL_PAUSE)
-    # Beyond 20 the pause is at its longest anyway, and the power stays a small number.
-    pause = min(pause * GROWTH ** min(unchanged, 20), PAUSE_MAX)
+    if unchanged:
+        # Beyond 20 the pause is at its longest anyway, and the power stays a small number.
+        pause = min(pause * GROWTH ** min(unchanged, 20), PAUSE_MAX)
     if promised_at is not None and not provisional:
         if status == "picked_up" and now < promised_at - PROMISE_NEAR:
             pause = max(pause, min(promised_at - PROMISE_NEAR - now, PAUSE_MAX))

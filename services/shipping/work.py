@@ -47,6 +47,9 @@ class Work:
 
     connection: Connection
     rows: list[outbox.Row] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    nudges: list[tuple[UUID, int]] = field(default_factory=list)
+    """Shipment and round of its workflow."""
     _once: list[outbox.Row] = field(default_factory=list)
     """Rows with a fixed id, which may be there already."""
 
@@ -56,28 +59,34 @@ class Work:
 
     def tell_change(self, change: Change) -> None:
         """As `tell(SHIPMENT_CHANGED, …)`, for many."""
-        self.rows.append(outbox.fields_row("event", SHIPMENT_CHANGED.name, change, subject=str(change.shipment_id)))
+        self.changes.append(change)
 
     def send(self, command: WorkflowCommand) -> None:
         self.rows.append(outbox.command_row(command))
 
     def nudge_shipment(self, shipment_id: UUID, *, round: int) -> None:
         """As `send(nudge_shipment(…))`, for many."""
-        workflow_id = ids.shipment_id(shipment_id, round=round)
-        before, between, after = _NUDGE
-        payload = f"{before}{workflow_id}{between}{shipment_id}{after}"
-        self.rows.append(outbox.row("command", SHIPMENT.name, payload, subject=workflow_id))
+        self.nudges.append((shipment_id, round))
+
+    def told(self) -> list[outbox.Row]:
+        """What is told as rows of the outbox, without what has a fixed id. Changes and nudges of many parcels share rows."""
+        changed = outbox.fact_rows(
+            outbox.Fact(SHIPMENT_CHANGED.name, str(change.shipment_id), change) for change in self.changes
+        )
+        nudged = outbox.command_rows(SHIPMENT.name, [_nudge(*each) for each in dict.fromkeys(self.nudges)])
+        return changed + self.rows + nudged
 
     async def write_outbox(self) -> bool:
         """Writes what was told; False: nothing was."""
-        many, many_once = len(self.rows) >= COPY_FROM, len(self._once) >= COPY_FROM
-        copied = (self.rows if many else []) + (await self._not_there() if many_once else [])
-        inserted = ([] if many else self.rows) + ([] if many_once else self._once)
+        rows = self.told()
+        many, many_once = len(rows) >= COPY_FROM, len(self._once) >= COPY_FROM
+        copied = (rows if many else []) + (await self._not_there() if many_once else [])
+        inserted = ([] if many else rows) + ([] if many_once else self._once)
         if copied:
             await self.connection.copy_records_to_table("outbox", records=copied, columns=outbox.COLUMNS)
         if inserted:
             await self.connection.execute(outbox.INSERT, *outbox.columns(inserted))
-        return bool(self.rows or self._once)
+        return bool(rows or self._once)
 
     async def _not_there(self) -> list[outbox.Row]:
         """Of the rows with a fixed id those that are new. Whoever writes the same at the same moment holds the same
@@ -86,6 +95,13 @@ class Work:
         for row in await self.connection.fetch(_THERE, list(by_id)):
             del by_id[row["id"]]
         return list(by_id.values())
+
+
+def _nudge(shipment_id: UUID, round: int) -> tuple[str, str]:
+    """The id of a parcel's workflow, and its nudge as JSON."""
+    workflow_id = ids.shipment_id(shipment_id, round=round)
+    before, between, after = _NUDGE
+    return workflow_id, f"{before}{workflow_id}{between}{shipment_id}{after}"
 
 
 @asynccontextmanager

@@ -8,34 +8,30 @@ from itertools import product
 from unittest.mock import Mock
 from uuid import UUID
 
+import orjson
 import pytest
 from uuid_utils.compat import uuid7
 
 from services.shipping.timeline import Change
 from services.shipping.work import Work
+from shared import outbox
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.events.shipping import SHIPMENT_CHANGED, ShipmentChanged
-from shared.contracts.workflows import nudge_shipment
+from shared.contracts.workflows import SHIPMENT, nudge_shipment
 from shared.identity import new_id
 
 AT = datetime(2026, 11, 5, 2, 0, 7, tzinfo=UTC)
 
 
 def written(work: Work) -> tuple[str, str, str, str]:
-    [(_, destination, kind, subject, payload, _, _)] = work.rows
+    [(_, destination, kind, subject, payload, _, _)] = work.told()
     return destination, kind, subject, payload
 
 
-@pytest.mark.parametrize("shipment_id", [uuid7(), new_id()], ids=["python", "driver"])
-@pytest.mark.parametrize(
-    ("at", "handed_over_at", "flag"),
-    list(product((AT, AT + timedelta(microseconds=1500)), (None, AT), (False, True))),
-)
-def test_a_change_is_written_as_its_event_is(
-    shipment_id: UUID, at: datetime, handed_over_at: datetime | None, flag: bool
-) -> None:
-    work = Work(Mock())
-    change = Change(
+def change_of(
+    shipment_id: UUID, *, at: datetime = AT, handed_over_at: datetime | None = None, flag: bool = False
+) -> Change:
+    return Change(
         shipment_id=shipment_id,
         order_id=uuid7(),
         sequence=4,
@@ -50,6 +46,18 @@ def test_a_change_is_written_as_its_event_is(
         partial=flag,
         cod=2**53,
     )
+
+
+@pytest.mark.parametrize("shipment_id", [uuid7(), new_id()], ids=["python", "driver"])
+@pytest.mark.parametrize(
+    ("at", "handed_over_at", "flag"),
+    list(product((AT, AT + timedelta(microseconds=1500)), (None, AT), (False, True))),
+)
+def test_a_change_is_written_as_its_event_is(
+    shipment_id: UUID, at: datetime, handed_over_at: datetime | None, flag: bool
+) -> None:
+    work = Work(Mock())
+    change = change_of(shipment_id, at=at, handed_over_at=handed_over_at, flag=flag)
     work.tell_change(change)
     destination, kind, subject, payload = written(work)
     assert (destination, kind, subject) == ("event", SHIPMENT_CHANGED.name, str(shipment_id))
@@ -66,3 +74,22 @@ def test_a_nudge_is_written_as_its_command_is(shipment_id: UUID, round_: int) ->
     assert (destination, kind, subject) == ("command", command.workflow, command.workflow_id)
     assert WorkflowCommand.model_validate_json(payload) == command
     assert payload == command.model_dump_json()
+
+
+def test_changes_and_nudges_of_many_parcels_share_rows() -> None:
+    work = Work(Mock())
+    parcels = [new_id() for _ in range(outbox.MANY)]
+    for shipment_id in parcels:
+        work.nudge_shipment(shipment_id, round=1)
+        work.tell_change(change_of(shipment_id))
+        work.nudge_shipment(shipment_id, round=1)
+    changes, nudges = work.told()
+    told = orjson.loads(changes[4])
+    assert changes[1:4] == (outbox.FACTS, SHIPMENT_CHANGED.name, "")
+    assert [subject for _, subject, _ in told] == [str(shipment_id) for shipment_id in parcels]
+    assert len({event_id for event_id, _, _ in told}) == len(parcels)
+    assert {ShipmentChanged.model_validate(data).shipment_id for _, _, data in told} == {UUID(str(p)) for p in parcels}
+    assert nudges[1:4] == (outbox.COMMANDS, SHIPMENT.name, "")
+    assert [WorkflowCommand.model_validate(each) for each in orjson.loads(nudges[4])] == [
+        nudge_shipment(UUID(str(shipment_id))) for shipment_id in parcels
+    ]

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +24,7 @@ from services.shipping.carriers.errors import UnreadableCallback
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.codes import mapping
 from services.shipping.facts import Fact
+from services.shipping.rows import listed
 from services.shipping.work import Work, work
 from shared.db import Database, is_unavailable
 from shared.lifecycle import until_set
@@ -54,16 +55,16 @@ FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
 WHERE r.state = 'received' AND r.id = $1 FOR UPDATE OF r SKIP LOCKED
 """
 _BY_WAYBILL: Final = """
-SELECT r.place, s.id FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS r(connection_id, waybill, place)
+SELECT r.place, s.id FROM unnest($1::text::uuid[], $2::text[]) WITH ORDINALITY AS r(connection_id, waybill, place)
 JOIN shipments s ON s.connection_id = r.connection_id AND s.waybill = r.waybill AND s.waybill <> ''
 """
 _BY_REFERENCE: Final = """
-SELECT r.place, s.id FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS r(connection_id, reference, place)
+SELECT r.place, s.id FROM unnest($1::text::uuid[], $2::text[]) WITH ORDINALITY AS r(connection_id, reference, place)
 JOIN creation_attempts a ON a.reference = r.reference
 JOIN shipments s ON s.id = a.shipment_id AND s.connection_id = r.connection_id
 """
 _APPLIED: Final = (
-    "UPDATE callbacks_raw SET state = 'applied', error = '', processed_at = now() WHERE id = ANY($1::uuid[])"
+    "UPDATE callbacks_raw SET state = 'applied', error = '', processed_at = now() WHERE id = ANY($1::text::uuid[])"
 )
 _RAISED: Final = """
 UPDATE callbacks_raw c SET state = r.state, error = r.error, processed_at = now()
@@ -73,12 +74,8 @@ FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r(id, state, error) WHERE c.i
 _PURGE: Final = "DELETE FROM callbacks_raw WHERE state = 'applied' AND id < (SELECT uuidv7($1::interval))"
 
 
-@dataclass(slots=True)
-class _Told:
-    """One report of a callback."""
-
-    callback: asyncpg.Record
-    report: Report
+_Told: TypeAlias = "tuple[asyncpg.Record, Report]"
+"""A callback, and one of its reports."""
 
 
 class CallbackProcessor:
@@ -182,27 +179,26 @@ class CallbackProcessor:
         raised: dict[UUID, tuple[str, str]] = {}
         for row in rows:
             try:
-                told += [_Told(row, report) for report in self._read(row)]
+                reports = self._read(row)
             except UnreadableCallback as error:
                 raised[row["id"]] = ("failed", str(error))
+            else:
+                told += [(row, report) for report in reports]
         matched = await self._match(current, told)
-        ours = {told[place].callback["id"] for place in matched}
-        # One that tells nothing of interest has been applied as well.
-        raised |= {
-            one.callback["id"]: ("unmatched", "no shipment of ours") for one in told if one.callback["id"] not in ours
-        }
+        if len(matched) < len(told):
+            ours = {told[place][0]["id"] for place in matched}
+            # One that tells nothing of interest has been applied as well.
+            raised |= {row["id"]: ("unmatched", "no shipment of ours") for row, _ in told if row["id"] not in ours}
+        about = [(*told[place], shipment_id) for place, shipment_id in matched.items()]
         await facts.apply(
             current,
-            [
-                Fact(shipment_id, "callback", told[place].callback["received_at"], told[place].report)
-                for place, shipment_id in matched.items()
-            ],
+            [Fact(shipment_id, "callback", row["received_at"], report) for row, report, shipment_id in about],
             now=self._now(),
             pace=self._pace,
         )
         applied = [row["id"] for row in rows if row["id"] not in raised]
         if applied:
-            await current.connection.execute(_APPLIED, applied)
+            await current.connection.execute(_APPLIED, listed(applied))
         if raised:
             columns = zip(*((callback_id, *outcome) for callback_id, outcome in raised.items()), strict=True)
             await current.connection.execute(_RAISED, *columns)
@@ -222,22 +218,22 @@ class CallbackProcessor:
         """Place in `told` → shipment: by the carrier's code, or by our reference, because a callback may come before the
         answer to the creation."""
         found: dict[int, UUID] = {}
-        for statement, key in ((_BY_WAYBILL, _waybill), (_BY_REFERENCE, _reference)):
-            places = [place for place in range(len(told)) if place not in found and key(told[place])]
+        for statement, key in ((_BY_WAYBILL, attrgetter("waybill")), (_BY_REFERENCE, attrgetter("reference"))):
+            wanted = {place: key(report) for place, (_, report) in enumerate(told) if place not in found}
+            places = [place for place, code in wanted.items() if code]
             if places:
-                connections = [told[place].callback["connection_id"] for place in places]
-                keys = [key(told[place]) for place in places]
+                connections = listed([told[place][0]["connection_id"] for place in places])
+                keys = [wanted[place] for place in places]
                 rows = await current.connection.fetch(statement, connections, keys)
                 found |= {places[row["place"] - 1]: row["id"] for row in rows}
         return {place: found[place] for place in sorted(found)}
 
     def _count(self, rows: Sequence[asyncpg.Record], raised: Mapping[UUID, tuple[str, str]]) -> None:
-        became: Counter[tuple[str, str]] = Counter()
-        for row in rows:
+        for row in rows if raised else ():
             state, error = raised.get(row["id"], ("applied", ""))
-            became[row["carrier"], state] += 1
             if state == "failed":
                 log.warning("unreadable callback", callback=str(row["id"]), carrier=row["carrier"], error=error)
+        became = Counter([(row["carrier"], raised[row["id"]][0] if row["id"] in raised else "applied") for row in rows])
         for labels, count in became.items():
             CALLBACKS.labels(*labels).inc(count)
 
@@ -246,14 +242,6 @@ class CallbackProcessor:
 def _headers(text: str) -> Mapping[str, str]:
     """A carrier sends the same with all its callbacks."""
     return MappingProxyType(orjson.loads(text))
-
-
-def _waybill(told: _Told) -> str:
-    return told.report.waybill
-
-
-def _reference(told: _Told) -> str:
-    return told.report.reference
 
 
 def _may_pass(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from services.shipping.cod import ledger, reckoning
 from services.shipping.cod.contracts import Contract, usual
 from services.shipping.cod.ledger import About, Held
 from services.shipping.cod.reckoning import Account, Found, Home, Paid
+from services.shipping.rows import listed
 from services.shipping.work import Work
 from shared.contracts.events.shipping import COD_SETTLED, CodSettled
 from shared.contracts.workflows import nudge_shipment
@@ -98,7 +99,7 @@ async def compare(
 async def compare_named(work: Work, shipment_ids: Collection[UUID], *, now: datetime) -> None:
     """`compare` for those of the shipments that statements name, after the carrier told something new of them."""
     if shipment_ids:
-        named = await work.connection.fetch(_NAMED, list(shipment_ids))
+        named = await work.connection.fetch(_NAMED, listed(shipment_ids))
         if named:
             await compare(work, [row["shipment_id"] for row in named], now=now, cause=STATUS)
 
@@ -300,7 +301,7 @@ FROM cod_lines l JOIN cod_statements t ON t.id = l.statement_id
 WHERE l.shipment_id = ANY($1::uuid[]) GROUP BY l.shipment_id
 """
 _NAMED: Final = """
-SELECT s.id AS shipment_id FROM unnest($1::uuid[]) AS s(id)
+SELECT s.id AS shipment_id FROM unnest($1::text::uuid[]) AS s(id)
 WHERE EXISTS (SELECT 1 FROM cod_lines l WHERE l.shipment_id = s.id)
 """
 _KNOWN: Final = f"SELECT {ledger.COLUMNS} FROM cod_differences WHERE shipment_id = ANY($1::uuid[])"

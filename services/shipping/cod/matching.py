@@ -27,11 +27,11 @@ async def match(
     Args:
         connection_id: the shop at the carrier whose statement it is: parcels of others are not its business.
     """
-    keys = [(line.waybill_key, line.code_key) for line in lines]
-    found = await _look_up(connection, _BY_WAYBILL, connection_id, (waybill for waybill, _ in keys))
-    matches = [_first(found, "waybill", waybill) for waybill, _ in keys]
+    found = await _look_up(connection, _AS_WRITTEN, connection_id, [line.waybill for line in lines])
+    matches = [_first(found, "waybill", line.waybill) for line in lines]
+    keys = {place: (line.waybill_key, line.code_key) for place, line in enumerate(lines) if matches[place] is NO_MATCH}
     for by, statement, columns in _FURTHER:
-        left = [place for place, each in enumerate(matches) if each == NO_MATCH]
+        left = [place for place in keys if matches[place] is NO_MATCH]
         if not left:
             break
         wanted = {place: [keys[place][column] for column in columns] for place in left}
@@ -57,11 +57,19 @@ def _first(found: dict[str, UUID], by: str, *keys: str) -> Match:
     return NO_MATCH
 
 
+# Nearly all are, and nothing has to be reckoned for them.
+_AS_WRITTEN: Final = """
+SELECT k.key, s.id FROM unnest($2::text[]) AS k(key) CROSS JOIN LATERAL (
+    SELECT id FROM shipments WHERE connection_id = $1 AND waybill = k.key AND waybill <> ''
+    LIMIT 1  -- by index, whatever the statistics say
+) AS s
+"""
+# By the attempts, which do not change any more when the parcel does, so that the index costs nothing while it travels.
 _BY_WAYBILL: Final = """
 SELECT k.key, s.id FROM unnest($2::text[]) AS k(key) CROSS JOIN LATERAL (
-    SELECT id FROM shipments WHERE connection_id = $1 AND waybill <> ''
-        AND upper(regexp_replace(waybill, '[^A-Za-z0-9]', '', 'g')) = k.key
-    LIMIT 1  -- by index, whatever the statistics say
+    SELECT s.id FROM creation_attempts a JOIN shipments s ON s.id = a.shipment_id AND s.waybill = a.waybill
+    WHERE upper(regexp_replace(a.waybill, '[^A-Za-z0-9]', '', 'g')) = k.key AND a.waybill <> '' AND s.connection_id = $1
+    LIMIT 1
 ) AS s
 """
 _BY_REFERENCE: Final = """
@@ -82,6 +90,7 @@ SELECT k.key, s.id FROM unnest($2::text[]) AS k(key) CROSS JOIN LATERAL (
 ) AS s
 """
 _FURTHER: Final = (
+    ("waybill", _BY_WAYBILL, (0,)),
     ("reference", _BY_REFERENCE, (1, 0)),
     ("order", _BY_ORDER, (1, 0)),
     ("waybill", _BY_WAYBILL, (1,)),

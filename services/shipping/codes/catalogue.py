@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
@@ -80,8 +81,10 @@ async def tables(
     return {carrier: _codes(carrier, meanings) for carrier in carriers}
 
 
+@lru_cache(maxsize=1000)
 def is_strange(carrier: str, status: str, reason: str) -> bool:
-    """Whether one of the codes stands in no table of the carrier."""
+    """Whether one of the codes stands in no table of the carrier. Asked of every report, and a few hundred answers are
+    nearly all."""
     return _strange_status(CARRIERS[carrier].codes, status) or _strange_reason(CARRIERS[carrier].codes, reason)
 
 

@@ -40,7 +40,7 @@ class Failed:
 
 def has_failed(entries: Sequence[Entry]) -> bool:
     """Whether a delivery failed at some time; for most parcels none ever does, and they cost nothing more."""
-    return any(entry.status == FAILED and not entry.provisional for entry in entries)
+    return FAILED in [entry.status for entry in entries if not entry.provisional]
 
 
 async def follow(work: Work, parcels: Sequence[Failed], *, now: datetime) -> None:
