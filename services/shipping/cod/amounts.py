@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 MAX_DONG: Final = 10**13
 """What an amount is below; more is a code that stands in the wrong column."""
 
+_SHORT: Final = 30
+"""Characters of nearly all amounts; longer texts are not remembered."""
 _CURRENCY: Final = re.compile(r"vn[dđ]|[dđ₫]ồng|[dđ]ong|[đ₫]", re.IGNORECASE)
 _SPACES: Final = re.compile(r"[\s'’\u00a0\u202f]+")
 _MINUS: Final = str.maketrans({"−": "-", "–": "-", "—": "-"})
@@ -32,6 +35,16 @@ def dong(text: str) -> int | None:
     """
     if text.isdigit() and text.isascii():
         return _bounded(int(text))
+    return _again(text) if len(text) <= _SHORT else _written(text)
+
+
+@lru_cache(maxsize=5_000)
+def _again(text: str) -> int | None:
+    """Prices and fees repeat from line to line, and reading one takes as long as all else that is done with its cell."""
+    return _written(text)
+
+
+def _written(text: str) -> int | None:
     plain = _SPACES.sub("", _CURRENCY.sub("", text.translate(_MINUS)))
     if plain in ("", "-"):
         return None

@@ -105,8 +105,11 @@ class SheetReader:
         return number, cells, amounts, unreadable
 
     def _repeats_sums(self, cells: list[str], *, coded: bool) -> bool:
-        if coded and code_key(self._text("waybill", cells) or self._text("code", cells))[-4:].isdigit():
-            return False
+        if coded:
+            code = self._text("waybill", cells) or self._text("code", cells)
+            # Nearly all end so as they are written, which is told at once.
+            if (code[-4:].isdigit() and code.isascii()) or code_key(code)[-4:].isdigit():
+                return False
         first = plain(next((cell for cell in cells if cell), ""))
         return any(first == word or first.startswith(f"{word} ") for word in _TOTALS)
 

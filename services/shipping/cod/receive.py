@@ -17,7 +17,6 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from uuid_utils.compat import uuid7
 
 from services.shipping.cod import column_maps, matching, store
 from services.shipping.cod.amounts import code_key
@@ -37,6 +36,7 @@ from services.shipping.work import Work, work
 from shared.contracts.workflows import nudge_settlement
 from shared.db import Database
 from shared.errors import ZONE, NotFound
+from shared.identity import new_id
 from shared.workbook.errors import WorkbookHeaderMissing
 from shared.workbook.headings import plain
 from shared.workbook.reading import Sheet, open_sheets
@@ -113,7 +113,7 @@ async def receive(db: Database, file: BinaryIO, order: Order, *, now: datetime) 
         if (earlier := await store.same_file(pool, file_hash)) is not None:
             raise _before(earlier)
         statement = NewStatement(
-            id=uuid7(),
+            id=new_id(),
             connection_id=order.connection_id,
             number="",
             number_key="",

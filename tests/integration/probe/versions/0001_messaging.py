@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrations import FACTS_TOGETHER, create_messaging_tables, execute_script
+from shared.migrations import COMMANDS_TOGETHER, FACTS_TOGETHER, create_messaging_tables, execute_script
 
 revision = "0001"
 down_revision = None
@@ -11,4 +11,5 @@ down_revision = None
 def upgrade() -> None:
     create_messaging_tables()
     execute_script(FACTS_TOGETHER)
+    execute_script(COMMANDS_TOGETHER)
     op.execute("CREATE TABLE effects (event_id uuid NOT NULL, order_id uuid NOT NULL)")
