@@ -115,7 +115,7 @@ ALTER TABLE outbox ADD CONSTRAINT outbox_destination_check CHECK (destination IN
 ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 COMMENT ON COLUMN outbox.payload IS 'of destination events: many events of one type, see shared/fact_columns.py';
 """
-"""For a service that writes many facts at once (`shared.outbox.fact_rows`). Such rows live for days and are read once, so
+"""For a service that writes many facts at once (`shared.fact_columns.rows`). Such rows live for days and are read once, so
 PostgreSQL does not compress them."""
 
 COMMANDS_TOGETHER = """
@@ -123,7 +123,7 @@ ALTER TABLE outbox DROP CONSTRAINT outbox_destination_check;
 ALTER TABLE outbox ADD CONSTRAINT outbox_destination_check
     CHECK (destination IN ('event', 'events', 'command', 'commands'));
 COMMENT ON COLUMN outbox.payload IS
-    'of destination events: many events of one type, [[id, subject, data], …]; of commands: many commands';
+    'of destination events: many events of one type, see shared/fact_columns.py; of commands: many commands';
 """
 """For a service that also sends many commands at once (`shared.outbox.command_rows`); after `FACTS_TOGETHER`."""
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 from uuid import UUID
 
-import orjson
-import uuid_utils
 from sqlalchemy import TextClause, text
 
 from shared.contracts.base import Contract
@@ -18,7 +16,7 @@ from shared.identity import new_id
 from shared.telemetry import causation_id, correlation_id
 
 FACTS: Final = "events"
-"""Destination of a row that carries many events (see `fact_rows`)."""
+"""Destination of a row that carries many events (see `shared.fact_columns`)."""
 COMMANDS: Final = "commands"
 """Destination of a row that carries many workflow commands (see `command_rows`)."""
 COLUMNS: Final = ("id", "destination", "type", "subject", "payload", "correlation_id", "causation_id")
@@ -68,21 +66,6 @@ FACTS_A_ROW: Final = 500
 """A third of a megabyte of leads. A row that is told in part only, because NATS went away, is told again as a whole."""
 
 
-class Fact(NamedTuple):
-    """An event of which there may be many at once: the fields of its model in their order, because making the model first
-    takes five times as long. Each use has a test that holds the two together.
-
-    Args:
-        type: the event's.
-        subject: id of the entity.
-        data: a mapping or a dataclass; moments in UTC, so that they end in 'Z' as the model's do.
-    """
-
-    type: str
-    subject: str
-    data: Any
-
-
 def event_row(event_type: EventType, data: Contract, *, subject: UUID | str, event_id: UUID | None = None) -> Row:
     """The outbox row of an event.
 
@@ -104,45 +87,9 @@ def event_row(event_type: EventType, data: Contract, *, subject: UUID | str, eve
     )
 
 
-def fields_row(destination: Destination, kind: str, data: Any, *, subject: str) -> Row:
-    """The outbox row of an event or command of which there are many at once, from the fields of its model in their order:
-    making the model first takes five times as long. Each use has a test that holds the two together.
-
-    Args:
-        kind: the event's type, or the workflow's name.
-        data: a mapping or a dataclass; moments in UTC, so that they end in 'Z' as the model's do.
-    """
-    # The driver's ids are of a class of its own.
-    return row(destination, kind, orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z).decode(), subject=subject)
-
-
 def row(destination: Destination, kind: str, payload: str, *, subject: str) -> Row:
     """The outbox row of an event or command that is JSON already."""
     return new_id(), destination, kind, subject, payload, correlation_id(), causation_id()
-
-
-def fact_row(fact: Fact) -> Row:
-    """The outbox row of one fact."""
-    return fields_row("event", fact.type, fact.data, subject=fact.subject)
-
-
-def fact_rows(facts: Iterable[Fact]) -> list[Row]:
-    """The outbox rows of new facts that have one cause. Where they are many, a row carries some hundreds of one type, as a
-    JSON list of [id, subject, data]: each is an event of its own all the same, under its own id.
-
-    The service's outbox must take such rows (`shared.migrations.FACTS_TOGETHER`).
-    """
-    kinds: dict[str, list[Fact]] = {}
-    for fact in facts:
-        kinds.setdefault(fact.type, []).append(fact)
-    rows: list[Row] = []
-    for kind, of_kind in kinds.items():
-        if len(of_kind) < MANY:
-            rows += map(fact_row, of_kind)
-        else:
-            parts = (of_kind[first : first + FACTS_A_ROW] for first in range(0, len(of_kind), FACTS_A_ROW))
-            rows += [_row_of_facts(kind, part) for part in parts]
-    return rows
 
 
 def command_rows(workflow: str, commands: Sequence[tuple[str, str]]) -> list[Row]:
@@ -169,12 +116,6 @@ def command_rows(workflow: str, commands: Sequence[tuple[str, str]]) -> list[Row
         )
         for part in parts
     ]
-
-
-def _row_of_facts(kind: str, facts: Sequence[Fact]) -> Row:
-    events = [(str(uuid_utils.uuid7()), fact.subject, fact.data) for fact in facts]
-    payload = orjson.dumps(events, default=str, option=orjson.OPT_UTC_Z).decode()
-    return new_id(), FACTS, kind, "", payload, correlation_id(), causation_id()
 
 
 def command_row(command: WorkflowCommand) -> Row:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 import nats.errors
 import nats.js.errors
-import orjson
 from nats.aio.client import Client as NatsClient
 from temporalio.client import Client as TemporalClient
 

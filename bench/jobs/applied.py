@@ -137,7 +137,7 @@ class Ours:
             SELECT (SELECT count(*) FROM timeline_entries) AS entries,
                 (SELECT count(*) FROM callbacks_raw WHERE state = 'applied') AS applied,
                 (SELECT count(*) FROM shipments WHERE status = 'delivered' AND settled_amount = 350000) AS settled,
-                (SELECT sum(CASE destination WHEN 'event' THEN 1 ELSE json_array_length(payload) END)
+                (SELECT sum(CASE destination WHEN 'event' THEN 1 ELSE json_array_length(payload -> 'told') END)
                     FROM outbox WHERE destination IN ('event', 'events')) AS events,
                 (SELECT sum(sequence - 1) FROM shipments) AS changes
             """

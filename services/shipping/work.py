@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import text
 
 from services.shipping.timeline import Change
-from shared import outbox
+from shared import fact_columns, outbox
 from shared.contracts import ids
 from shared.contracts.base import Contract
 from shared.contracts.commands import WorkflowCommand
@@ -19,6 +19,7 @@ from shared.contracts.events.base import EventType
 from shared.contracts.events.shipping import SHIPMENT_CHANGED
 from shared.contracts.workflows import SHIPMENT, nudge_shipment
 from shared.db import OUTBOX_WRITTEN, Database, Session
+from shared.fact_columns import FactColumns
 
 if TYPE_CHECKING:
     import asyncpg
@@ -36,6 +37,7 @@ _NUDGE: Final = (
     .split("\n")
 )
 """A nudge as JSON, taken apart at the ids of its workflow and its shipment, which alone differ."""
+_CHANGE: Final = [each.name for each in fields(Change)]
 _THERE: Final = "SELECT id FROM outbox WHERE id = ANY($1::uuid[])"
 COPY_FROM: Final = 50
 """Rows from which COPY is cheaper than INSERT in spite of its two round trips."""
@@ -70,11 +72,12 @@ class Work:
 
     def told(self) -> list[outbox.Row]:
         """What is told as rows of the outbox, without what has a fixed id. Changes and nudges of many parcels share rows."""
-        changed = outbox.fact_rows(
-            outbox.Fact(SHIPMENT_CHANGED.name, str(change.shipment_id), change) for change in self.changes
-        )
-        nudged = outbox.command_rows(SHIPMENT.name, [_nudge(*each) for each in dict.fromkeys(self.nudges)])
-        return changed + self.rows + nudged
+        rows: list[outbox.Row] = []
+        if self.changes:
+            columns = {name: [getattr(change, name) for change in self.changes] for name in _CHANGE}
+            rows += fact_columns.rows(FactColumns(SHIPMENT_CHANGED.name, columns))
+        rows += self.rows
+        return rows + outbox.command_rows(SHIPMENT.name, [_nudge(*each) for each in dict.fromkeys(self.nudges)])
 
     async def write_outbox(self) -> bool:
         """Writes what was told; False: nothing was."""

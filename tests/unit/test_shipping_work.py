@@ -18,6 +18,7 @@ from shared import outbox
 from shared.contracts.commands import WorkflowCommand
 from shared.contracts.events.shipping import SHIPMENT_CHANGED, ShipmentChanged
 from shared.contracts.workflows import SHIPMENT, nudge_shipment
+from shared.fact_columns import events_of
 from shared.identity import new_id
 
 AT = datetime(2026, 11, 5, 2, 0, 7, tzinfo=UTC)
@@ -84,11 +85,13 @@ def test_changes_and_nudges_of_many_parcels_share_rows() -> None:
         work.tell_change(change_of(shipment_id))
         work.nudge_shipment(shipment_id, round=1)
     changes, nudges = work.told()
-    told = orjson.loads(changes[4])
+    told = list(events_of(changes[0], changes[4]))
     assert changes[1:4] == (outbox.FACTS, SHIPMENT_CHANGED.name, "")
-    assert [subject for _, subject, _ in told] == [str(shipment_id) for shipment_id in parcels]
-    assert len({event_id for event_id, _, _ in told}) == len(parcels)
-    assert {ShipmentChanged.model_validate(data).shipment_id for _, _, data in told} == {UUID(str(p)) for p in parcels}
+    assert [each.subject for each in told] == [str(shipment_id) for shipment_id in parcels]
+    assert len({each.id for each in told}) == len(parcels)
+    assert [ShipmentChanged.model_validate_json(each.data).shipment_id for each in told] == [
+        UUID(str(shipment_id)) for shipment_id in parcels
+    ]
     assert nudges[1:4] == (outbox.COMMANDS, SHIPMENT.name, "")
     assert [WorkflowCommand.model_validate(each) for each in orjson.loads(nudges[4])] == [
         nudge_shipment(UUID(str(shipment_id))) for shipment_id in parcels
