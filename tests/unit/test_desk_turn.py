@@ -105,7 +105,7 @@ def test_a_calendar_that_never_opens_hands_over_at_once() -> None:
 def test_the_reason_is_told_with_the_companys_hours() -> None:
     assert why_desk("call_hours", call_minutes=120).vi == "quá 2 giờ gọi"
     assert why_desk("call_hours", call_minutes=90).vi == "quá 1,5 giờ gọi"
-    assert why_desk("call_hours", call_minutes=90).en == "1.5 call hours are over"
+    assert why_desk("call_hours", call_minutes=90).en == "1.5 h of calling time are over"
 
 
 @pytest.mark.parametrize(

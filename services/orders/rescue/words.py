@@ -29,7 +29,7 @@ _OUTCOMES: Final[dict[RescueOutcome, str]] = {
 }
 
 _WHY: Final[dict[Why, Text]] = {
-    "call_hours": Text(vi="quá {hours} giờ gọi", en="{hours} call hours are over"),
+    "call_hours": Text(vi="quá {hours} giờ gọi", en="{hours} h of calling time are over"),
     "cut_off": Text(vi="sắp hết hạn của hãng", en="the carrier's cut-off is near"),
     "desk_first": Text(vi="bộ phận COD gọi trước", en="the COD desk calls first"),
     "no_owner": Text(vi="đơn không có người giữ", en="nobody holds the order"),

@@ -127,7 +127,7 @@ async def test_after_two_call_hours_the_desk_has_the_call_too_and_reads_why(call
         await call.look()
     [task] = await call.at_desk()
     assert (task["desk"]["handed_over"], task["desk"]["why_vi"]) == (True, "quá 2 giờ gọi")
-    assert (task["desk"]["why_en"], task["desk"]["from_code"]) == ("2 call hours are over", "NV01")
+    assert (task["desk"]["why_en"], task["desk"]["from_code"]) == ("2 h of calling time are over", "NV01")
     assert task["deadline_at"] == "2026-11-23T13:30:00Z"
     assert "*" in task["phone"], "who takes it sees the number"
     assert [item["id"] for item in await call.tasks()] == [task["id"]], "the closer keeps sight of it"
