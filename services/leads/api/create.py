@@ -73,9 +73,9 @@ class LeadIn(BaseModel):
     )
     external_id: str | None = Field(
         default=None,
-        min_length=1,
         max_length=MAX_EXTERNAL_ID,
-        description="what the sender's own system calls it: sent again, it is answered with what became of the first",
+        description="what the sender's own system calls it: sent again, it is answered with what became of the first; "
+        "empty: none",
     )
 
 
@@ -185,6 +185,8 @@ async def item_of(
         SourceUnknown: it names a source that there is not.
     """
     origin, product = await _origin(lead, by, sources)
+    # An id of nothing but spaces is none: else everything that comes with it were the first again.
+    external_id = cell(lead.external_id or "", MAX_EXTERNAL_ID)
     return Item(
         id=uuid7(),
         received_at=received_at,
@@ -201,7 +203,7 @@ async def item_of(
         ),
         correlation_id=correlation_id(),
         once=once,
-        external=External(by.principal, cell(lead.external_id, MAX_EXTERNAL_ID)) if lead.external_id else None,
+        external=External(by.principal, external_id) if external_id else None,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.harness import Running
 
@@ -146,6 +147,19 @@ async def test_an_external_id_sent_again_is_answered_with_what_became_of_the_fir
     assert rows[1]["id"] == rows[3]["id"]
     assert elsewhere.json()["verdict"] == "duplicate", "another sender's id is another id"
     assert len(await leads.rows("SELECT 1 FROM raw_items")) == 3
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\u200e"])
+async def test_an_external_id_that_says_nothing_is_none(leads: Running, empty: str) -> None:
+    client = await integrator(leads)
+
+    answers = [
+        await client.post("/v1/leads", json={"phone": phone, "external_id": empty})
+        for phone in ("0912345678", "0987654321")
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert len(await leads.rows("SELECT 1 FROM leads WHERE verdict = 'lead'")) == 2
 
 
 async def test_who_was_rejected_may_send_again_under_the_same_external_id(leads: Running) -> None:
