@@ -16,6 +16,7 @@ from services.leads.driver import Connection
 from services.leads.errors import StaffUnknown
 from services.leads.moves import Person, people
 from services.leads.transfers.splitting import Share, split
+from services.leads.writing import Table
 from shared.auth import Principal
 
 GOOD_FOR: Final = timedelta(hours=1)
@@ -33,11 +34,10 @@ _TRANSFER: Final = """
 INSERT INTO transfers (id, kind, strategy, from_id, by_id, by, people, made_at, good_until, row_count)
 VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10)
 """
-_ROWS: Final = """
-INSERT INTO transfer_rows (transfer_id, position, lead_id, assignment, to_id)
-SELECT $1, place - 1, lead_id, assignment, to_id
-FROM unnest($2::uuid[], $3::integer[], $4::uuid[]) WITH ORDINALITY AS r (lead_id, assignment, to_id, place)
-"""
+_ROWS: Final = Table(
+    "transfer_rows",
+    {"transfer_id": "uuid", "position": "integer", "lead_id": "uuid", "assignment": "integer", "to_id": "uuid"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,6 @@ async def keep(
         now + GOOD_FOR,
         len(rows),
     )
-    await connection.execute(
-        _ROWS, transfer_id, [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
-    )
+    await _ROWS.insert(connection, [(transfer_id, position, *row) for position, row in enumerate(rows)])
     counts = Counter(receiver for _, _, receiver in rows if receiver is not None)
     return Planned(transfer_id, counts, known, len(rows), len(leads) - len(rows))

@@ -25,17 +25,23 @@ _PAGE: Final = (
     f"{_ONE} WHERE t.kind = $1 AND t.state <> 'preview' AND ($2::uuid IS NULL OR t.id < $2) ORDER BY t.id DESC LIMIT $3"
 )
 _RESULTS: Final = """
-SELECT result, count(*) AS leads FROM transfer_rows WHERE transfer_id = $1 AND position < $2 GROUP BY result
+SELECT coalesce(result, 'given') AS result, count(*) AS leads FROM transfer_rows
+WHERE transfer_id = $1 AND position < $2 GROUP BY 1
 """
 _COUNTS: Final = """
 SELECT coalesce(owner_id, to_id) AS account_id, count(*) AS leads FROM transfer_rows
 WHERE transfer_id = $1 AND (result IS NULL OR result IN ('given', 'kept')) GROUP BY 1
 """
+# A row that is done and says no result was given as planned (`work`).
 _ROWS: Final = """
 SELECT r.position, r.lead_id, r.to_id, t.code AS to_code, r.result, r.owner_id, o.code AS owner_code
-FROM transfer_rows r LEFT JOIN staff_members t ON t.account_id = r.to_id
+FROM (
+    SELECT p.position, p.lead_id, p.to_id, CASE WHEN p.position < f.rows_done THEN coalesce(p.result, 'given') END AS result,
+        CASE WHEN p.position < f.rows_done AND p.result IS NULL THEN p.to_id ELSE p.owner_id END AS owner_id
+    FROM transfer_rows p JOIN transfers f ON f.id = p.transfer_id WHERE p.transfer_id = $1 AND p.position > $2
+) r LEFT JOIN staff_members t ON t.account_id = r.to_id
     LEFT JOIN staff_members o ON o.account_id = r.owner_id
-WHERE r.transfer_id = $1 AND r.position > $2 AND ($3::text IS NULL OR r.result = $3) ORDER BY r.position LIMIT $4
+WHERE $3::text IS NULL OR r.result = $3 ORDER BY r.position LIMIT $4
 """
 _STATE: Final = "SELECT state, good_until, by_id FROM transfers WHERE id = $1 AND kind = $2 FOR NO KEY UPDATE"
 _CONFIRM: Final = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -68,15 +68,21 @@ async def step(connection: Connection, transfer_id: UUID | None = None) -> bool:
     work = _to_people if transfer["strategy"] == "people" else _by_rules
     results, facts = await work(connection, transfer, rows, now)
     await write_outbox(connection, facts)
-    await connection.execute(
-        _RESULTS,
-        transfer["id"],
-        [row["position"] for row in rows],
-        [results[row["lead_id"]].result for row in rows],
-        [results[row["lead_id"]].owner_id for row in rows],
-    )
+    await _note(connection, transfer["id"], [(row, results[row["lead_id"]]) for row in rows])
     await connection.execute(_PROGRESS, transfer["id"], transfer["rows_done"] + len(rows), now)
     return True
+
+
+async def _note(connection: Connection, transfer_id: UUID, done: Iterable[tuple[asyncpg.Record, Result]]) -> None:
+    """Writes down what became otherwise than planned. Of the others the progress of the transfer says enough: they were
+    given to whom the plan names."""
+    other = [
+        (row["position"], result.result, result.owner_id)
+        for row, result in done
+        if result.result != "given" or result.owner_id != row["to_id"]
+    ]
+    if other:
+        await connection.execute(_RESULTS, transfer_id, *([*column] for column in zip(*other, strict=True)))
 
 
 def _unmoved(row: Any, held: Mapping[UUID, Held]) -> Held | Result:

@@ -191,8 +191,8 @@ async def test_a_hand_over_goes_on_after_each_kill_of_the_process_that_does_it(
     assert (done["state"], done["results"]) == ("done", {"given": held})
     shares = [one["leads"] for one in done["people"]]
     assert (sum(shares), max(shares) - min(shares) <= 1) == (held, True)
-    facts = await leads.rows("SELECT payload->>'cause' AS cause FROM outbox WHERE type = 'leads.lead.assigned.v1'")
-    assert Counter(row.cause for row in facts) == {"hand_over": held}
+    facts = await leads.outbox("leads.lead.assigned.v1")
+    assert Counter(fact["payload"]["cause"] for fact in facts) == {"hand_over": held}
     moved = await leads.rows("SELECT 1 FROM assignments WHERE cause = 'hand_over'")
     assert len(moved) == held
     assert await leads.rows("SELECT 1 FROM leads WHERE owner_id = :id OR assignment <> 2", id=leaver.id) == []
@@ -233,8 +233,10 @@ async def test_a_hand_over_is_stopped_and_says_what_was_not_done(
     assert not await Transfers(leads.db).step()
 
     assert (stopped["state"], stopped["rows"], stopped["rows_done"]) == ("cancelled", 30, 10)
-    undone = [row for row in await rows(manager, plan, "hand-overs") if row["result"] is None]
-    assert len(undone) == 20
+    found = await rows(manager, plan, "hand-overs")
+    assert [(row["result"], row["owner_code"]) for row in found] == [("given", "NV002")] * 10 + [(None, None)] * 20
+    given = (await manager.get(f"{url}/rows", params={"result": "given"})).json()["items"]
+    assert [row["position"] for row in given] == list(range(10))
     again = await manager.post(f"{url}/confirm", json={"reason": "nghỉ việc"})
     assert again.json()["title"] == "preview-expired"
 

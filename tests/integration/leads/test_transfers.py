@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections import Counter
 from typing import Any
@@ -15,7 +16,7 @@ from services.leads.distributor import Distributor
 from services.leads.transfers import work
 from shared.contracts.events.orders import LEVEL_CHANGED
 from tests.harness import Running
-from tests.integration.leads.company import hire, owner_of, pool, post
+from tests.integration.leads.company import Colleague, hire, owner_of, pool, post
 from tests.integration.leads.dealing import arrive, hold_numbers, numbered_without_gap, preview, rows
 from tests.integration.leads.floating import floated
 from tests.integration.leads.test_distribution import level
@@ -67,6 +68,8 @@ async def test_leads_that_moved_on_since_the_preview_are_left_alone_and_say_so(l
         ("given", "NV001"),
         ("inactive", None),
     ]
+    given = (await manager.get(f"/v1/distributions/{plan['id']}/rows", params={"result": "given"})).json()["items"]
+    assert [(row["lead_id"], row["owner_code"]) for row in given] == [(ids[2], "NV001")]
     assert {one["code"]: bool(one["warning"]) for one in done["people"]} == {"NV001": False, "NV002": True}
     waiting = (await manager.get("/v1/backlog")).json()["items"]
     assert [one["lead_id"] for one in waiting] == [ids[1], ids[3]]
@@ -197,10 +200,15 @@ async def test_leads_dealt_out_by_hand_while_they_are_distributed_have_one_owner
 
 
 @pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.soak)])
-async def test_dealing_out_by_hand_costs_a_bounded_multiple_of_writing_the_decisions(
+async def test_dealing_out_by_hand_costs_a_bounded_multiple_of_the_bare_move(
     leads: Running, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    """Budget: 0.05 of `INSERT … unnest` of the same decisions, measured in the same run.
+    """Budget: a third of the speed of `UPDATE leads` and `INSERT INTO assignments` alone, of the same leads, in the same
+    run.
+
+    Not of the decisions alone, which the budget of automatic distribution names: a lead that somebody holds is
+    in ten indexes, of which PostgreSQL writes each anew when it changes hands. That is nearly half of all the time, and
+    says nothing about what is done beside it: the plan kept and read, leads locked and looked at, events, progress.
 
     A thousand are too few to time, their requests weigh more: there the statements count, of which a page needs few.
     """
@@ -209,25 +217,45 @@ async def test_dealing_out_by_hand_costs_a_bounded_multiple_of_writing_the_decis
     holder, *people = await hire(leads, *(f"NV{place:03}" for place in range(51)))
     await hold_numbers(leads, holder, count)
     statements = _counted(monkeypatch)
+    ours, bare, asked = list[float](), list[float](), list[int]()
 
-    started = time.perf_counter()
-    plan = await preview(manager, people, filter={"owner_id": str(holder.id)})
-    planned = time.perf_counter()
-    done = (await manager.post(f"/v1/distributions/{plan['id']}/confirm", json=REASON)).json()
-    ours = time.perf_counter() - started
-    asked = len(statements)
-    bare = await _bare_insert(leads, count)
+    for _ in range(3 if count >= 10_000 else 1):
+        await _tidied(leads)
+        before = len(statements)
+        ours.append(await _dealt_out(manager, holder, people, count))
+        asked.append(len(statements) - before)
+        await _tidied(leads)
+        bare.append(await _bare_move(leads, holder))
 
+    ratio = min(bare) / min(ours)
+    print(f"{count} leads: {min(ours):.2f} s in {asked[0]} statements, bare {min(bare):.3f} s, ratio {ratio:.3f}")
+    assert 0 < asked[0] < count / 20
+    if count >= 10_000:
+        assert ratio >= 1 / 3
+
+
+async def _dealt_out(client: httpx.AsyncClient, holder: Colleague, people: list[Colleague], count: int) -> float:
+    """Seconds in which all that somebody holds is planned for others and given to them."""
+    # As a service does at its start (`shared.lifecycle`): what the tests have loaded is not ours to search for garbage.
+    gc.collect()
+    gc.freeze()
+    try:
+        started = time.perf_counter()
+        plan = await preview(client, people, filter={"owner_id": str(holder.id)})
+        done = (await client.post(f"/v1/distributions/{plan['id']}/confirm", json=REASON)).json()
+        took = time.perf_counter() - started
+    finally:
+        gc.unfreeze()
     assert (done["state"], done["results"]) == ("done", {"given": count})
     shares = {one["leads"] for one in done["people"]}
     assert max(shares) - min(shares) <= 1
-    print(
-        f"{count} leads: plan {planned - started:.2f} s, all {ours:.2f} s in {asked} statements, bare {bare:.3f} s, "
-        f"ratio {bare / ours:.3f}"
-    )
-    assert 0 < asked < count / 20
-    if count >= 10_000:
-        assert bare / ours >= 0.05
+    return took
+
+
+async def _tidied(leads: Running) -> None:
+    """The database tidied up, as it is by itself over a day: neither way pays for what the other left behind."""
+    pool = await leads.db.driver()
+    await pool.execute("VACUUM ANALYZE leads, assignments")
 
 
 def _counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -243,16 +271,26 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return statements
 
 
-async def _bare_insert(leads: Running, count: int) -> float:
-    """Seconds for writing as many assignments with the driver alone."""
+async def _bare_move(leads: Running, owner: Colleague) -> float:
+    """Seconds for giving all leads to somebody with the driver alone, in transactions of the same size."""
     pool = await leads.db.driver()
-    ids = [row["id"] for row in await pool.fetch("SELECT id FROM leads LIMIT $1", count)]
+    held = await pool.fetch("SELECT id, owner_id, assignment + 1 AS next FROM leads ORDER BY received_at, id")
     started = time.perf_counter()
-    await pool.execute(
-        "INSERT INTO assignments (lead_id, assignment, owner_id, cause, at, by, reason) "
-        "SELECT id, 99, id, 'manual', now(), 'QL001', 'chia' FROM unnest($1::uuid[]) AS r (id)",
-        ids,
-    )
+    for first in range(0, len(held), work.BATCH):
+        ids, previous, numbers = map(list, zip(*held[first : first + work.BATCH], strict=True))
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "UPDATE leads SET owner_id = $2, assignment = assignment + 1 WHERE id = ANY($1)", ids, owner.id
+            )
+            await connection.execute(
+                "INSERT INTO assignments (lead_id, assignment, owner_id, previous_owner_id, cause, at, by, reason) "
+                "SELECT id, next, $4, previous, 'manual', now(), 'QL001', 'chia' "
+                "FROM unnest($1::uuid[], $2::integer[], $3::uuid[]) AS r (id, next, previous)",
+                ids,
+                numbers,
+                previous,
+                owner.id,
+            )
     return time.perf_counter() - started
 
 
