@@ -101,7 +101,7 @@ async def hold(connection: Connection, leads: Sequence[UUID], *, deciding_in: It
     rows = await connection.fetch(_LOCK_LEADS, ids)
     # A separate statement: it sees what was committed while this transaction waited for the leads.
     waiting = {row["lead_id"] for row in await connection.fetch(_WAITING, ids)}
-    return {row["id"]: Held(*row, waits=row["id"] in waiting) for row in rows}
+    return {row["id"]: Held._make((*row, row["id"] in waiting)) for row in rows}
 
 
 async def give(
