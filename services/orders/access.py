@@ -11,7 +11,6 @@ from sqlalchemy import text
 
 from services.orders import record
 from services.orders.record import Order
-from services.orders.text import masked, national
 from shared.auth import Principal, principal, require
 from shared.contracts import permissions
 from shared.db import ReadSession, Session
@@ -138,17 +137,45 @@ async def lock_visible(session: Session, order_id: UUID, who: Principal) -> Orde
     return order
 
 
-def shown_phone(
-    phone: str,
-    *,
+_NUMBERS: Final = text(
+    """
+SELECT o.owner_id, o.closer_id, o.level_since, l.kind = 'open' AS is_open, EXISTS (
+    SELECT 1 FROM tasks t WHERE t.order_id = o.id AND t.closed_at IS NULL AND t.kind <> 'answer'
+        AND (t.owner_id = :viewer OR t.claimed_by_id = :viewer OR (t.to_team AND t.team = :viewer_team AND t.team <> ''))
+) AS calls
+FROM orders o JOIN levels l ON l.code = o.level WHERE o.id = :id
+"""
+)
+
+
+async def sees_numbers_of(session: ReadSession, order_id: UUID, who: Principal, *, now: datetime) -> bool:
+    """Whether a viewer sees whole what numbers stand on an order and in what was written about it: as with its telephone
+    number, or because they have to call."""
+    if who.may(permissions.PHONES_REVEAL):
+        return True
+    row = (await session.execute(_NUMBERS, {"id": order_id, **viewer_of_ids(who)})).one_or_none()
+    if row is None:
+        return False
+    return row.calls or sees_numbers(
+        who,
+        owner_id=row.owner_id,
+        closer_id=row.closer_id,
+        is_open=row.is_open,
+        level_since=row.level_since,
+        now=now,
+    )
+
+
+def sees_numbers(
     who: Principal,
+    *,
     owner_id: UUID | None,
     closer_id: UUID | None,
     is_open: bool,
     level_since: datetime,
     now: datetime,
-) -> str:
-    """A customer's number as this viewer sees it: whole for its owner or closer while the order is open and 30 days on,
-    and with the permission; masked for everybody else (rule D26)."""
+) -> bool:
+    """Whether a customer's number, and those in the texts beside it, are shown whole: to the owner or closer while the order
+    is open and 30 days on, and with the permission (rule D26)."""
     own = who.account_id in (owner_id, closer_id) and (is_open or now - level_since < REVEALED_AFTER_END)
-    return national(phone) if own or who.may(permissions.PHONES_REVEAL) else masked(phone)
+    return own or who.may(permissions.PHONES_REVEAL)

@@ -10,6 +10,7 @@ from services.orders.addresses import store
 from services.orders.addresses.loading import Era
 from services.orders.addresses.naming import read_query, unit_key
 from services.orders.addresses.store import Successor, UnitView
+from services.orders.hiding import unmasked
 from shared.db import ReadSession
 from shared.errors import Language, Problem
 
@@ -70,6 +71,12 @@ class DeliveryAddress(BaseModel):
     @property
     def era(self) -> Era:
         return "three_tier" if self.district or self.district_code else "two_tier"
+
+
+def unmasked_address(sent: DeliveryAddress, present: DeliveryAddress) -> DeliveryAddress:
+    """An address of which some lines came back with stars for the numbers in them (rule D26)."""
+    lines = ("province", "district", "ward", "detail")
+    return sent.model_copy(update={line: unmasked(getattr(sent, line), getattr(present, line)) for line in lines})
 
 
 class Checked(BaseModel):

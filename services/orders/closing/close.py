@@ -23,6 +23,7 @@ from services.orders.closing.domain import (
     priced,
 )
 from services.orders.goods import products, stock
+from services.orders.hiding import STARS, unmasked
 from services.orders.interactions import ledger
 from services.orders.levels.moves import Move, move_level
 from services.orders.record import Order
@@ -37,6 +38,8 @@ SELECT 1 FROM standing_interactions WHERE order_id = :id
 AND (direction = 'in' OR result NOT IN ('', 'no_answer', 'busy', 'switched_off')) LIMIT 1
 """
 )
+
+_LEFT = text("SELECT name, lead_address, lead_note FROM orders WHERE id = :id")
 
 
 async def close(
@@ -68,6 +71,7 @@ async def close(
     phone = read_phone(closing.phone) if closing.phone else order.phone
     if phone is None:
         raise InvalidRecipientPhone
+    closing = await _unmasked(session, order, closing)
     address = await checked(session, closing.address)
     agreed = Contents(
         recipient=closing.recipient,
@@ -96,6 +100,16 @@ async def close(
         raise OutOfStock(skus=", ".join(waits_for))
     await fulfilment.begin(session, order.id, at=now)
     return closed
+
+
+async def _unmasked(session: Session, order: Order, closing: Closing) -> Closing:
+    """Whoever closes with what the lead shows them, stars for its numbers in it, closes with what the customer left."""
+    if STARS not in f"{closing.recipient}{closing.note}{closing.address.model_dump()}":
+        return closing
+    left = (await session.execute(_LEFT, {"id": order.id})).one()
+    address = closing.address.model_copy(update={"detail": unmasked(closing.address.detail, left.lead_address)})
+    texts = {"recipient": unmasked(closing.recipient, left.name), "note": unmasked(closing.note, left.lead_note)}
+    return closing.model_copy(update={**texts, "address": address})
 
 
 async def _converse(session: Session, order: Order, closing: Closing, actor: Actor, *, now: datetime) -> None:

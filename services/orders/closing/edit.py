@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from services.orders import customers
 from services.orders.actors import Actor
-from services.orders.addresses.checking import DeliveryAddress, checked
+from services.orders.addresses.checking import DeliveryAddress, checked, unmasked_address
 from services.orders.closing import contents, fulfilment
 from services.orders.closing.contents import Contents
 from services.orders.closing.demands import ensure_deposit
@@ -27,8 +27,9 @@ from services.orders.closing.domain import (
 )
 from services.orders.goods import products, stock
 from services.orders.goods.products import Amount
+from services.orders.hiding import unmasked
 from services.orders.record import Order
-from services.orders.text import read_phone
+from services.orders.text import masked, read_phone
 from shared.contracts.levels import CLOSED, SENT
 from shared.db import Session
 from shared.errors import PreconditionFailed, Problem
@@ -163,10 +164,13 @@ async def _changed(session: Session, before: Contents, wanted: OrderEdit) -> Con
     }
     if wanted.lines is not None:
         given["lines"] = await _lines(session, before.lines, wanted.lines)
+    for name in ("recipient", "note"):
+        if name in given:
+            given[name] = unmasked(given[name], getattr(before, name))
     if wanted.address is not None:
-        given["address"] = await checked(session, wanted.address)
+        given["address"] = await checked(session, unmasked_address(wanted.address, before.address))
     if wanted.phone is not None:
-        phone = read_phone(wanted.phone)
+        phone = before.phone if wanted.phone == masked(before.phone) else read_phone(wanted.phone)
         if phone is None:
             raise InvalidRecipientPhone
         given["phone"] = phone

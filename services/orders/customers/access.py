@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.orders.access import REVEALED_AFTER_END, VISIBLE, viewer
+from services.orders.hiding import hidden
 from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.permissions import PHONES_REVEAL
@@ -43,6 +44,25 @@ SELECT line.id FROM line WHERE merged_into IS NULL AND (:sees_all OR EXISTS (
     SELECT 1 FROM orders o WHERE o.customer_id = line.id AND {VISIBLE}))
 """
 )
+
+
+_OWN_ONE: Final = text(
+    f"SELECT coalesce({OWN}, false) FROM orders o JOIN levels l ON l.code = o.level WHERE o.customer_id = :id"
+)
+
+
+async def sees_numbers_of(session: ReadSession, customer_id: UUID, who: Principal, *, now: datetime) -> bool:
+    """Whether a viewer sees a customer's numbers whole, and those in what was written about them."""
+    if who.may(PHONES_REVEAL):
+        return True
+    values = {"id": customer_id, "viewer": who.account_id, "now": now}
+    own: bool = (await session.execute(_OWN_ONE, values)).scalar_one()
+    return own
+
+
+def shown_text(text: str, *, who: Principal, own: bool) -> str:
+    """What was written of a customer, the numbers in it as `shown` shows theirs."""
+    return text if own or who.may(PHONES_REVEAL) else hidden(text)
 
 
 def shown(phone: str, *, who: Principal, own: bool) -> str:

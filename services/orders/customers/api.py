@@ -14,13 +14,14 @@ from services.orders.access import Carer, Reader
 from services.orders.actors import staff
 from services.orders.addresses.checking import DeliveryAddress
 from services.orders.customers import contacts, lists, numbers, one, profile, timeline
-from services.orders.customers.access import ensure_sees, lock
+from services.orders.customers.access import ensure_sees, lock, sees_numbers_of
 from services.orders.customers.contacts import ContactBody
 from services.orders.customers.filters import Filters
 from services.orders.customers.lists import CustomerPage
 from services.orders.customers.one import CustomerView
 from services.orders.customers.profile import CustomerEdit
 from services.orders.customers.timeline import CustomerTimeline
+from services.orders.hiding import hidden_in
 from services.orders.http import ClockDep, Limit, RuntimeDep
 from shared.db import Session
 from shared.errors import Problem
@@ -162,24 +163,32 @@ async def get_customer(
 
 @router.get("/{customer_id}/timeline")
 async def get_timeline(
-    who: Reader, runtime: RuntimeDep, customer_id: UUID, limit: Limit = 50, after: timeline.Cursor | None = None
+    who: Reader,
+    runtime: RuntimeDep,
+    clock: ClockDep,
+    customer_id: UUID,
+    limit: Limit = 50,
+    after: timeline.Cursor | None = None,
 ) -> CustomerTimeline:
     """Everything that happened: numbers left, levels, calls, tasks, promises, parcels, money, edits and merges in one list,
     the newest first. Of orders that you may not see it says only that there was something, unless you look after the
     customer (see their last order)."""
     async with runtime.db.read() as session:
-        return await timeline.page(session, customer_id, who=who, limit=limit, after=after)
+        return await timeline.page(session, customer_id, who=who, limit=limit, after=after, now=clock())
 
 
 @router.get("/{customer_id}/history")
 async def get_history(
-    who: Reader, runtime: RuntimeDep, customer_id: UUID, limit: Limit = 50, after: UUID | None = None
+    who: Reader, runtime: RuntimeDep, clock: ClockDep, customer_id: UUID, limit: Limit = 50, after: UUID | None = None
 ) -> HistoryPage:
     """Every edit, who made it and what was there before, the newest first; also of those who went into this customer."""
     async with runtime.db.read() as session:
         await ensure_sees(session, customer_id, who)
         rows = await session.execute(_HISTORY, {"id": customer_id, "limit": limit, "after": after})
         items = [HistoryEntry.model_validate(dict(row._mapping)) for row in rows]
+        whole = await sees_numbers_of(session, customer_id, who, now=clock())
+    if not whole:
+        items = [hidden_in(item) for item in items]
     return HistoryPage(items=items, next=items[-1].id if len(items) == limit else None)
 
 

@@ -16,6 +16,7 @@ from services.orders.addresses.checking import DeliveryAddress, checked
 from services.orders.customers import history
 from services.orders.customers.access import Customer
 from services.orders.customers.profile import Name
+from services.orders.hiding import unmasked
 from services.orders.text import read_phone
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, Problem
@@ -207,6 +208,9 @@ async def replace(
     if row is None:
         raise ContactNotFound
     before: dict[str, Any] = dict(row._mapping)
+    if contact is not None:
+        kept = {"name": unmasked(contact.name, before["name"]), "note": unmasked(contact.note.strip(), before["note"])}
+        contact = contact.model_copy(update=kept)
     after = {**_fields(contact), "phones": sorted(phones)} if contact is not None else None
     if after == before:
         return customer.version

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.orders.access import VISIBLE, viewer
-from services.orders.customers.access import OWN, ensure_sees, shown
+from services.orders.customers.access import OWN, ensure_sees, shown, shown_text
 from shared.auth import Principal
 from shared.db import ReadSession
 
@@ -96,7 +96,7 @@ def _hint(row: dict[str, Any], *, who: Principal) -> Hint:
         customer_id=row["customer_id"],
         because=sorted(row["because"], key=_ORDER.index),
         visible=visible,
-        name=row["name"] if visible else "",
+        name=shown_text(row["name"], who=who, own=row["own"]) if visible else "",
         phones=[shown(phone, who=who, own=row["own"]) for phone in row["phones"]] if visible else [],
         orders=row["orders"] if visible else 0,
     )

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from services.orders.candidates import Candidates, narrowest
 from services.orders.customers import candidates
-from services.orders.customers.access import OWN, shown
+from services.orders.customers.access import OWN, shown, shown_text
 from services.orders.customers.candidates import ENOUGH, Range
 from services.orders.customers.filters import Filters, conditions, filled, first_id, ranges_of, seen_by, sought_by
 from services.orders.customers.sought import Sought
@@ -156,6 +156,7 @@ def _item(row: dict[str, Any], *, who: Principal) -> CustomerItem:
     return CustomerItem.model_validate(
         {
             **row,
+            "name": shown_text(row["name"], who=who, own=row["own"]),
             "phones": [shown(phone, who=who, own=row["own"]) for phone in row["phones"]],
             "blocked": row["blocked_at"] is not None,
             "confirmed": row["confirmed_at"] is not None,

@@ -11,9 +11,11 @@ from sqlalchemy import text
 
 from services.orders.customers.access import OWN, ensure_sees, shown
 from services.orders.customers.profile import Preferences
+from services.orders.hiding import hidden_in
 from services.orders.reading.one import TagView
 from shared.auth import Principal
 from shared.contracts.base import Dong
+from shared.contracts.permissions import PHONES_REVEAL
 from shared.db import ReadSession
 
 CONSENTS_SHOWN: Final = 20
@@ -159,10 +161,11 @@ async def read(session: ReadSession, customer_id: UUID, *, who: Principal, now: 
     ]
     addresses = await session.execute(_ADDRESSES, {"id": customer_id, "limit": ADDRESSES_SHOWN})
     consents = await session.execute(_CONSENTS, {"id": customer_id, "limit": CONSENTS_SHOWN})
-    return CustomerView(
+    view = CustomerView(
         **row,
         phones=phones,
         contacts=contacts,
         addresses=[AddressView.model_validate(dict(each._mapping)) for each in addresses],
         consents=[ConsentView.model_validate(dict(each._mapping)) for each in consents],
     )
+    return view if own or who.may(PHONES_REVEAL) else hidden_in(view)

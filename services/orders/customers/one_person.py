@@ -13,9 +13,10 @@ from sqlalchemy import text
 from services.orders.access import Reader
 from services.orders.actors import staff
 from services.orders.customers import duplicates, merging, profile
-from services.orders.customers.access import ensure_sees, lock
+from services.orders.customers.access import ensure_sees, lock, sees_numbers_of
 from services.orders.customers.api import Versioned
 from services.orders.customers.duplicates import Hint
+from services.orders.hiding import hidden_in
 from services.orders.http import ClockDep, RuntimeDep
 from shared.auth import Principal, require
 from shared.contracts.permissions import LEADS_CORRECT
@@ -118,12 +119,14 @@ async def merge_customers(
 
 
 @router.get("/{customer_id}/merges")
-async def list_merges(who: Reader, runtime: RuntimeDep, customer_id: UUID) -> list[MergeView]:
+async def list_merges(who: Reader, runtime: RuntimeDep, clock: ClockDep, customer_id: UUID) -> list[MergeView]:
     """Who went into this customer, the last one first."""
     async with runtime.db.read() as session:
         await ensure_sees(session, customer_id, who)
         rows = await session.execute(_MERGES, {"id": customer_id})
-        return [MergeView.model_validate(dict(row._mapping)) for row in rows]
+        merges = [MergeView.model_validate(dict(row._mapping)) for row in rows]
+        whole = await sees_numbers_of(session, customer_id, who, now=clock())
+    return merges if whole else [hidden_in(merge) for merge in merges]
 
 
 @router.post("/merges/{merge_id}/undo", response_model=Unmerged)

@@ -15,6 +15,7 @@ from services.orders.customers import history
 from services.orders.customers.access import Customer
 from services.orders.fields import definitions
 from services.orders.fields.values import changed
+from services.orders.hiding import unmasked, unmasked_values
 from shared.db import Session
 from shared.errors import Problem
 
@@ -123,12 +124,16 @@ async def edit(session: Session, customer: Customer, wanted: CustomerEdit, actor
     after = dict(before)
     for name in ("kind", "name", "tax_code", "note"):
         if getattr(wanted, name) is not None:
-            after[name] = getattr(wanted, name)
+            after[name] = unmasked(getattr(wanted, name), before[name])
     if wanted.preferences is not None:
-        after["preferences"] = wanted.preferences.model_dump(exclude_defaults=True)
+        after["preferences"] = unmasked_values(
+            wanted.preferences.model_dump(exclude_defaults=True), customer.preferences
+        )
     if wanted.fields is not None:
         known = await definitions.of(session, "customer")
-        after["fields"] = changed(known, wanted.fields, before=customer.fields, complete=True)
+        after["fields"] = changed(
+            known, unmasked_values(wanted.fields, customer.fields), before=customer.fields, complete=True
+        )
     if after == before:
         return customer.version
     values = {**after, "preferences": _json(after["preferences"]), "fields": _json(after["fields"]), "id": customer.id}

@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import text
 
 from services.orders.access import VISIBLE, viewer
-from services.orders.customers.access import ensure_sees
-from services.orders.reading.timeline import ENTRIES, Entry
+from services.orders.customers.access import ensure_sees, sees_numbers_of
+from services.orders.reading.timeline import ENTRIES, Entry, shown
 from shared.auth import Principal
 from shared.db import ReadSession
 
@@ -79,7 +79,7 @@ SELECT id FROM family
 
 
 async def page(
-    session: ReadSession, customer_id: UUID, *, who: Principal, limit: int, after: str | None
+    session: ReadSession, customer_id: UUID, *, who: Principal, limit: int, after: str | None, now: datetime
 ) -> CustomerTimeline:
     """
     Raises:
@@ -88,8 +88,8 @@ async def page(
     """
     await ensure_sees(session, customer_id, who)
     orders = (await session.execute(_ORDERS, {"id": customer_id, **viewer(who)})).all()
-    whole = who.sees_all or bool(orders and orders[-1].visible)
-    codes = {order.id: order.code for order in orders if whole or order.visible}
+    all_of_it = who.sees_all or bool(orders and orders[-1].visible)
+    codes = {order.id: order.code for order in orders if all_of_it or order.visible}
     family = list((await session.execute(_FAMILY, {"id": customer_id})).scalars())
     rows = await session.execute(
         _PAGE,
@@ -97,7 +97,9 @@ async def page(
     )
     entries = [dict(row._mapping) for row in rows]
     following = _cursor(entries[-1]) if len(entries) == limit else None
-    return CustomerTimeline(items=[_entry(entry, codes) for entry in entries], next=following)
+    whole = await sees_numbers_of(session, customer_id, who, now=now)
+    items = [shown(_entry(entry, codes), who=who, whole=whole) for entry in entries]
+    return CustomerTimeline(items=items, next=following)
 
 
 def _entry(row: dict[str, Any], codes: dict[UUID, str]) -> CustomerEntry:

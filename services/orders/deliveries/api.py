@@ -164,12 +164,12 @@ async def receive_facts(runtime: RuntimeDep, clock: ClockDep, secret: str, told:
 
 @router.get("/orders/{order_id}/interactions")
 async def list_interactions(
-    who: Reader, runtime: RuntimeDep, order_id: UUID, limit: Limit = 50, after: UUID | None = None
+    who: Reader, runtime: RuntimeDep, clock: ClockDep, order_id: UUID, limit: Limit = 50, after: UUID | None = None
 ) -> InteractionPage:
     """Calls, messages, e-mails and visits of an order with what became of each, the one recorded last on top."""
     async with runtime.db.read() as session:
         await ensure_readable(session, order_id, who)
-        return await listing.page(session, order_id, limit=limit, after=after)
+        return await listing.page(session, order_id, who=who, limit=limit, after=after, now=clock())
 
 
 def _secret(vault: Vault, system_id: UUID, number: int) -> str:

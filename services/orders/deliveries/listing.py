@@ -9,6 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
+from services.orders.access import sees_numbers_of
+from services.orders.hiding import hidden_in
+from shared.auth import Principal
 from shared.db import ReadSession
 
 
@@ -59,8 +62,12 @@ WHERE i.order_id = :order_id AND (CAST(:after AS uuid) IS NULL OR i.id < :after)
 )
 
 
-async def page(session: ReadSession, order_id: UUID, *, limit: int, after: UUID | None) -> InteractionPage:
-    """The interactions of an order, the one recorded last on top."""
+async def page(
+    session: ReadSession, order_id: UUID, *, who: Principal, limit: int, after: UUID | None, now: datetime
+) -> InteractionPage:
+    """The interactions of an order, the one recorded last on top; whoever logged one sees what they wrote."""
+    whole = await sees_numbers_of(session, order_id, who, now=now)
     rows = await session.execute(_PAGE, {"order_id": order_id, "limit": limit, "after": after})
-    items = [InteractionView.model_validate(dict(row._mapping)) for row in rows]
+    found = [InteractionView.model_validate(dict(row._mapping)) for row in rows]
+    items = [each if whole or each.staff_code == who.code else hidden_in(each) for each in found]
     return InteractionPage(items=items, next=items[-1].id if len(items) == limit else None)

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
-from services.orders.access import Administrator, Carer, Reader, ensure_visible, lock_visible
+from services.orders.access import Administrator, Carer, Reader, ensure_visible, lock_visible, sees_numbers_of
 from services.orders.actors import staff
 from services.orders.customers import history
 from services.orders.fields import definitions
 from services.orders.fields.definitions import FieldEdit, FieldView, NewField
 from services.orders.fields.values import Subject, changed
+from services.orders.hiding import hidden_in, unmasked_values
 from services.orders.http import ClockDep, RuntimeDep
 from shared.db import Session
 from shared.errors import PreconditionFailed
@@ -83,13 +84,20 @@ async def edit_field(
 
 
 @router.get("/orders/{order_id}/fields")
-async def get_order_fields(who: Reader, runtime: RuntimeDep, order_id: UUID, response: Response) -> OrderFields:
+async def get_order_fields(
+    who: Reader, runtime: RuntimeDep, clock: ClockDep, order_id: UUID, response: Response
+) -> OrderFields:
     """What the company's own fields say of an order; the `ETag` is for their edit."""
     async with runtime.db.read() as session:
         await ensure_visible(session, order_id, who)
         row = (await session.execute(_READ, {"id": order_id})).one()
+        whole = await sees_numbers_of(session, order_id, who, now=clock())
     tag(response, row.version)
-    return OrderFields(version=row.version, fields=row.fields)
+    return _shown(OrderFields(version=row.version, fields=row.fields), whole=whole)
+
+
+def _shown(filled: OrderFields, *, whole: bool) -> OrderFields:
+    return filled if whole else hidden_in(filled)
 
 
 @router.patch("/orders/{order_id}/fields")
@@ -108,7 +116,9 @@ async def edit_order_fields(
         row = (await session.execute(_READ, {"id": order_id})).one()
         if row.version != version:
             raise PreconditionFailed
-        after = changed(await definitions.of(session, "order"), wanted.fields, before=row.fields, complete=False)
+        whole = await sees_numbers_of(session, order_id, who, now=clock())
+        sent = unmasked_values(wanted.fields, row.fields)
+        after = changed(await definitions.of(session, "order"), sent, before=row.fields, complete=False)
         if after != row.fields:
             version += 1
             await session.execute(_WRITE, {"id": order_id, "fields": orjson.dumps(after).decode()})
@@ -124,4 +134,4 @@ async def edit_order_fields(
                 order_id=order_id,
             )
     tag(response, version)
-    return OrderFields(version=version, fields=after)
+    return _shown(OrderFields(version=version, fields=after), whole=whole)

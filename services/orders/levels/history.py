@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -11,9 +12,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import text
 
-from services.orders.access import VISIBLE_IDS, Reader, ensure_visible, viewer_of_ids
-from services.orders.http import Limit, RuntimeDep
+from services.orders.access import VISIBLE_IDS, Reader, ensure_visible, sees_numbers, viewer_of_ids
+from services.orders.hiding import hidden_in
+from services.orders.http import ClockDep, Limit, RuntimeDep
 from services.orders.reading.cursor import cursor_of, read_cursor
+from shared.auth import Principal
 from shared.db import ReadSession
 from shared.errors import Invalid
 
@@ -26,8 +29,9 @@ Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,17}~[0-9a-f]{8}(-[0
 _ONE: Final = text(
     """
 SELECT t.id, t.order_id, o.code AS order_code, t.sequence, t.from_level, f.vi AS from_vi, f.en AS from_en,
-    t.to_level, l.vi AS to_vi, l.en AS to_en, t.at, t.recorded_at, t.cause, t.actor_id, t.actor_code, t.reason, t.note, t.fields
-FROM transitions t JOIN orders o ON o.id = t.order_id
+    t.to_level, l.vi AS to_vi, l.en AS to_en, t.at, t.recorded_at, t.cause, t.actor_id, t.actor_code, t.reason, t.note, t.fields,
+    o.owner_id, o.closer_id, o.level_since, c.kind = 'open' AS is_open
+FROM transitions t JOIN orders o ON o.id = t.order_id JOIN levels c ON c.code = o.level
     JOIN levels f ON f.code = t.from_level JOIN levels l ON l.code = t.to_level
 WHERE t.order_id = :id AND (CAST(:after AS integer) IS NULL OR t.sequence < :after)
 ORDER BY t.sequence DESC LIMIT :limit
@@ -35,8 +39,9 @@ ORDER BY t.sequence DESC LIMIT :limit
 )
 _MANY: Final = """
 SELECT t.id, t.order_id, o.code AS order_code, t.sequence, t.from_level, f.vi AS from_vi, f.en AS from_en,
-    t.to_level, l.vi AS to_vi, l.en AS to_en, t.at, t.recorded_at, t.cause, t.actor_id, t.actor_code, t.reason, t.note, t.fields
-FROM transitions t JOIN orders o ON o.id = t.order_id
+    t.to_level, l.vi AS to_vi, l.en AS to_en, t.at, t.recorded_at, t.cause, t.actor_id, t.actor_code, t.reason, t.note, t.fields,
+    o.owner_id, o.closer_id, o.level_since, c.kind = 'open' AS is_open
+FROM transitions t JOIN orders o ON o.id = t.order_id JOIN levels c ON c.code = o.level
     JOIN levels f ON f.code = t.from_level JOIN levels l ON l.code = t.to_level
 WHERE {conditions} ORDER BY t.at DESC, t.id DESC LIMIT :limit
 """
@@ -82,6 +87,7 @@ class Transitions(BaseModel):
 async def transitions_of_order(
     who: Reader,
     runtime: RuntimeDep,
+    clock: ClockDep,
     order_id: UUID,
     limit: Limit = 50,
     after: Annotated[int | None, Query(ge=1)] = None,
@@ -91,7 +97,7 @@ async def transitions_of_order(
     async with runtime.db.read() as session:
         await ensure_visible(session, order_id, who)
         rows = await session.execute(_ONE, {"id": order_id, "limit": limit, "after": after})
-        items = [TransitionView.model_validate(dict(row._mapping)) for row in rows]
+        items = [_shown(row, who, now=clock()) for row in rows]
     return TransitionsOfOrder(items=items, next=items[-1].sequence if len(items) == limit else None)
 
 
@@ -99,6 +105,7 @@ async def transitions_of_order(
 async def list_transitions(
     who: Reader,
     runtime: RuntimeDep,
+    clock: ClockDep,
     to_level: Annotated[list[str] | None, Query(description="codes; a main level stands for itself alone")] = None,
     from_level: Annotated[list[str] | None, Query(description="codes")] = None,
     cause: Annotated[list[str] | None, Query(examples=[["operator"]])] = None,
@@ -125,7 +132,8 @@ async def list_transitions(
         at, last_id = read_cursor(after)
         conditions["(t.at, t.id) < (:after_at, CAST(:after_id AS uuid))"] = {"after_at": at, "after_id": last_id}
     async with runtime.db.read() as session:
-        items = await _read(session, conditions, limit)
+        rows = await _read(session, conditions, limit)
+    items = [_shown(row, who, now=clock()) for row in rows]
     return Transitions(items=items, next=cursor_of(items[-1].at, items[-1].id) if len(items) == limit else None)
 
 
@@ -141,8 +149,21 @@ def _days(first: date | None, last: date | None) -> dict[str, dict[str, Any]]:
     return {"t.at >= :begin AND t.at < :end": {"begin": begin, "end": end}}
 
 
-async def _read(session: ReadSession, conditions: dict[str, dict[str, Any]], limit: int) -> list[TransitionView]:
+async def _read(session: ReadSession, conditions: dict[str, dict[str, Any]], limit: int) -> Sequence[Any]:
     parameters = {name: value for each in conditions.values() for name, value in each.items()}
     query = text(_MANY.format(conditions=" AND ".join(conditions)))
-    rows = await session.execute(query, {**parameters, "limit": limit})
-    return [TransitionView.model_validate(dict(row._mapping)) for row in rows]
+    return (await session.execute(query, {**parameters, "limit": limit})).all()
+
+
+def _shown(row: Any, who: Principal, *, now: datetime) -> TransitionView:
+    """A transition as somebody may see it; whoever made it sees what they wrote."""
+    view = TransitionView.model_validate(dict(row._mapping))
+    whole = row.actor_id == who.account_id or sees_numbers(
+        who,
+        owner_id=row.owner_id,
+        closer_id=row.closer_id,
+        is_open=row.is_open,
+        level_since=row.level_since,
+        now=now,
+    )
+    return view if whole else hidden_in(view)

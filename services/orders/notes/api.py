@@ -87,20 +87,22 @@ async def read_notes(who: Reader, runtime: RuntimeDep, clock: ClockDep, order_id
 
 @router.get("/orders/{order_id}/notes")
 async def list_notes(
-    who: Reader, runtime: RuntimeDep, order_id: UUID, limit: Limit = 50, after: UUID | None = None
+    who: Reader, runtime: RuntimeDep, clock: ClockDep, order_id: UUID, limit: Limit = 50, after: UUID | None = None
 ) -> NotePage:
     """What colleagues wrote about an order, the newest first."""
     async with runtime.db.read() as session:
         await ensure_readable(session, order_id, who)
-        return await reading.of_order(session, order_id, limit=limit, after=after)
+        return await reading.of_order(session, order_id, who=who, limit=limit, after=after, now=clock())
 
 
 @router.get("/orders/{order_id}/notes/{note_id}/versions")
-async def list_note_versions(who: Reader, runtime: RuntimeDep, order_id: UUID, note_id: UUID) -> NoteVersions:
+async def list_note_versions(
+    who: Reader, runtime: RuntimeDep, clock: ClockDep, order_id: UUID, note_id: UUID
+) -> NoteVersions:
     """What a note said before it was edited, the latest first."""
     async with runtime.db.read() as session:
         await ensure_readable(session, order_id, who)
-        return NoteVersions(items=await reading.versions(session, order_id, note_id))
+        return NoteVersions(items=await reading.versions(session, order_id, note_id, who=who, now=clock()))
 
 
 @router.get("/notes/questions")

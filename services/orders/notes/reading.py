@@ -9,6 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
+from services.orders.access import sees_numbers, sees_numbers_of
+from services.orders.hiding import hidden, hidden_in
 from services.orders.notes.topics import NOTES
 from shared.auth import Principal
 from shared.contracts.permissions import ORDERS_READ
@@ -94,7 +96,7 @@ ORDER BY n.id DESC LIMIT :limit
 )
 _VERSIONS: Final = text(
     """
-SELECT v.version, v.text, v.at FROM note_versions v JOIN notes n ON n.id = v.note_id
+SELECT v.version, v.text, v.at, n.author_code FROM note_versions v JOIN notes n ON n.id = v.note_id
 WHERE n.id = :id AND n.order_id = :order_id ORDER BY v.version DESC
 """
 )
@@ -102,9 +104,10 @@ _QUESTIONS: Final = """
 SELECT m.id, m.note_id, m.order_id, o.code AS order_code, n.text, n.author_code AS asked_by,
     coalesce(s.code, m.code) AS asked_of, n.at AS asked_at, p.due_at, coalesce(p.outcome, 'open') AS outcome,
     m.answer_id IS NULL AND m.withdrawn_at IS NULL AND p.due_at < :now AS overdue, m.answer_id,
-    coalesce(a.text, '') AS answer, a.at AS answered_at
+    coalesce(a.text, '') AS answer, a.at AS answered_at, coalesce(a.author_code, '') AS answered_by,
+    o.owner_id, o.closer_id, o.level_since, l.kind = 'open' AS is_open
 FROM note_mentions m JOIN notes n ON n.id = m.note_id JOIN orders o ON o.id = m.order_id
-JOIN promises p ON p.id = m.promise_id LEFT JOIN notes a ON a.id = m.answer_id
+JOIN levels l ON l.code = o.level JOIN promises p ON p.id = m.promise_id LEFT JOIN notes a ON a.id = m.answer_id
 LEFT JOIN staff_members s ON s.account_id = m.account_id AND s.version > 0
 WHERE m.{side} = :viewer AND (NOT :only_open OR (m.answer_id IS NULL AND m.withdrawn_at IS NULL))
   AND (CAST(:after AS uuid) IS NULL OR m.id < :after)
@@ -134,17 +137,29 @@ WHERE m.account_id = :viewer AND m.read_at IS NULL ORDER BY m.id DESC LIMIT 10
 )
 
 
-async def of_order(session: ReadSession, order_id: UUID, *, limit: int, after: UUID | None) -> NotePage:
-    """The notes of an order, the newest first."""
+async def of_order(
+    session: ReadSession, order_id: UUID, *, who: Principal, limit: int, after: UUID | None, now: datetime
+) -> NotePage:
+    """The notes of an order, the newest first; whoever wrote one sees what they wrote."""
+    whole = await sees_numbers_of(session, order_id, who, now=now)
     rows = await session.execute(_NOTES, {"order_id": order_id, "limit": limit, "after": after})
-    items = [NoteView.model_validate(dict(row._mapping)) for row in rows]
+    notes = [NoteView.model_validate(dict(row._mapping)) for row in rows]
+    items = [note if whole or note.author_code == who.code else hidden_in(note) for note in notes]
     return NotePage(items=items, next=items[-1].id if len(items) == limit else None)
 
 
-async def versions(session: ReadSession, order_id: UUID, note_id: UUID) -> list[NoteVersion]:
+async def versions(
+    session: ReadSession, order_id: UUID, note_id: UUID, *, who: Principal, now: datetime
+) -> list[NoteVersion]:
     """What a note said before it was edited, the latest first."""
+    whole = await sees_numbers_of(session, order_id, who, now=now)
     rows = await session.execute(_VERSIONS, {"id": note_id, "order_id": order_id})
-    return [NoteVersion.model_validate(dict(row._mapping)) for row in rows]
+    return [
+        NoteVersion(
+            version=row.version, at=row.at, text=row.text if whole or row.author_code == who.code else hidden(row.text)
+        )
+        for row in rows
+    ]
 
 
 async def questions(
@@ -160,8 +175,17 @@ async def questions(
     """What is asked of somebody, or by them, the newest first."""
     values = {"viewer": who.account_id, "only_open": only_open, "limit": limit, "after": after, "now": now}
     rows = await session.execute(_SIDES[side], values)
-    items = [Question.model_validate(dict(row._mapping)) for row in rows]
+    items = [_question(dict(row._mapping), who, now=now) for row in rows]
     return QuestionPage(items=items, next=items[-1].id if len(items) == limit else None)
+
+
+def _question(row: dict[str, Any], who: Principal, *, now: datetime) -> Question:
+    order = {name: row.pop(name) for name in ("owner_id", "closer_id", "level_since", "is_open")}
+    answered_by = row.pop("answered_by")
+    if not sees_numbers(who, now=now, **order):
+        row["text"] = row["text"] if row["asked_by"] == who.code else hidden(row["text"])
+        row["answer"] = row["answer"] if answered_by == who.code else hidden(row["answer"])
+    return Question.model_validate(row)
 
 
 async def unread(session: ReadSession, account_id: UUID, *, now: datetime) -> Unread:

@@ -18,11 +18,13 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import text
 
-from services.orders.access import VISIBLE, shown_phone, viewer
+from services.orders.access import VISIBLE, sees_numbers, viewer
 from services.orders.care.process import Text
+from services.orders.hiding import hidden
 from services.orders.promises.priority import priority_of
 from services.orders.promises.views import Counts, DeskView, TaskItem, TaskPage
 from services.orders.rescue.words import why_desk
+from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.db import ReadSession
 from shared.errors import Problem
@@ -247,9 +249,8 @@ def _item(row: dict[str, Any], *, who: Principal, now: datetime, midnight: datet
     mine = who.account_id in (row["owner_id"], row["claimed_by_id"]) or (
         row["to_team"] and row["team"] and row["team"] == who.team
     )
-    phone = shown_phone(
-        row["phone"],
-        who=who,
+    whole = sees_numbers(
+        who,
         # Whoever has to call needs the number, also where the order is somebody else's.
         owner_id=who.account_id if mine and row["kind"] != "answer" else row["order_owner"],
         closer_id=row["closer_id"],
@@ -262,7 +263,8 @@ def _item(row: dict[str, Any], *, who: Principal, now: datetime, midnight: datet
     return TaskItem.model_validate(
         {
             **row,
-            "phone": phone,
+            "customer": row["customer"] if whole else hidden(row["customer"]),
+            "phone": national(row["phone"]) if whole else masked(row["phone"]),
             "bucket": bucket,
             "overdue": bucket == "overdue",
             "overdue_since": row["deadline_at"] if bucket == "overdue" else None,

@@ -79,12 +79,12 @@ async def list_versions(
 
 @router.get("/orders/{order_id}/timeline")
 async def get_timeline(
-    who: Reader, runtime: RuntimeDep, order_id: UUID, limit: Limit = 50, after: Cursor | None = None
+    who: Reader, runtime: RuntimeDep, clock: ClockDep, order_id: UUID, limit: Limit = 50, after: Cursor | None = None
 ) -> Timeline:
     """Levels, calls, returns of the customer, owners, promises, parcels and money in one list, the newest first."""
     async with runtime.db.read() as session:
         await ensure_readable(session, order_id, who)
-        return await timeline.page(session, order_id, limit=limit, after=after)
+        return await timeline.page(session, order_id, who=who, limit=limit, after=after, now=clock())
 
 
 @router.get("/orders/{order_id}/care")

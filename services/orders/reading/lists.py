@@ -9,10 +9,12 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
-from services.orders.access import shown_phone
+from services.orders.access import sees_numbers
+from services.orders.hiding import hidden
 from services.orders.listed import TAGS
 from services.orders.reading.narrowing import Filters, candidates, conditions, seen_by
 from services.orders.reading.one import TagView
+from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.base import Dong
 from shared.db import ReadSession
@@ -91,13 +93,18 @@ async def page(
 
 
 def _item(row: dict[str, Any], *, who: Principal, now: datetime) -> OrderItem:
-    phone = shown_phone(
-        row["phone"],
-        who=who,
+    whole = sees_numbers(
+        who,
         owner_id=row["owner_id"],
         closer_id=row["closer_id"],
         is_open=row["is_open"],
         level_since=row["level_since"],
         now=now,
     )
-    return OrderItem.model_validate({**row, "name": row["recipient"] or row["name"], "phone": phone})
+    name = row["recipient"] or row["name"]
+    shown = (
+        {"name": name, "phone": national(row["phone"])}
+        if whole
+        else {"name": hidden(name), "phone": masked(row["phone"])}
+    )
+    return OrderItem.model_validate({**row, **shown})

@@ -9,13 +9,15 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
-from services.orders.access import READABLE, OrderNotFound, shown_phone, viewer
+from services.orders.access import READABLE, OrderNotFound, sees_numbers, viewer
 from services.orders.care.processes import Processes
 from services.orders.care.reading import read_care
 from services.orders.care.views import CareView, care_view
+from services.orders.hiding import hidden_in
 from services.orders.levels.catalogue import CustomField
 from services.orders.levels.moves import allowed_for_staff
 from services.orders.listed import SINCE, TAGS
+from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.base import Dong
 from shared.db import ReadSession
@@ -226,19 +228,16 @@ async def read_order(
         for task in tasks
         if task.kind != "answer"
     )
-
-    def shown(phone: str) -> str:
-        return shown_phone(
-            phone,
-            who=who,
-            owner_id=who.account_id if calls else order.owner_id,
-            closer_id=order.closer_id,
-            is_open=order.level_kind == "open",
-            level_since=order.level_since,
-            now=now,
-        )
-
-    return OrderView(
+    whole = sees_numbers(
+        who,
+        owner_id=who.account_id if calls else order.owner_id,
+        closer_id=order.closer_id,
+        is_open=order.level_kind == "open",
+        level_since=order.level_since,
+        now=now,
+    )
+    show = national if whole else masked
+    view = OrderView(
         id=order.id,
         code=order.code,
         level=LevelView(
@@ -270,7 +269,7 @@ async def read_order(
         customer=CustomerView(
             id=customer.id,
             name=customer.name,
-            phones=[shown(phone) for phone in customer.phones],
+            phones=[show(phone) for phone in customer.phones],
             confirmed_at=customer.confirmed_at,
             confirmed_by=customer.confirmed_by,
             do_not_call_at=customer.do_not_call_at,
@@ -281,12 +280,16 @@ async def read_order(
             blocked_reason=customer.blocked_reason,
             deposit_percent=blocked_deposit_percent if customer.blocked_at else 0,
         ),
-        contents=await _contents(session, order, phone=shown(order.recipient_phone)) if order.closed_at else None,
+        contents=await _contents(session, order, phone=show(order.recipient_phone)) if order.closed_at else None,
         shipment=_shipment(order) if order.shipment_id else None,
         care=await care_of(session, processes, order_id, now=now),
         tasks=tasks,
         moves=[MoveView.model_validate(move) for move in await allowed_for_staff(session, order.level)],
     )
+    if not whole:
+        view.lead, view.customer = hidden_in(view.lead), hidden_in(view.customer)
+        view.contents = hidden_in(view.contents) if view.contents is not None else None
+    return view
 
 
 async def open_tasks(session: ReadSession, order_id: UUID) -> list[TaskView]:

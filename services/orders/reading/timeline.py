@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import text
 
+from services.orders.access import sees_numbers_of
+from services.orders.hiding import hidden_in
+from shared.auth import Principal
 from shared.db import ReadSession
 
 Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}~[a-z_]+~[0-9a-zA-Z:._-]{1,120}$")]
@@ -115,12 +118,31 @@ ORDER BY at DESC, kind DESC, key DESC LIMIT :limit
 )
 
 
-async def page(session: ReadSession, order_id: UUID, *, limit: int, after: str | None) -> Timeline:
+async def page(
+    session: ReadSession, order_id: UUID, *, who: Principal, limit: int, after: str | None, now: datetime
+) -> Timeline:
     """A page of the timeline, the newest first."""
+    whole = await sees_numbers_of(session, order_id, who, now=now)
     at, kind, key = _read_cursor(after)
     rows = await session.execute(_PAGE, {"ids": [order_id], "limit": limit, "at": at, "kind": kind, "key": key})
     items = [Entry.model_validate(dict(row._mapping)) for row in rows]
-    return Timeline(items=items, next=_cursor(items[-1]) if len(items) == limit else None)
+    following = _cursor(items[-1]) if len(items) == limit else None
+    return Timeline(items=[shown(entry, who=who, whole=whole) for entry in items], next=following)
+
+
+_BY_PEOPLE: Final = ("interaction", "level", "note", "rescue")
+"""Kinds that show what one person wrote, and nothing else."""
+AnEntry = TypeVar("AnEntry", bound=Entry)
+
+
+def shown(entry: AnEntry, *, who: Principal, whole: bool) -> AnEntry:
+    """An entry as somebody may see it; whoever wrote it sees what they wrote.
+
+    Args:
+        whole: whether they see the customer's numbers whole (rule D26).
+    """
+    own = entry.kind in _BY_PEOPLE and entry.by == who.code
+    return entry if whole or own else hidden_in(entry)
 
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -9,9 +9,11 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
-from services.orders.access import VISIBLE, OrderNotFound, shown_phone, viewer
+from services.orders.access import VISIBLE, OrderNotFound, sees_numbers, viewer
 from services.orders.addresses.checking import DeliveryAddress
+from services.orders.hiding import hidden_in
 from services.orders.reading.one import LineView
+from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.base import Dong
 from shared.db import ReadSession
@@ -68,13 +70,11 @@ async def page(
     order = (await session.execute(_ORDER, {"id": order_id, **viewer(who)})).one_or_none()
     if order is None:
         raise OrderNotFound
-
-    def shown(phone: str) -> str:
-        return shown_phone(phone, who=who, now=now, **order._mapping)
-
+    whole = sees_numbers(who, now=now, **order._mapping)
     items = []
     for row in await session.execute(_PAGE, {"id": order_id, "after": after, "limit": limit}):
         version = Version.model_validate(dict(row._mapping))
-        version.contents.phone = shown(version.contents.phone)
-        items.append(version)
+        phone = version.contents.phone
+        version.contents.phone = national(phone) if whole else masked(phone)
+        items.append(version if whole else hidden_in(version))
     return VersionPage(items=items, next=items[-1].version if len(items) == limit else None)

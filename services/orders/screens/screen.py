@@ -133,9 +133,9 @@ async def read_screen(
         found = await answer.of_order(session, processes, order_id, by="call", purpose="request", now=now)
         screen.contact = contact_view(found)
     if "notes" in placed:
-        screen.notes = await notes.of_order(session, order_id, limit=NOTES_SHOWN, after=None)
+        screen.notes = await notes.of_order(session, order_id, who=who, limit=NOTES_SHOWN, after=None, now=now)
     if "timeline" in placed:
-        screen.timeline = await timeline.page(session, order_id, limit=TIMELINE_SHOWN, after=None)
+        screen.timeline = await timeline.page(session, order_id, who=who, limit=TIMELINE_SHOWN, after=None, now=now)
     if "other_orders" in placed:
         rows = await session.execute(
             _OTHERS, {"customer": customer_id, "id": order_id, "limit": ORDERS_SHOWN, **viewer(who)}

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import text
 
 from services.orders import record
-from services.orders.access import shown_phone
+from services.orders.access import sees_numbers
 from services.orders.clock import Clock
+from services.orders.hiding import hidden
 from services.orders.telephone.topics import CALLS, calls_of
 from services.orders.text import masked, national
 from shared.auth import Principal
@@ -196,24 +197,24 @@ async def waiting(
     if not mine:
         values["sees_all"] = who.sees_all
     rows = (await session.execute(_MINE if mine else _SEEN, values)).all()
-    items = [
-        WaitingCall.model_validate(
-            {
-                **row._mapping,
-                "phone": shown_phone(
-                    row.phone,
-                    who=who,
-                    owner_id=row.owner_id,
-                    closer_id=row.closer_id,
-                    is_open=row.level_kind == "open",
-                    level_since=row.level_since,
-                    now=now,
-                ),
-            }
-        )
-        for row in rows
-    ]
+    items = [_waiting(row, who, now=now) for row in rows]
     return WaitingPage(items=items, next=items[-1].id if len(items) == limit else None)
+
+
+def _waiting(row: Any, who: Principal, *, now: datetime) -> WaitingCall:
+    whole = sees_numbers(
+        who,
+        owner_id=row.owner_id,
+        closer_id=row.closer_id,
+        is_open=row.level_kind == "open",
+        level_since=row.level_since,
+        now=now,
+    )
+    shown = {
+        "customer": row.customer if whole else hidden(row.customer),
+        "phone": national(row.phone) if whole else masked(row.phone),
+    }
+    return WaitingCall.model_validate({**row._mapping, **shown})
 
 
 async def unknown(session: ReadSession, who: Principal, *, limit: int, after: UUID | None) -> UnknownPage:
@@ -292,7 +293,7 @@ def _popup(row: Any, who: Principal) -> dict[str, Any]:
         "id": str(row.id),
         "order_id": str(row.order_id) if row.order_id is not None else None,
         "order_code": row.order_code,
-        "customer": row.customer,
+        "customer": row.customer if own else hidden(row.customer),
         "level": row.level,
         "phone": national(row.phone) if row.phone and own else masked(row.phone) if row.phone else "",
         "direction": row.direction,
