@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from shared import dead_letters
 from shared.auth import Principal, require
 from shared.consumer import Handlers
+from shared.contracts.base import Instant
 from shared.contracts.permissions import OPERATE
 from shared.db import Database
 from shared.dead_letters import DeadLetter, Replayed
@@ -30,6 +32,20 @@ class BeyondHorizon(Problem):
     en = "Events of the last {days} days at most can be sent again. Choose a later moment."
 
 
+class WorkflowsAway(Problem):
+    type = "workflows-away"
+    status = 503
+    vi = (
+        "Temporal đang không trả lời nên chưa đối chiếu hết. Thử lại sau ít giây; chạy lại không gây trùng, và hệ thống cũng "
+        "tự đối chiếu vài phút một lần."
+    )
+    en = (
+        "Temporal does not answer, so not everything was compared. Repeat in some seconds: nothing happens twice, and it is "
+        "also done by itself every few minutes."
+    )
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "10"}
+
+
 class DeadLetterPage(BaseModel):
     items: list[DeadLetter]
     next: UUID | None = Field(description="`after` of the next page; null on the last")
@@ -40,7 +56,7 @@ class ReplayRequest(BaseModel):
 
 
 class RepublishRequest(BaseModel):
-    since: AwareDatetime
+    since: Instant
 
 
 class Republished(BaseModel):
@@ -75,6 +91,11 @@ def messaging_router(service: str, db: Database, handlers: Handlers) -> APIRoute
     return router
 
 
+_AWAY: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
+_NEVER_REACHED: Final = "Failed client connect"
+"""What the SDK says when a lazy client cannot connect; it has no kind of error of its own for that."""
+
+
 class Reconciled(BaseModel):
     nudged: dict[str, int] = Field(description="kind of workflow → how many were started or woken")
 
@@ -87,7 +108,16 @@ def reconcile_router(
 
     @router.post("/reconcile")
     async def run(_: Operator) -> Reconciled:
-        """Starts or wakes every workflow that is missing or behind the database."""
-        return Reconciled(nudged=dict(await reconcile(db, temporal)))
+        """Starts or wakes every workflow that is missing or behind the database; 503 while Temporal is away."""
+        try:
+            return Reconciled(nudged=dict(await reconcile(db, temporal)))
+        except RPCError as error:
+            if error.status in _AWAY:
+                raise WorkflowsAway from error
+            raise
+        except RuntimeError as error:  # the client has never reached Temporal since it started
+            if _NEVER_REACHED in str(error):
+                raise WorkflowsAway from error
+            raise
 
     return router

@@ -9,7 +9,14 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    """
+    Raises:
+        ValueError: in UTC it lies outside the years 1 to 9999.
+    """
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC this lies outside the years 1 to 9999") from error
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]

@@ -381,6 +381,8 @@ async def test_republish_sends_again_and_changes_nothing(probe: Running) -> None
     )
     assert too_far.status_code == 422
     assert too_far.json()["title"] == "republish-beyond-horizon"
+    after_all_years = await client.post("/v1/messages/republish", json={"since": "9999-12-31T23:59:59-14:00"})
+    assert (after_all_years.status_code, after_all_years.json()["errors"][0]["field"]) == (422, "body.since")
 
 
 async def test_routes_need_a_token_and_a_permission(probe: Running) -> None:

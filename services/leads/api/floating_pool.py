@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.leads import events
 from services.leads.api.dependencies import Claimer, Distributor, LanguageDep, Limit
@@ -18,6 +18,7 @@ from services.leads.floating.reading import Cursor, Wanted
 from services.leads.phone.hiding import hidden
 from services.leads.state import LeadsRuntime, RuntimeDep
 from services.leads.text import masked, national
+from shared.contracts.base import Instant
 from shared.db import Session
 from shared.errors import Language
 from shared.idempotency import OnceDep
@@ -108,8 +109,8 @@ async def list_floating(
     level: Annotated[list[str] | None, Query()] = None,
     channel: str | None = None,
     source_id: UUID | None = None,
-    released_from: Annotated[AwareDatetime | None, Query(description="inclusive")] = None,
-    released_to: Annotated[AwareDatetime | None, Query(description="exclusive")] = None,
+    released_from: Annotated[Instant | None, Query(description="inclusive")] = None,
+    released_to: Annotated[Instant | None, Query(description="exclusive")] = None,
 ) -> FloatingPage:
     """Numbers that anybody with this permission may claim, those released last first."""
     wanted = Wanted(product, level, channel, source_id, released_from, released_to)

@@ -67,6 +67,8 @@ async def test_the_list_is_filtered_and_paged_while_numbers_leave_it(leads: Runn
     assert len((await page())["items"]) == 5
     assert len((await page(level="L1.4"))["items"]) == 0
     assert unreadable.status_code == 422
+    after_all_years = await page(released_to="9999-12-31T23:59:59-14:00")
+    assert after_all_years["errors"][0]["field"] == "query.released_to"
 
 
 async def test_one_person_at_a_time_looks_at_a_number_and_every_look_is_kept(leads: Running) -> None:

@@ -163,3 +163,10 @@ async def test_operators_reconcile_over_http_and_others_may_not(shop_on_temporal
     assert (await shop.sale.client.post("/v1/operations/reconcile")).status_code == 403
     answer = await shop.admin.client.post("/v1/operations/reconcile")
     assert answer.json()["nudged"]["cares"] == 1
+
+
+async def test_an_operator_hears_that_temporal_is_away_and_when_to_ask_again(shop: Shop) -> None:
+    await shop.number()
+    answer = await shop.admin.client.post("/v1/operations/reconcile")
+    assert (answer.status_code, answer.json()["title"]) == (503, "workflows-away"), answer.text
+    assert int(answer.headers["Retry-After"]) > 0
