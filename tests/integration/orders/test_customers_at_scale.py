@@ -236,7 +236,9 @@ async def test_a_page_costs_no_more_than_what_it_shows_whatever_is_asked(shop: S
     async with db.transaction() as session:
         await session.execute(_MOVE, {"id": namesake.id})
     one = {
-        "timeline": lambda session: timeline.page(session, row.customer_id, who=admin, limit=50, after=None),
+        "timeline": lambda session: timeline.page(
+            session, row.customer_id, who=admin, limit=50, after=None, now=shop.clock.now
+        ),
         "hints": lambda session: duplicates.hints(session, row.customer_id, who=admin, now=MORNING),
         "my hints": lambda session: duplicates.hints(session, namesake.id, who=admin, now=MORNING),
     }
