@@ -157,7 +157,10 @@ class Floor:
         if self._everybody_away or len(self.answered) < self.leads * LUNCH[1]:
             return
         async with self._looked:
-            await self._looked.wait_for(lambda: not self._here and not any(self._shown.values()))
+            # Whoever is told late may find people back already.
+            await self._looked.wait_for(
+                lambda: self._everybody_away or (not self._here and not any(self._shown.values()))
+            )
         self._everybody_away = True
 
     async def _switch(self, person: str, *, on_duty: bool) -> None:
