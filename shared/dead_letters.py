@@ -105,7 +105,8 @@ async def republish(db: Database, since: datetime) -> int:
             text(
                 "UPDATE outbox SET status = 'pending', stream_sequence = NULL, next_attempt_at = now() "
                 "WHERE destination IN ('event', 'events') AND status = 'sent' AND created_at >= :since "
-                "RETURNING CASE destination WHEN 'events' THEN json_array_length(payload -> 'told') ELSE 1 END"
+                "RETURNING CASE destination WHEN 'events' "
+                "THEN coalesce(json_array_length(payload -> 'told'), json_array_length(payload)) ELSE 1 END"
             ),
             {"since": since},
         )

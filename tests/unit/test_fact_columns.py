@@ -58,3 +58,12 @@ def test_facts_of_different_causes_share_no_row() -> None:
 
 def test_no_facts_are_no_rows() -> None:
     assert rows(facts(0)) == []
+
+
+def test_a_row_of_the_version_before_is_told_as_it_was_written() -> None:
+    first, second = str(UUID(int=1)), str(UUID(int=2))
+    payload = f'[["{first}","a",{{"order_id":"a"}}],["{second}","b",{{"order_id":"b"}}]]'
+
+    told = list(events_of(UUID(int=9), payload))
+
+    assert told == [(first, "a", b'{"order_id":"a"}'), (second, "b", b'{"order_id":"b"}')]
