@@ -41,6 +41,10 @@ FOLLOWING: Final[Mapping[str, str]] = {
 """The columns of a shipment that follow from its timeline, and their types."""
 
 
+MANY: Final = 100
+"""Rows from which what all of them get is given once: of fewer rows each set would be a statement of its own to plan."""
+
+
 def listed(ids: Iterable[UUID]) -> str:
     """Ids as the text of an array, for `$1::text::uuid[]`: of each element of an array the driver asks whether it is an
     array itself, and is five times as long about that as about the id."""
@@ -62,24 +66,36 @@ async def update(connection: Connection, rows: Sequence[asyncpg.Record], values:
         values: of `FOLLOWING` in their order, for each of the rows.
     """
     names: list[str] = []
-    columns: list[Sequence[Any]] = []
+    alike: list[bool] = []
+    columns: list[Any] = []
     held = zip(*(row[: len(FOLLOWING)] for row in rows), strict=True)
     for name, before, after in zip(FOLLOWING, held, zip(*values, strict=True), strict=True):
         if before != after:
             names.append(name)
+            alike.append(len(after) >= MANY and after.count(after[0]) == len(after))
             # As the text of an array, because unnest takes nested arrays apart.
-            columns.append(["{" + ",".join(each) + "}" for each in after] if name == "attention" else after)
-    await connection.execute(_update(tuple(names)), listed([row["id"] for row in rows]), *columns)
+            told = ["{" + ",".join(each) + "}" for each in after] if name == "attention" else after
+            columns.append(told[0] if alike[-1] else told)
+    await connection.execute(_update(tuple(names), tuple(alike)), listed([row["id"] for row in rows]), *columns)
 
 
 @lru_cache(maxsize=200)
-def _update(names: tuple[str, ...]) -> str:
-    """A handful of sets of columns are nearly all that come."""
-    types = ["text" if name == "attention" else FOLLOWING[name] for name in names]
+def _update(names: tuple[str, ...], alike: tuple[bool, ...]) -> str:
+    """A handful of sets of columns are nearly all that come. What all rows get is given once."""
+    sets: list[str] = []
+    arrays: list[str] = []
+    different: list[str] = []
+    for place, (name, once) in enumerate(zip(names, alike, strict=True), 2):
+        kind = "text" if name == "attention" else FOLLOWING[name]
+        if once:
+            sets.append(f"{name} = ${place}::{kind}::{FOLLOWING[name]}")
+        else:
+            sets.append(f"{name} = r.{name}::{FOLLOWING[name]}")
+            arrays.append(f", ${place}::{kind}[]")
+            different.append(f", {name}")
     return f"""
-    UPDATE shipments s SET {"".join(f"{name} = r.{name}::{FOLLOWING[name]}, " for name in names)}updated_at = now()
-    FROM unnest($1::text::uuid[]{"".join(f", ${place}::{each}[]" for place, each in enumerate(types, 2))})
-        AS r(id{"".join(f", {name}" for name in names)})
+    UPDATE shipments s SET {"".join(f"{one}, " for one in sets)}updated_at = now()
+    FROM unnest($1::text::uuid[]{"".join(arrays)}) AS r(id{"".join(different)})
     WHERE s.id = r.id
     """
 

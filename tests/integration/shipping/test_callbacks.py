@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from deploy.local.ghtk import Faults, Status
-from services.shipping import creation
+from services.shipping import creation, rows
 from services.shipping.app import callback_processor
 from services.shipping.callbacks import processing
 from services.shipping.callbacks.processing import CallbackProcessor
@@ -124,7 +124,11 @@ def test_other_forms_of_the_documentation_are_read_too(path: Path) -> None:
     assert report.raw_status in ("4", "5", "49")
 
 
-async def test_an_unknown_code_is_kept_on_the_timeline_and_raised(shop: Shop) -> None:
+@pytest.mark.parametrize("many", [1, rows.MANY], ids=["what is alike once", "each row"])
+async def test_an_unknown_code_is_kept_on_the_timeline_and_raised(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(rows, "MANY", many)
     shipment_id = await shop.ship()
     waybill = (await shop.get(shipment_id))["waybill"]
     await shop.call_back(body(waybill, 77))
@@ -243,9 +247,11 @@ async def test_two_processors_apply_every_callback_once(shop: Shop) -> None:
         assert events[-1]["status"] == "out_for_delivery"
 
 
+@pytest.mark.parametrize("many", [1, rows.MANY], ids=["what is alike once", "each row"])
 async def test_everything_that_waits_is_drained_by_lanes_that_meet_at_the_same_parcels(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
+    monkeypatch.setattr(rows, "MANY", many)
     monkeypatch.setattr(processing, "BATCH", 7)
     await shop.ship_many(10)
     for status in (6, 3, 5, 4, 5):
