@@ -39,17 +39,6 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", "".join(char for char in plain if not unicodedata.combining(char)))
 
 
-def masked(phone: str) -> str:
-    """A number as people without the right to it see it: '+84912345678' → '0912***678' (rule D26)."""
-    national = f"0{phone[3:]}" if phone.startswith("+84") else phone
-    return f"{national[:4]}***{national[-3:]}" if len(national) > 7 else "***"
-
-
-def national(phone: str) -> str:
-    """A number as people here dial it: '+84912345678' → '0912345678'; foreign numbers stay as they are."""
-    return f"0{phone[3:]}" if phone.startswith("+84") else phone
-
-
 _OLD_MOBILE: Final = re.compile(r"(?:\+?84|0084|0)?(1[0-9]{2})([0-9]{7})")
 _MOBILE_SINCE_2018: Final = {
     **{f"16{digit}": f"3{digit}" for digit in "23456789"},

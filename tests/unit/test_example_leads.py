@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from examples.make_leads import SEED, as_json, expected, make, workbook
-from services.leads.phone import PhoneRule, read_phones
 from services.leads.workbook.sheets import SheetHeader, SheetRow, open_sheet
+from shared.phone import PhoneRule, read_phones
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

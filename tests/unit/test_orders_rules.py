@@ -19,8 +19,9 @@ from services.orders.closing.domain import (
 )
 from services.orders.goods.allotment import allot, missing
 from services.orders.goods.products import Product
-from services.orders.text import masked, national, order_code, read_code, read_phone, words
+from services.orders.text import order_code, read_code, read_phone, words
 from shared.contracts.events.orders import OrderLine
+from shared.phone.masking import masked, national
 
 SKUS = ("A", "B", "C")
 quantities = st.dictionaries(st.sampled_from(SKUS), st.integers(1, 5), min_size=1)

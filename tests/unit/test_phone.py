@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.leads.phone import MAX_PHONES, Phone, PhoneKind, PhoneRule, ProblemCode, read_phones
-from services.leads.phone.numbering import MOBILE_HEADS, PREFIXES_2018
+from shared.phone import MAX_PHONES, Phone, PhoneKind, PhoneRule, ProblemCode, read_phones
+from shared.phone.numbering import MOBILE_HEADS, PREFIXES_2018
 
 ESCAPES = ("\\n", "\\r", "\\t")
 

@@ -7,9 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.leads.phone import PhoneRule, read_phones
-from services.leads.phone.explain import AREAS, OPERATORS, STEPS, explain
-from services.leads.phone.numbering import AREAS_2017, MOBILE_HEADS
+from shared.phone import PhoneRule, read_phones
+from shared.phone.explain import AREAS, OPERATORS, STEPS, explain
+from shared.phone.numbering import AREAS_2017, MOBILE_HEADS
 from tests.unit.phone_corpus import SIZE, Form, Label, corpus, measured
 
 PRECISION = 0.999

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.leads.phone.hiding import hidden
+from shared.phone.hiding import hidden
 
 
 @pytest.mark.parametrize(

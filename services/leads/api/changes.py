@@ -19,8 +19,6 @@ from services.leads.distributor import DISTRIBUTOR
 from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import NumberUnreadable
 from services.leads.intake.items import MAX_ADDRESS, MAX_NAME, MAX_NOTE, MAX_PRODUCT, MAX_TYPED
-from services.leads.phone import read_phones
-from services.leads.phone.hiding import hidden
 from services.leads.repository import leads
 from services.leads.state import RuntimeDep
 from services.leads.text import cell
@@ -29,6 +27,8 @@ from shared.db import Session, wake_after_commit
 from shared.errors import Language
 from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
+from shared.phone import read_phones
+from shared.phone.hiding import hidden
 
 router = APIRouter(prefix="/v1/leads", tags=["corrections"])
 

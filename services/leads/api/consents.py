@@ -15,10 +15,10 @@ from services.leads.consent import acts, do_not_call
 from services.leads.consent.acts import Act, Purpose
 from services.leads.driver import connection_of, mark_outbox_written, write_outbox
 from services.leads.state import RuntimeDep
-from services.leads.text import national
 from shared.db import ReadSession, Session
 from shared.errors import Invalid
 from shared.idempotency import OnceDep
+from shared.phone.masking import national
 
 router = APIRouter(prefix="/v1/consents", tags=["consent"])
 

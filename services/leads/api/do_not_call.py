@@ -16,13 +16,13 @@ from services.leads.consent.do_not_call import By, NewEntry, Place
 from services.leads.consent.errors import NotListed, NumbersUnreadable
 from services.leads.driver import connection_of, mark_outbox_written, write_outbox
 from services.leads.errors import CursorUnreadable, PhoneFilterUnreadable
-from services.leads.phone import read_phones
 from services.leads.state import RuntimeDep
-from services.leads.text import masked
 from shared.contracts.events.leads_everyday import DoNotCallKind, DoNotCallSource
 from shared.db import Session
 from shared.errors import Invalid
 from shared.idempotency import OnceDep
+from shared.phone import read_phones
+from shared.phone.masking import masked
 
 router = APIRouter(prefix="/v1/do-not-call", tags=["consent"])
 

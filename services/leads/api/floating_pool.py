@@ -15,14 +15,14 @@ from services.leads.driver import connection_of
 from services.leads.errors import NotInFloatingPool
 from services.leads.floating import claiming, reading, viewing
 from services.leads.floating.reading import Cursor, Wanted
-from services.leads.phone.hiding import hidden
 from services.leads.state import LeadsRuntime, RuntimeDep
-from services.leads.text import masked, national
 from shared.contracts.base import Instant
 from shared.db import Session
 from shared.errors import Language
 from shared.idempotency import OnceDep
 from shared.outbox import write
+from shared.phone.hiding import hidden
+from shared.phone.masking import masked, national
 
 router = APIRouter(prefix="/v1/floating-pool", tags=["floating pool"])
 

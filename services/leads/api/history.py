@@ -21,12 +21,12 @@ from services.leads.errors import CursorUnreadable
 from services.leads.labels import Words
 from services.leads.repository import leads
 from services.leads.state import RuntimeDep
-from services.leads.text import masked
 from services.leads.timeline import reading
 from services.leads.timeline.reading import Entry, Kind
 from services.leads.timeline.telling import Show, masked_texts, masked_values, tell
 from services.leads.why import Sentence
 from shared.db import ReadSession
+from shared.phone.masking import masked
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 

@@ -17,12 +17,10 @@ from services.leads.distribution import Member, Obstacle, Waiting
 from services.leads.driver import connection_of
 from services.leads.errors import LeadIsDuplicate, StaffUnknown
 from services.leads.level_catalogue import name_of
-from services.leads.phone.hiding import hidden
 from services.leads.replay import recorded_round, waiting_of
 from services.leads.repository import leads, pools
 from services.leads.rounds import members_now
 from services.leads.state import RuntimeDep
-from services.leads.text import masked, national
 from services.leads.why import Considered, Sentence
 from shared.auth import Principal
 from shared.db import ReadSession, Session
@@ -31,6 +29,8 @@ from shared.errors import Language, NotFound
 from shared.etag import tag
 from shared.idempotency import OnceDep
 from shared.outbox import write
+from shared.phone.hiding import hidden
+from shared.phone.masking import masked, national
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 

@@ -16,13 +16,14 @@ from services.leads.api.leads import LeadOut, lead_out
 from services.leads.level_catalogue import name_of
 from services.leads.listing import query
 from services.leads.listing.filters import LeadFilters
-from services.leads.phone import read_phones
 from services.leads.repository.leads import Viewer, viewer_of
 from services.leads.state import RuntimeDep
-from services.leads.text import national, words
+from services.leads.text import words
 from shared.auth import Principal
 from shared.db import ReadSession
 from shared.errors import Language
+from shared.phone import read_phones
+from shared.phone.masking import national
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 

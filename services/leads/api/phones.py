@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads.api.dependencies import Reader
-from services.leads.phone.explain import Explanation, explain
-from services.leads.text import national
 from shared.errors import Language, language_of
+from shared.phone.explain import Explanation, explain
+from shared.phone.masking import national
 
 router = APIRouter(prefix="/v1/phones", tags=["phones"])
 

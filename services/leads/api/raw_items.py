@@ -16,8 +16,6 @@ from services.leads.inbox import settle, store
 from services.leads.inbox.store import Filters
 from services.leads.intake.items import Channel
 from services.leads.intake.raw import digits_of
-from services.leads.phone import read_phones
-from services.leads.phone.hiding import hidden
 from services.leads.repository.leads import viewer_of
 from services.leads.state import RuntimeDep
 from shared.auth import Principal
@@ -25,6 +23,8 @@ from shared.contracts.permissions import PHONES_REVEAL
 from shared.db import Session
 from shared.errors import Language, NotFound, language_of
 from shared.idempotency import OnceDep
+from shared.phone import read_phones
+from shared.phone.hiding import hidden
 
 router = APIRouter(prefix="/v1/raw-items", tags=["raw inbox"])
 

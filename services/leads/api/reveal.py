@@ -16,12 +16,12 @@ from services.leads.api.dependencies import Limit, Reader
 from services.leads.errors import PhoneHidden
 from services.leads.repository import leads
 from services.leads.state import RuntimeDep
-from services.leads.text import national
 from shared.auth import Principal
 from shared.contracts.events.leads import PhoneRevealed
 from shared.contracts.permissions import PHONES_REVEAL
 from shared.errors import Forbidden, NotFound
 from shared.outbox import write
+from shared.phone.masking import national
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 

@@ -18,10 +18,10 @@ from services.leads.intake.foresee import foresee
 from services.leads.intake.items import Candidate, Origin, Rejection, read_candidate
 from services.leads.intake.windows import Arrival, Judgement
 from services.leads.landing import Traced, fitting_rule, read_fields, read_submission, trace, utm_of
-from services.leads.phone.explain import explain
 from services.leads.sources import KnownSource, UtmRule
 from services.leads.state import PartsDep, RuntimeDep
 from shared.errors import Language, NotFound, language_of
+from shared.phone.explain import explain
 
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
 

@@ -15,11 +15,11 @@ from sqlalchemy import text
 
 from services.leads.consent.errors import ListEmpty, ListTooLong, ListUnreadable
 from services.leads.driver import Connection
-from services.leads.phone import read_phones
 from services.leads.text import cell
 from services.leads.workbook.sheets import open_sheet
 from shared.contracts.events.leads_everyday import DoNotCallKind
 from shared.db import ReadSession
+from shared.phone import read_phones
 
 Mode = Literal["add", "replace"]
 ListSource = Literal["authority", "complaint", "import"]

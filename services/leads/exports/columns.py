@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from services.leads.labels import CHANNELS, SPAM, word
 from services.leads.level_catalogue import name_of
-from services.leads.phone.hiding import hidden
-from services.leads.text import masked, national
 from shared.errors import Language
+from shared.phone.hiding import hidden
+from shared.phone.masking import masked, national
 
 Kind = Literal["text", "number", "time"]
 Cell = str | int | float | None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from services.leads.phone import Phone, PhoneRule, read_phones
-from services.leads.phone.pieces import pieces
+from shared.phone import Phone, PhoneRule, read_phones
+from shared.phone.pieces import pieces
 
 _NAMED: Final = re.compile(r"(?:sđt|sdt|đt|dt|điện thoại|dien thoai|phone|tel|zalo)\W*\Z", re.IGNORECASE)
 """What stands before nine digits that are a number without its 0."""

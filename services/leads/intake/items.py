@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from services.leads.phone import PhoneReading, ordinary_number, read_phones
 from services.leads.text import cell
+from shared.phone import PhoneReading, ordinary_number, read_phones
 
 Channel = Literal[
     "landing_page", "facebook_form", "facebook_chat", "excel", "manual", "hotline", "event", "referral", "api"

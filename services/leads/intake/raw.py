@@ -11,8 +11,8 @@ from uuid import UUID
 import orjson
 
 from services.leads.intake.items import Candidate, Channel, Item, Origin, Rejection, Verdict
-from services.leads.phone.text import clean
 from services.leads.text import cell
+from shared.phone.text import clean
 
 MAX_FIELD: Final = 5_000
 """Characters kept of a field that was read."""

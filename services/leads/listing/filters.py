@@ -34,9 +34,9 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from services.leads.errors import PhoneFilterUnreadable, SearchEmpty
 from services.leads.intake.items import Channel
-from services.leads.phone import read_phones
 from services.leads.repository.leads import LEADS
 from services.leads.text import words
+from shared.phone import read_phones
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_VALUES: Final = 100

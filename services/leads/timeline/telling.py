@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from services.leads.labels import CHANNELS, PURPOSES, SPAM, Words, word
-from services.leads.phone.hiding import hidden
 from services.leads.timeline.reading import Entry
 from services.leads.why import Sentence
 from shared.errors import Language
+from shared.phone.hiding import hidden
 
 Show = Callable[[str], str]
 """How the viewer sees a number."""

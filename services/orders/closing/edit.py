@@ -29,10 +29,11 @@ from services.orders.goods import products, stock
 from services.orders.goods.products import Amount
 from services.orders.hiding import unmasked
 from services.orders.record import Order
-from services.orders.text import masked, read_phone
+from services.orders.text import read_phone
 from shared.contracts.levels import CLOSED, SENT
 from shared.db import Session
 from shared.errors import PreconditionFailed, Problem
+from shared.phone.masking import masked
 
 
 class NotClosed(Problem):

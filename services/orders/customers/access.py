@@ -10,12 +10,12 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.orders.access import REVEALED_AFTER_END, VISIBLE, viewer
-from services.orders.hiding import hidden
-from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.permissions import PHONES_REVEAL
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed, Problem
+from shared.phone.hiding import hidden
+from shared.phone.masking import masked, national
 
 
 class CustomerNotFound(NotFound):

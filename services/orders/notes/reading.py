@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.orders.access import sees_numbers, sees_numbers_of
-from services.orders.hiding import hidden, hidden_in
+from services.orders.hiding import hidden_in
 from services.orders.notes.topics import NOTES
 from shared.auth import Principal
 from shared.contracts.permissions import ORDERS_READ
 from shared.db import ReadSession
+from shared.phone.hiding import hidden
 from shared.streams import State, Topic
 
 Side = Literal["to_me", "by_me"]

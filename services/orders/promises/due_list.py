@@ -20,14 +20,14 @@ from sqlalchemy import text
 
 from services.orders.access import VISIBLE, sees_numbers, viewer
 from services.orders.care.process import Text
-from services.orders.hiding import hidden
 from services.orders.promises.priority import priority_of
 from services.orders.promises.views import Counts, DeskView, TaskItem, TaskPage
 from services.orders.rescue.words import why_desk
-from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.db import ReadSession
 from shared.errors import Problem
+from shared.phone.hiding import hidden
+from shared.phone.masking import masked, national
 
 Bucket = Literal["overdue", "now", "today", "later"]
 

@@ -10,14 +10,14 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.orders.access import sees_numbers
-from services.orders.hiding import hidden
 from services.orders.listed import TAGS
 from services.orders.reading.narrowing import Filters, candidates, conditions, seen_by
 from services.orders.reading.one import TagView
-from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.base import Dong
 from shared.db import ReadSession
+from shared.phone.hiding import hidden
+from shared.phone.masking import masked, national
 
 _PAGE: Final = f"""
 WITH page AS MATERIALIZED (

@@ -17,10 +17,10 @@ from services.orders.hiding import hidden_in
 from services.orders.levels.catalogue import CustomField
 from services.orders.levels.moves import allowed_for_staff
 from services.orders.listed import SINCE, TAGS
-from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.base import Dong
 from shared.db import ReadSession
+from shared.phone.masking import masked, national
 
 
 class LevelView(BaseModel):

@@ -13,10 +13,10 @@ from services.orders.access import VISIBLE, OrderNotFound, sees_numbers, viewer
 from services.orders.addresses.checking import DeliveryAddress
 from services.orders.hiding import hidden_in
 from services.orders.reading.one import LineView
-from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.base import Dong
 from shared.db import ReadSession
+from shared.phone.masking import masked, national
 
 
 class AgreedContents(BaseModel):

@@ -12,13 +12,13 @@ from sqlalchemy import text
 from services.orders import record
 from services.orders.access import sees_numbers
 from services.orders.clock import Clock
-from services.orders.hiding import hidden
 from services.orders.telephone.topics import CALLS, calls_of
-from services.orders.text import masked, national
 from shared.auth import Principal
 from shared.contracts.permissions import LEADS_DISTRIBUTE, ORDERS_READ, PHONES_REVEAL
 from shared.db import ReadSession, Session, tell_after_commit
 from shared.errors import NotFound, Problem
+from shared.phone.hiding import hidden
+from shared.phone.masking import masked, national
 from shared.streams import State, Topic
 
 MADE_BEFORE: Final = timedelta(hours=1)

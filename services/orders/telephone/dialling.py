@@ -21,10 +21,10 @@ from services.orders.care.processes import Processes
 from services.orders.contact import answer, sentences
 from services.orders.record import Order
 from services.orders.telephone.systems import ClickToCall
-from services.orders.text import national
 from shared.auth import Principal
 from shared.db import Session
 from shared.errors import Problem
+from shared.phone.masking import national
 from shared.telemetry import logger
 from shared.vault import CredentialsUnreadable, Vault
 

@@ -12,7 +12,7 @@ import pytest
 from deploy.local.facebook import Faults
 from services.leads.facebook import conversations
 from services.leads.facebook.chat import phones_in
-from services.leads.phone import Phone
+from shared.phone import Phone
 from tests.integration.leads.facebook_support import Shop
 
 LAN = "24680135790000001"

@@ -10,8 +10,8 @@ from typing import Final
 
 import phonenumbers
 
-from services.leads.phone import problems
-from services.leads.phone.model import PhoneKind, PhoneProblem, PhoneRule
+from shared.phone import problems
+from shared.phone.model import PhoneKind, PhoneProblem, PhoneRule
 
 COUNTRY_CODE: Final = "84"
 MOBILE_LENGTH: Final = 9

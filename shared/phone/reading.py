@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from services.leads.phone import problems
-from services.leads.phone.model import Phone, PhoneKind, PhoneProblem, PhoneReading, PhoneRule, Unread
-from services.leads.phone.numbering import (
+from shared.phone import problems
+from shared.phone.model import Phone, PhoneKind, PhoneProblem, PhoneReading, PhoneRule, Unread
+from shared.phone.numbering import (
     COUNTRY_CODE,
     MAX_DIGITS,
     MIN_DIGITS,
@@ -19,7 +19,7 @@ from services.leads.phone.numbering import (
     is_complete_mobile,
     resolve,
 )
-from services.leads.phone.text import CleanText, Segment, Word, clean, segments
+from shared.phone.text import CleanText, Segment, Word, clean, segments
 
 MAX_PHONES: Final = 5
 """Numbers kept of one text: a customer with more does not exist, a pasted list does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.leads.phone.model import PhoneProblem, ProblemCode
+from shared.phone.model import PhoneProblem, ProblemCode
 
 EMPTY: Final = PhoneProblem(
     ProblemCode.EMPTY,

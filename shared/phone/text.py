@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from services.leads.phone.model import PhoneRule
-from services.leads.phone.numbering import is_complete_mobile
+from shared.phone.model import PhoneRule
+from shared.phone.numbering import is_complete_mobile
 
 LIST_SEPARATORS: Final = frozenset("/,;|&\n\t")
 """Signs that people put between two numbers. Some also put them inside one, see `reading`."""

@@ -1,4 +1,4 @@
-"""Numbers inside what people write, for those who may not see them: a customer's message repeats the number that the lead
+"""Numbers inside what people write, for those who may not see them: a customer's message repeats the number that the order
 shows masked (rule D26). Pure."""
 
 from __future__ import annotations
@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from services.leads.phone.pieces import PIECE, pieces
-from services.leads.phone.reading import read_phones
-from services.leads.text import masked
+from shared.phone.masking import masked
+from shared.phone.pieces import PIECE, pieces
+from shared.phone.reading import read_phones
 
 _MAY_HOLD_ONE: Final = re.compile(r"\d(?:\D{0,4}\d){7}")
 """Eight digits close together: the shortest number that anybody reads has no fewer."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.leads.phone.model import Phone, PhoneKind, PhoneProblem, PhoneReading, PhoneRule, ProblemCode, Unread
-from services.leads.phone.reading import MAX_PHONES, ordinary_number, read_phones
+from shared.phone.model import Phone, PhoneKind, PhoneProblem, PhoneReading, PhoneRule, ProblemCode, Unread
+from shared.phone.reading import MAX_PHONES, ordinary_number, read_phones
 
 __all__ = [
     "MAX_PHONES",

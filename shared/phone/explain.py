@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
-from services.leads.phone import problems
-from services.leads.phone.model import PhoneKind, PhoneProblem, PhoneReading, PhoneRule
-from services.leads.phone.reading import MAX_TEXT, read_phones
+from shared.phone import problems
+from shared.phone.model import PhoneKind, PhoneProblem, PhoneReading, PhoneRule
+from shared.phone.reading import MAX_TEXT, read_phones
 
 
 @dataclass(frozen=True, slots=True)
