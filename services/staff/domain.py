@@ -8,8 +8,6 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-import phonenumbers
-
 from services.staff.problems import (
     AboveYou,
     GroupNameMalformed,
@@ -20,6 +18,7 @@ from services.staff.problems import (
     PhoneMalformed,
 )
 from shared.contracts import permissions
+from shared.phone import PhoneProblem, one_phone
 
 BOOTSTRAP_LOGIN: Final = "admin"
 BOOTSTRAP_CODE: Final = "NV000"
@@ -127,17 +126,14 @@ def phone_number(typed: str) -> str:
     """A phone number in E.164; '' stays ''.
 
     Raises:
-        PhoneMalformed: no number of any country (Vietnam's, if it has no country code).
+        PhoneMalformed: it is not one number; says what to correct.
     """
     if not typed.strip():
         return ""
-    try:
-        number = phonenumbers.parse(typed, "VN")
-    except phonenumbers.NumberParseException:
-        raise PhoneMalformed from None
-    if not phonenumbers.is_valid_number(number):
-        raise PhoneMalformed
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    phone = one_phone(typed)
+    if isinstance(phone, PhoneProblem):
+        raise PhoneMalformed(**phone.members())
+    return phone
 
 
 def masked(phone: str) -> str:

@@ -92,8 +92,8 @@ class LoginTaken(Problem):
 class PhoneMalformed(Problem):
     type = "phone-malformed"
     status = 422
-    vi = "Số điện thoại không đúng. Kiểm tra lại số chữ số, hoặc thêm mã nước (+84…), hoặc để trống."
-    en = "This is not a phone number. Count its digits, add the country code (+84…), or leave it empty."
+    vi = "{reason_vi} Hoặc để trống."
+    en = "{reason_en} Or leave it empty."
 
 
 class AccountNotFound(Problem):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.phone.model import Phone, PhoneKind, PhoneProblem, PhoneReading, PhoneRule, ProblemCode, Unread
+from shared.phone.one import one_phone, read_phone
 from shared.phone.reading import MAX_PHONES, ordinary_number, read_phones
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "PhoneRule",
     "ProblemCode",
     "Unread",
+    "one_phone",
     "ordinary_number",
+    "read_phone",
     "read_phones",
 ]

@@ -48,6 +48,7 @@ class ProblemCode(StrEnum):
     FOREIGN_WITHOUT_PLUS = "foreign_without_plus"
     HOTLINE = "hotline"
     MISSING_DIGITS = "missing_digits"
+    MORE_THAN_ONE = "more_than_one"
     NO_DIGITS = "no_digits"
     ROUNDED_BY_EXCEL = "rounded_by_excel"
     SHORT_CODE = "short_code"
@@ -65,6 +66,10 @@ class PhoneProblem:
     code: ProblemCode
     vi: str
     en: str
+
+    def members(self) -> dict[str, str]:
+        """What an answer says of it: `code`, `reason_vi`, `reason_en`."""
+        return {"code": f"phone_{self.code}", "reason_vi": self.vi, "reason_en": self.en}
 
 
 @dataclass(slots=True)

@@ -28,13 +28,13 @@ ROUNDED_BY_EXCEL: Final = PhoneProblem(
 )
 HOTLINE: Final = PhoneProblem(
     ProblemCode.HOTLINE,
-    vi="Số 1800, 1900 là số tổng đài. Nhập số di động hoặc số cố định của khách rồi lưu.",
-    en="1800 and 1900 numbers are hotlines. Enter the customer's mobile or landline number and save again.",
+    vi="Số 1800, 1900 là số tổng đài. Nhập số di động hoặc số cố định rồi lưu.",
+    en="1800 and 1900 numbers are hotlines. Enter a mobile or landline number and save again.",
 )
 SHORT_CODE: Final = PhoneProblem(
     ProblemCode.SHORT_CODE,
-    vi="Đây là đầu số ngắn, không phải số của khách. Nhập số di động hoặc số cố định rồi lưu.",
-    en="This is a short code, not a customer's number. Enter a mobile or landline number and save again.",
+    vi="Đây là đầu số ngắn, không phải số của một người. Nhập số di động hoặc số cố định rồi lưu.",
+    en="This is a short code, nobody's own number. Enter a mobile or landline number and save again.",
 )
 FOREIGN_WITHOUT_PLUS: Final = PhoneProblem(
     ProblemCode.FOREIGN_WITHOUT_PLUS,
@@ -55,6 +55,11 @@ TOO_MANY_NUMBERS: Final = PhoneProblem(
     ProblemCode.TOO_MANY_NUMBERS,
     vi="Ô có quá nhiều số, số này không được lưu. Chỉ để lại các số của một khách, mỗi khách một dòng.",
     en="There are too many numbers, so this one is not kept. Leave one customer's numbers, one customer a row.",
+)
+MORE_THAN_ONE: Final = PhoneProblem(
+    ProblemCode.MORE_THAN_ONE,
+    vi="Ô này chỉ nhận một số điện thoại. Chỉ để lại một số rồi lưu.",
+    en="This field takes one phone number only. Leave one and save again.",
 )
 TOO_SHORT: Final = PhoneProblem(
     ProblemCode.TOO_SHORT,

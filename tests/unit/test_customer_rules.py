@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.orders.customers.joining import Profile, joined, parted, restored
 from services.orders.customers.lists import first_id
 from services.orders.fields.values import Choice, Definition, InvalidFields, bound, changed, sought
-from services.orders.text import read_phone
+from shared.phone import problems
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 EMPTY = Profile(
@@ -166,6 +166,15 @@ def test_a_retired_choice_and_field_keep_what_they_have() -> None:
     assert changed(FIELDS, {**held, "height": 1}, before=held, complete=True) == {**held, "height": 1}
 
 
+def test_what_is_sent_back_as_it_was_shown_stays_and_what_is_new_is_judged() -> None:
+    held = {"second_phone": "+8419001234"}
+    assert changed(FIELDS, {**held, "height": 1}, before=held, complete=True) == {**held, "height": 1}
+    with pytest.raises(InvalidFields) as caught:
+        changed(FIELDS, {"second_phone": "1900 5678"}, before=held, complete=True)
+    [error] = caught.value.members["errors"]
+    assert (error["message"], error["message_en"]) == (problems.HOTLINE.vi, problems.HOTLINE.en)
+
+
 def test_a_filter_looks_for_the_form_that_is_kept() -> None:
     by_key = {definition.key: definition for definition in FIELDS}
     assert sought(by_key["height"], "162.0") == {"height": 162}
@@ -174,15 +183,6 @@ def test_a_filter_looks_for_the_form_that_is_kept() -> None:
     assert sought(by_key["skin"], "old") == {"skin": "old"}
     with pytest.raises(InvalidFields):
         sought(by_key["height"], "tall")
-
-
-@pytest.mark.parametrize(
-    "typed",
-    ["0381234567", "84381234567", "+84 38 123 4567", "0084381234567", "038.123.4567", "01681234567", "+841681234567",
-     "１６８１２３４５６７", "o381234567", "84 168 123 4567"],
-)  # fmt: skip
-def test_a_number_is_one_number_however_it_is_written(typed: str) -> None:
-    assert read_phone(typed) == "+84381234567"
 
 
 def test_the_ends_of_a_range_are_numbers_and_days() -> None:

@@ -19,7 +19,7 @@ from services.orders.closing.domain import (
 )
 from services.orders.goods.allotment import allot, missing
 from services.orders.goods.products import Product
-from services.orders.text import order_code, read_code, read_phone, words
+from services.orders.text import order_code, read_code, words
 from shared.contracts.events.orders import OrderLine
 from shared.phone.masking import masked, national
 
@@ -86,14 +86,6 @@ def test_numbers_are_masked_and_shown_as_people_dial_them() -> None:
     assert national("+84912345678") == "0912345678"
     assert national("+6591234567") == "+6591234567"
     assert "1234" not in masked("+1234")
-
-
-@pytest.mark.parametrize(
-    ("typed", "read"),
-    [("0912 345 678", "+84912345678"), ("+84 912.345.678", "+84912345678"), ("0912", None), ("không có", None)],
-)
-def test_numbers_are_read_as_people_type_them(typed: str, read: str | None) -> None:
-    assert read_phone(typed) == read
 
 
 def line(price: int, quantity: int = 1) -> OrderLine:

@@ -77,7 +77,12 @@ def test_the_table_is_large_and_has_no_case_twice() -> None:
 
 def test_every_rule_and_every_problem_of_one_number_has_a_case() -> None:
     assert {rule for case in CASES for rule in case.rules} == set(PhoneRule)
-    of_whole_texts = {ProblemCode.TEXT_TOO_LONG, ProblemCode.TOO_MANY_NUMBERS, ProblemCode.TOO_SHORT}
+    of_whole_texts = {
+        ProblemCode.MORE_THAN_ONE,
+        ProblemCode.TEXT_TOO_LONG,
+        ProblemCode.TOO_MANY_NUMBERS,
+        ProblemCode.TOO_SHORT,
+    }
     assert {case.problem for case in CASES if case.problem} == set(ProblemCode) - of_whole_texts
 
 

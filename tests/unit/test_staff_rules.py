@@ -55,10 +55,19 @@ def test_phone_numbers_are_kept_in_one_form(typed: str, kept: str) -> None:
     assert domain.phone_number(typed) == kept
 
 
-@pytest.mark.parametrize("typed", ["091234567", "12", "abc", "0000000000", "\x00"])
+@pytest.mark.parametrize(
+    "typed", ["091234567", "12", "abc", "0000000000", "\x00", "1900 1234", "0912345678 / 0987654321"]
+)
 def test_what_is_no_phone_number_is_refused(typed: str) -> None:
     with pytest.raises(PhoneMalformed):
         domain.phone_number(typed)
+
+
+def test_a_refused_phone_number_is_told_what_to_correct() -> None:
+    with pytest.raises(PhoneMalformed) as refused:
+        domain.phone_number("091234567")
+    assert refused.value.detail("vi") == "Số điện thoại thiếu 1 chữ số. Kiểm tra lại rồi lưu. Hoặc để trống."
+    assert "1 digit is missing" in refused.value.detail("en")
 
 
 def test_a_masked_phone_number_shows_its_ends() -> None:

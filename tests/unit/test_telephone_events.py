@@ -95,6 +95,22 @@ def test_the_cdr_of_asterisk_is_read_in_the_zone_of_its_machine() -> None:
     assert _read("asterisk", {**cdr, "Destination": "102", "DestinationChannel": "PJSIP/102-3"}) == []
 
 
+def test_a_call_through_a_trunk_is_outgoing_and_one_to_an_extension_beside_the_list_is_none() -> None:
+    dial = {
+        "Event": "DialBegin",
+        "Timestamp": "1763863200.5",
+        "Linkedid": "9",
+        "Channel": "PJSIP/101-1",
+        "CallerIDNum": "101",
+    }
+    through = {**dial, "DestChannel": "PJSIP/trunk-2", "DialString": "trunk/sip:0912345678@10.0.0.5"}
+    call = call_of(_read("asterisk", through))
+    assert (call.direction, call.phone, call.extension) == ("out", "+84912345678", "101")
+    hotline = call_of(_read("asterisk", {**through, "DialString": "19001234@trunk"}))
+    assert (hotline.direction, hotline.phone) == ("out", "+8419001234")
+    assert _read("asterisk", {**dial, "DestChannel": "PJSIP/199-2", "DialString": "199@10.0.0.5"}) == []
+
+
 def test_our_own_format_comes_as_json_or_as_a_form() -> None:
     fields = {"call_id": "7", "event": "hangup", "at": "1763863200", "direction": "inbound", "phone": "+84 912 345 678"}
     as_json = _read("chot", fields)

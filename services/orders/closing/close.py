@@ -28,9 +28,9 @@ from services.orders.interactions import ledger
 from services.orders.levels.moves import Move, move_level
 from services.orders.record import Order
 from services.orders.telephone import linking
-from services.orders.text import read_phone
 from shared.contracts.levels import CLOSED
 from shared.db import Session
+from shared.phone import PhoneProblem, one_phone
 
 _SPOKEN = text(
     """
@@ -68,9 +68,9 @@ async def close(
     if order.level == CLOSED:
         raise AlreadyClosed
     catalogue = await products.sold(session, [line.sku for line in closing.lines])
-    phone = read_phone(closing.phone) if closing.phone else order.phone
-    if phone is None:
-        raise InvalidRecipientPhone
+    phone = one_phone(closing.phone) if closing.phone else order.phone
+    if isinstance(phone, PhoneProblem):
+        raise InvalidRecipientPhone(**phone.members())
     closing = await _unmasked(session, order, closing)
     address = await checked(session, closing.address)
     agreed = Contents(

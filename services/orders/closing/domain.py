@@ -23,8 +23,8 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 class InvalidRecipientPhone(Problem):
     type = "invalid-phone"
     status = 422
-    vi = "Số điện thoại người nhận chưa đúng. Kiểm tra lại đủ 10 chữ số rồi chốt lại."
-    en = "The recipient's phone number cannot exist. Check all of its digits and close again."
+    vi = "Số điện thoại người nhận chưa đúng. {reason_vi}"
+    en = "The recipient's phone number will not do. {reason_en}"
 
 
 class DiscountTooLarge(Problem):

@@ -29,11 +29,11 @@ from services.orders.goods import products, stock
 from services.orders.goods.products import Amount
 from services.orders.hiding import unmasked
 from services.orders.record import Order
-from services.orders.text import read_phone
 from shared.contracts.levels import CLOSED, SENT
 from shared.db import Session
 from shared.errors import PreconditionFailed, Problem
-from shared.phone.masking import masked
+from shared.phone import PhoneProblem, one_phone
+from shared.phone.masking import masked, national
 
 
 class NotClosed(Problem):
@@ -171,9 +171,10 @@ async def _changed(session: Session, before: Contents, wanted: OrderEdit) -> Con
     if wanted.address is not None:
         given["address"] = await checked(session, unmasked_address(wanted.address, before.address))
     if wanted.phone is not None:
-        phone = before.phone if wanted.phone == masked(before.phone) else read_phone(wanted.phone)
-        if phone is None:
-            raise InvalidRecipientPhone
+        shown = (before.phone, national(before.phone), masked(before.phone))
+        phone = before.phone if wanted.phone in shown else one_phone(wanted.phone)
+        if isinstance(phone, PhoneProblem):
+            raise InvalidRecipientPhone(**phone.members())
         given["phone"] = phone
     return replace(before, **given)
 

@@ -17,11 +17,11 @@ from services.orders.care.processes import Processes
 from services.orders.contact import answer, sentences
 from services.orders.contact.answer import Answer
 from services.orders.http import ClockDep, Limit, ProcessesDep, RuntimeDep
-from services.orders.text import read_phone
 from shared.auth import Principal
 from shared.contracts.permissions import ORDERS_ADMIN
 from shared.db import Session
 from shared.errors import Forbidden, Invalid
+from shared.phone import PhoneProblem, one_phone, read_phone
 
 router = APIRouter(prefix="/v1", tags=["legal gate"])
 
@@ -127,10 +127,10 @@ async def may_contact_number(
 ) -> MayContact:
     """The same for a number: about that of its orders which you may see and which allows it, open ones first; about none
     it is advertising. The number is in the body because addresses stay in logs."""
-    phone = read_phone(asking.phone)
-    if phone is None:
+    phone = one_phone(asking.phone)
+    if isinstance(phone, PhoneProblem):
         raise Invalid(
-            errors=[{"field": "body.phone", "message": "không phải số điện thoại / no number", "code": "phone"}]
+            errors=[{"field": "body.phone", "message": f"{phone.vi} / {phone.en}", "code": f"phone_{phone.code}"}]
         )
     async with runtime.db.transaction() as session:
         found = await _of_number(session, processes, phone, asking, who=who, now=clock())

@@ -17,9 +17,9 @@ from services.orders.customers import history
 from services.orders.customers.access import Customer
 from services.orders.customers.profile import Name
 from services.orders.hiding import unmasked
-from services.orders.text import read_phone
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, Problem
+from shared.phone import PhoneProblem, one_phone
 
 Role = Literal["recipient", "decision_maker", "buyer", "payer", "accountant", "user", "family", "other"]
 """Người nhận, người quyết định, người mua, người trả tiền, kế toán, người dùng, người nhà, khác."""
@@ -49,8 +49,8 @@ class ContactBody(BaseModel):
 class InvalidContactPhone(Problem):
     type = "invalid-contact-phone"
     status = 422
-    vi = "Số thứ {number} không phải số điện thoại. Kiểm tra lại đủ chữ số rồi lưu lại."
-    en = "Number {number} of the list cannot be a telephone number. Check its digits and save again."
+    vi = "Số thứ {number} chưa đúng. {reason_vi}"
+    en = "Number {number} of the list will not do. {reason_en}"
 
 
 class PhoneOfAnother(Problem):
@@ -142,9 +142,9 @@ def canonical(phones: Sequence[str]) -> dict[str, str]:
     """
     found = {}
     for number, typed in enumerate(phones, start=1):
-        phone = read_phone(typed)
-        if phone is None:
-            raise InvalidContactPhone(number=number)
+        phone = one_phone(typed)
+        if isinstance(phone, PhoneProblem):
+            raise InvalidContactPhone(number=number, **phone.members())
         found[phone] = typed
     return found
 

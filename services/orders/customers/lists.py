@@ -17,9 +17,9 @@ from services.orders.customers.candidates import ENOUGH, Range
 from services.orders.customers.filters import Filters, conditions, filled, first_id, ranges_of, seen_by, sought_by
 from services.orders.customers.sought import Sought
 from services.orders.reading.one import TagView
-from services.orders.text import read_phone
 from shared.auth import Principal
 from shared.db import ReadSession
+from shared.phone import read_phone
 
 NUMBERS_SHOWN: Final = 3
 """Of one customer in a list."""

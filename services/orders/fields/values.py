@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
 
-from services.orders.text import read_phone
 from shared.errors import Problem
+from shared.phone import PhoneProblem, one_phone
 
 Subject = Literal["customer", "order"]
 FieldType = Literal["text", "number", "date", "choice", "multi_choice", "boolean", "phone"]
@@ -67,6 +67,8 @@ def changed(
     known = {definition.key: definition for definition in definitions}
     after, errors = dict(before), list[dict[str, str]]()
     for key, value in given.items():
+        if key in known and key in before and value == before[key]:
+            continue  # sent back as it was shown: it stays, also where it would not be taken today
         try:
             cleaned = _cleaned(known.get(key), value, before=before.get(key))
         except _Wrong as wrong:
@@ -200,9 +202,11 @@ def _boolean(_: Definition, value: Any, __: Any) -> bool:
 
 
 def _phone(_: Definition, value: Any, __: Any) -> str:
-    phone = read_phone(value) if isinstance(value, str) else None
-    if phone is None:
-        raise _Wrong("phone", "không phải số điện thoại", "cannot be a telephone number")
+    if not isinstance(value, str):
+        raise _Wrong("phone", "phải là số điện thoại viết dưới dạng chữ", "must be a telephone number as text")
+    phone = one_phone(value)
+    if isinstance(phone, PhoneProblem):
+        raise _Wrong("phone", phone.vi, phone.en)
     return phone
 
 

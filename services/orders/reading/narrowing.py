@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from services.orders.candidates import Candidates, full, narrowest
 from services.orders.customers.sought import PEOPLE, held_by
-from services.orders.text import read_code, read_phone, words
+from services.orders.text import read_code, words
 from shared.auth import Principal
 from shared.db import ReadSession
+from shared.phone import read_phone
 
 ENOUGH: Final = 200
 """Candidates whose rows are looked at for one page: as many as the longest page shows."""

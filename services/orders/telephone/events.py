@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
-from services.orders.text import read_phone
+from services.orders.telephone.numbers import outside_number
 
 What = Literal["started", "ringing", "answered", "ended", "recorded"]
 Direction = Literal["out", "in"]
@@ -115,7 +115,7 @@ def call_of(events: Iterable[CallEvent]) -> Call:
     starts += [event.at for event in ordered if event.what in ("started", "ringing")] or [ordered[0].at]
     return Call(
         direction=next((event.direction for event in ordered if event.direction), None),
-        phone=next((phone for event in ordered if (phone := read_phone(event.phone))), ""),
+        phone=next((phone for event in ordered if (phone := outside_number(event.phone))), ""),
         extension=_extension(by),
         started_at=min(starts),
         answered_at=answered_at,

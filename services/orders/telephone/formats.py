@@ -13,7 +13,7 @@ import orjson
 from pydantic import ValidationError
 
 from services.orders.telephone.events import CallEvent, Direction, What
-from services.orders.text import read_phone
+from services.orders.telephone.numbers import outside_number
 
 FORM: Final = "application/x-www-form-urlencoded"
 MILLISECONDS_FROM: Final = 100_000_000_000
@@ -253,9 +253,9 @@ def _sides(
     """Direction, our extension, the customer's number; no direction for colleagues among themselves and for what is
     neither ours nor a telephone number."""
     from_us, to_us = calling in extensions or caller in extensions, called in extensions or callee in extensions
-    if from_us and not to_us and read_phone(callee):
+    if from_us and not to_us and outside_number(callee):
         return "out", calling if calling in extensions else caller, callee
-    if not from_us and read_phone(caller):
+    if not from_us and outside_number(caller):
         return "in", called if called in extensions else callee if to_us else "", caller
     return None, "", ""
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
-import phonenumbers
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import text
@@ -27,6 +26,7 @@ from shared.contracts.permissions import ORDERS_CARE, SHIPPING_WRITE
 from shared.db import ReadSession, Session
 from shared.errors import Forbidden, Language
 from shared.idempotency import OnceDep
+from shared.phone import PhoneProblem, one_phone
 
 router = APIRouter(prefix="/v1/rescues", tags=["rescue"])
 
@@ -282,20 +282,11 @@ async def ask_carrier(
 def _change(body: AskCarrier) -> RecipientChange | None:
     if body.wish != "change_recipient":
         return None
-    phone = _phone(body.phone) if body.phone is not None else None
+    phone = one_phone(body.phone) if body.phone is not None else None
+    if isinstance(phone, PhoneProblem):
+        raise RescuePhoneInvalid(**phone.members())
     to = Address(**body.address.model_dump()) if body.address is not None else None
     return RecipientChange(recipient=body.recipient, phone=phone, to=to)
-
-
-def _phone(typed: str) -> str:
-    """In E.164."""
-    try:
-        number = phonenumbers.parse(typed, "VN")
-    except phonenumbers.NumberParseException:
-        raise RescuePhoneInvalid from None
-    if not phonenumbers.is_valid_number(number):
-        raise RescuePhoneInvalid
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 async def _detail(

@@ -60,8 +60,8 @@ class DayWillNotDo(Problem):
 class RescuePhoneInvalid(Problem):
     type = "recipient-phone-invalid"
     status = 422
-    vi = "Số điện thoại người nhận không đúng. Kiểm tra lại từng chữ số rồi gửi lại."
-    en = "The recipient's phone number is not one. Check its digits and send again."
+    vi = "Số điện thoại người nhận chưa đúng. {reason_vi}"
+    en = "The recipient's phone number will not do. {reason_en}"
 
 
 class PlaceUnknownToCarrier(Problem):

@@ -249,6 +249,7 @@ async def test_another_phone_and_address_reach_the_carrier_the_slip_and_the_orde
     address = {"province": "Đà Nẵng", "ward": "Phường Hải Châu", "detail": "7 Lê Lợi"}
     refused = await failed.ask(wish="change_recipient", phone="123456789")
     assert refused.json()["type"].endswith("recipient-phone-invalid")
+    assert refused.json()["code"] == "phone_unknown_prefix"
     answer = await failed.ask(wish="change_recipient", phone="0987 654 321", address=address)
     assert answer.status_code == 202, answer.text
     await failed.tell()
