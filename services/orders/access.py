@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -156,26 +157,18 @@ async def sees_numbers_of(session: ReadSession, order_id: UUID, who: Principal, 
     row = (await session.execute(_NUMBERS, {"id": order_id, **viewer_of_ids(who)})).one_or_none()
     if row is None:
         return False
-    return row.calls or sees_numbers(
-        who,
-        owner_id=row.owner_id,
-        closer_id=row.closer_id,
-        is_open=row.is_open,
-        level_since=row.level_since,
-        now=now,
-    )
+    return sees_numbers(who, row._mapping, calls=row.calls, now=now)
 
 
-def sees_numbers(
-    who: Principal,
-    *,
-    owner_id: UUID | None,
-    closer_id: UUID | None,
-    is_open: bool,
-    level_since: datetime,
-    now: datetime,
-) -> bool:
+def sees_numbers(who: Principal, order: Mapping[Any, Any], *, calls: bool = False, now: datetime) -> bool:
     """Whether a customer's number, and those in the texts beside it, are shown whole: to the owner or closer while the order
-    is open and 30 days on, and with the permission (rule D26)."""
-    own = who.account_id in (owner_id, closer_id) and (is_open or now - level_since < REVEALED_AFTER_END)
-    return own or who.may(permissions.PHONES_REVEAL)
+    is open and 30 days on, to whoever has to call, and with the permission (rule D26).
+
+    Args:
+        order: a row with owner_id, closer_id, level_since and is_open (whether the level is an open one).
+        calls: whether they have to call about the order, also where it is somebody else's.
+    """
+    own = who.account_id in (order["owner_id"], order["closer_id"]) and (
+        order["is_open"] or now - order["level_since"] < REVEALED_AFTER_END
+    )
+    return own or calls or who.may(permissions.PHONES_REVEAL)

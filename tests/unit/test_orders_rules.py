@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.orders.access import REVEALED_AFTER_END, sees_numbers
 from services.orders.closing.domain import (
     ClosingLine,
     DepositTooLarge,
@@ -20,6 +22,8 @@ from services.orders.closing.domain import (
 from services.orders.goods.allotment import allot, missing
 from services.orders.goods.products import Product
 from services.orders.text import order_code, read_code, words
+from shared.auth import Principal
+from shared.contracts import permissions
 from shared.contracts.events.orders import OrderLine
 from shared.phone.masking import masked, national
 
@@ -86,6 +90,22 @@ def test_numbers_are_masked_and_shown_as_people_dial_them() -> None:
     assert national("+84912345678") == "0912345678"
     assert national("+6591234567") == "+6591234567"
     assert "1234" not in masked("+1234")
+
+
+def test_numbers_are_whole_for_owner_closer_whoever_calls_and_by_permission() -> None:
+    ended = datetime(2026, 11, 23, tzinfo=UTC)
+    owner, closer, other = (Principal(UUID(int=n), f"NV{n}", frozenset()) for n in (1, 2, 3))
+    row = {"owner_id": owner.account_id, "closer_id": closer.account_id, "is_open": False, "level_since": ended}
+    later = ended + REVEALED_AFTER_END
+    assert [sees_numbers(who, {**row, "is_open": True}, now=later) for who in (owner, closer, other)] == [
+        True,
+        True,
+        False,
+    ]
+    assert sees_numbers(owner, row, now=later - timedelta(seconds=1))
+    assert not sees_numbers(owner, row, now=later)
+    assert sees_numbers(other, row, calls=True, now=later)
+    assert sees_numbers(Principal(UUID(int=4), "NV4", frozenset({permissions.PHONES_REVEAL})), row, now=later)
 
 
 def line(price: int, quantity: int = 1) -> OrderLine:

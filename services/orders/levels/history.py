@@ -158,12 +158,5 @@ async def _read(session: ReadSession, conditions: dict[str, dict[str, Any]], lim
 def _shown(row: Any, who: Principal, *, now: datetime) -> TransitionView:
     """A transition as somebody may see it; whoever made it sees what they wrote."""
     view = TransitionView.model_validate(dict(row._mapping))
-    whole = row.actor_id == who.account_id or sees_numbers(
-        who,
-        owner_id=row.owner_id,
-        closer_id=row.closer_id,
-        is_open=row.is_open,
-        level_since=row.level_since,
-        now=now,
-    )
+    whole = row.actor_id == who.account_id or sees_numbers(who, row._mapping, now=now)
     return view if whole else hidden_in(view)

@@ -181,9 +181,8 @@ async def questions(
 
 
 def _question(row: dict[str, Any], who: Principal, *, now: datetime) -> Question:
-    order = {name: row.pop(name) for name in ("owner_id", "closer_id", "level_since", "is_open")}
     answered_by = row.pop("answered_by")
-    if not sees_numbers(who, now=now, **order):
+    if not sees_numbers(who, row, now=now):
         row["text"] = row["text"] if row["asked_by"] == who.code else hidden(row["text"])
         row["answer"] = row["answer"] if answered_by == who.code else hidden(row["answer"])
     return Question.model_validate(row)

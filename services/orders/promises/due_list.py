@@ -120,12 +120,13 @@ SELECT p.coming, t.id, t.order_id, o.code AS order_code, t.kind, t.origin, t.sub
     t.to_desk, t.claimed_by_id, coalesce(k.code, '') AS claimed_by, c.desk_at, c.why, c.call_minutes, c.handed_at, c.from_code,
     c.called_at, c.called_by, o.name AS customer,
     CASE WHEN t.origin = 'rescue' THEN coalesce(nullif(o.recipient_phone, ''), o.phone) ELSE o.phone END AS phone,
-    o.level, o.product, o.returning_customer, o.owner_id AS order_owner, o.closer_id, o.level_since, t.asked_by_id
+    o.level, o.product, o.returning_customer, o.owner_id AS order_owner, o.closer_id, o.level_since, t.asked_by_id,
+    l.kind = 'open' AS is_open
 FROM (
     SELECT * FROM ({parts}) AS found
     ORDER BY coming, CASE WHEN coming THEN 0 ELSE priority END, shown_at, priority, id LIMIT :limit
 ) AS p
-JOIN tasks t ON t.id = p.id JOIN orders o ON o.id = t.order_id
+JOIN tasks t ON t.id = p.id JOIN orders o ON o.id = t.order_id JOIN levels l ON l.code = o.level
 LEFT JOIN staff_members m ON m.account_id = t.owner_id AND m.version > 0
 LEFT JOIN staff_members k ON k.account_id = t.claimed_by_id AND k.version > 0 LEFT JOIN rescue_calls c ON c.task_id = t.id
 ORDER BY p.coming, CASE WHEN p.coming THEN 0 ELSE p.priority END, p.shown_at, p.priority, p.id
@@ -249,15 +250,8 @@ def _item(row: dict[str, Any], *, who: Principal, now: datetime, midnight: datet
     mine = who.account_id in (row["owner_id"], row["claimed_by_id"]) or (
         row["to_team"] and row["team"] and row["team"] == who.team
     )
-    whole = sees_numbers(
-        who,
-        # Whoever has to call needs the number, also where the order is somebody else's.
-        owner_id=who.account_id if mine and row["kind"] != "answer" else row["order_owner"],
-        closer_id=row["closer_id"],
-        is_open=True,
-        level_since=row["level_since"],
-        now=now,
-    )
+    order = {**row, "owner_id": row["order_owner"]}
+    whole = sees_numbers(who, order, calls=mine and row["kind"] != "answer", now=now)
     bucket = bucket_of(shown_at=row["shown_at"], deadline_at=row["deadline_at"], now=now, midnight=midnight)
     until = row["deadline_at"] if bucket in ("overdue", "now") else row["shown_at"]
     return TaskItem.model_validate(

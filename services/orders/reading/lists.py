@@ -93,14 +93,7 @@ async def page(
 
 
 def _item(row: dict[str, Any], *, who: Principal, now: datetime) -> OrderItem:
-    whole = sees_numbers(
-        who,
-        owner_id=row["owner_id"],
-        closer_id=row["closer_id"],
-        is_open=row["is_open"],
-        level_since=row["level_since"],
-        now=now,
-    )
+    whole = sees_numbers(who, row, now=now)
     name = row["recipient"] or row["name"]
     shown = (
         {"name": name, "phone": national(row["phone"])}

@@ -170,7 +170,7 @@ class OrderView(BaseModel):
 
 _ORDER: Final = text(
     f"""
-SELECT o.*, l.vi AS level_vi, l.en AS level_en, l.colour AS level_colour, l.kind AS level_kind,
+SELECT o.*, l.vi AS level_vi, l.en AS level_en, l.colour AS level_colour, l.kind AS level_kind, l.kind = 'open' AS is_open,
     r.state AS stock, f.phase AS fulfilment,
     coalesce(f.posted_by, '') AS posted_by, {TAGS} AS tags
 FROM orders o JOIN levels l ON l.code = o.level
@@ -228,14 +228,7 @@ async def read_order(
         for task in tasks
         if task.kind != "answer"
     )
-    whole = sees_numbers(
-        who,
-        owner_id=who.account_id if calls else order.owner_id,
-        closer_id=order.closer_id,
-        is_open=order.level_kind == "open",
-        level_since=order.level_since,
-        now=now,
-    )
+    whole = sees_numbers(who, order._mapping, calls=calls, now=now)
     show = national if whole else masked
     view = OrderView(
         id=order.id,

@@ -70,7 +70,7 @@ async def page(
     order = (await session.execute(_ORDER, {"id": order_id, **viewer(who)})).one_or_none()
     if order is None:
         raise OrderNotFound
-    whole = sees_numbers(who, now=now, **order._mapping)
+    whole = sees_numbers(who, order._mapping, now=now)
     items = []
     for row in await session.execute(_PAGE, {"id": order_id, "after": after, "limit": limit}):
         version = Version.model_validate(dict(row._mapping))

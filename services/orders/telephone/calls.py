@@ -125,7 +125,7 @@ _BELOW: Final = "(SELECT account_id FROM staff_closure WHERE superior_id = :view
 _WAITING: Final = """
 SELECT c.id, c.order_id, o.code AS order_code, o.name AS customer, o.phone, c.direction, c.started_at, c.ended_at,
     c.talk_seconds, c.cause, c.recording, c.owes_id, coalesce(m.code, '') AS owes_code, o.owner_id, o.closer_id,
-    o.level_since, l.kind AS level_kind
+    o.level_since, l.kind = 'open' AS is_open
 FROM telephone_calls c JOIN orders o ON o.id = c.order_id JOIN levels l ON l.code = o.level
 LEFT JOIN staff_members m ON m.account_id = c.owes_id AND m.version > 0
 WHERE c.state = 'waiting' AND {whose} AND (CAST(:after AS uuid) IS NULL OR c.id > :after)
@@ -202,14 +202,7 @@ async def waiting(
 
 
 def _waiting(row: Any, who: Principal, *, now: datetime) -> WaitingCall:
-    whole = sees_numbers(
-        who,
-        owner_id=row.owner_id,
-        closer_id=row.closer_id,
-        is_open=row.level_kind == "open",
-        level_since=row.level_since,
-        now=now,
-    )
+    whole = sees_numbers(who, row._mapping, now=now)
     shown = {
         "customer": row.customer if whole else hidden(row.customer),
         "phone": national(row.phone) if whole else masked(row.phone),
