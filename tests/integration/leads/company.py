@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 from uuid_utils.compat import uuid7
 
+from shared.contracts.events.orders import LevelChanged, ReassignmentRequested
 from shared.contracts.events.staff import ACCOUNT_CHANGED, DUTY_CHANGED, AccountChanged, DutyChanged
 from tests.harness import Running
 
@@ -93,3 +94,25 @@ async def put_on_list(client: httpx.AsyncClient, *phones: str, **fields: Any) ->
     body = {"phones": list(phones), "reason": "khiếu nại 21/11", **fields}
     answer = await client.post("/v1/do-not-call", json=body)
     assert answer.status_code == 201, answer.text
+
+
+def level(lead: dict[str, Any], to: str, sequence: int = 2) -> LevelChanged:
+    """What orders tells when an order moves on from L1."""
+    return LevelChanged(
+        transition_id=uuid7(),
+        order_id=UUID(lead["id"]),
+        sequence=sequence,
+        from_level="L1",
+        to_level=to,
+        at=NOW,
+        recorded_at=NOW,
+        cause="operator",
+        cohort_at=NOW,
+    )
+
+
+def reassignment(lead: dict[str, Any], assignment: int, to: Any = "another") -> ReassignmentRequested:
+    """What orders asks for when somebody has not called."""
+    return ReassignmentRequested(
+        order_id=UUID(lead["id"]), assignment=assignment, to=to, reason="quá 30 phút chưa gọi", at=NOW
+    )

@@ -15,9 +15,8 @@ from uuid_utils.compat import uuid7
 from services.leads.app import SERVICE
 from shared.contracts.events.orders import INTERACTION_LOGGED, LEVEL_CHANGED, InteractionLogged
 from tests.harness import Databases, Running, running
-from tests.integration.leads.company import hire, owner_of, pool, post
+from tests.integration.leads.company import hire, level, owner_of, pool, post
 from tests.integration.leads.floating import claim, floated, release, seller
-from tests.integration.leads.test_distribution import level
 
 
 def phones(count: int) -> list[str]:

@@ -18,9 +18,8 @@ from shared.auth import Principal
 from shared.contracts.events.leads import PORTFOLIO_LEFT
 from shared.contracts.events.orders import LEVEL_CHANGED
 from tests.harness import Running, eventually
-from tests.integration.leads.company import Colleague, hire, owner_of, pool, post
+from tests.integration.leads.company import Colleague, hire, level, owner_of, pool, post
 from tests.integration.leads.dealing import hold_numbers, numbered_without_gap, preview, rows
-from tests.integration.leads.test_distribution import level
 from tests.integration.leads.test_waiting import upkeep
 
 REASON = {"reason": "chia số đầu tuần"}

@@ -16,8 +16,7 @@ from services.leads.distributor import Distributor, serve
 from shared.contracts.events.orders import LEVEL_CHANGED, REASSIGNMENT_REQUESTED
 from shared.contracts.events.staff import SHIFTS_CHANGED, ShiftsChanged, ShiftTimes
 from tests.harness import Databases, Running, eventually, running
-from tests.integration.leads.company import Colleague, hire, owner_of, pool, post
-from tests.integration.leads.test_distribution import level, reassignment
+from tests.integration.leads.company import Colleague, hire, level, owner_of, pool, post, reassignment
 
 NEVER = 3600.0
 """Seconds between the distributor's looks by itself: more than a test takes."""

@@ -11,8 +11,7 @@ import httpx
 from services.leads.distributor import Distributor
 from shared.contracts.events.orders import LEVEL_CHANGED, ORDER_CLOSED, OrderClosed
 from tests.harness import Running
-from tests.integration.leads.company import NOW, Colleague, hire, owner_of, pool, post
-from tests.integration.leads.test_distribution import level
+from tests.integration.leads.company import NOW, Colleague, hire, level, owner_of, pool, post
 
 PHONE = "0912345678"
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from shared.contracts.events.orders import LEVEL_CHANGED
 from tests.harness import Running
-from tests.integration.leads.company import Colleague, hire, pool, post
+from tests.integration.leads.company import Colleague, hire, level, pool, post
 from tests.integration.leads.floating import seller
-from tests.integration.leads.test_distribution import level
 
 REASON = {"reason": "khách gọi lại hỏi đơn"}
 

@@ -16,10 +16,9 @@ from services.leads.distributor import Distributor
 from services.leads.transfers import work
 from shared.contracts.events.orders import LEVEL_CHANGED
 from tests.harness import Running
-from tests.integration.leads.company import Colleague, hire, owner_of, pool, post
+from tests.integration.leads.company import Colleague, hire, level, owner_of, pool, post
 from tests.integration.leads.dealing import arrive, hold_numbers, numbered_without_gap, preview, rows
 from tests.integration.leads.floating import floated
-from tests.integration.leads.test_distribution import level
 
 REASON = {"reason": "chia số đầu tuần"}
 

@@ -8,8 +8,7 @@ from typing import Any
 from services.leads.state import parts_of
 from services.leads.upkeep import Upkeep
 from tests.harness import Running
-from tests.integration.leads.company import hire, pool, post
-from tests.integration.leads.test_distribution import reassignment
+from tests.integration.leads.company import hire, pool, post, reassignment
 
 
 def upkeep(leads: Running) -> Upkeep:
