@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from services.shipping.carriers.codes import CodeTable
-from services.shipping.timeline import Entry, Known
+from services.shipping.timeline import Entry, Known, State
 
 if TYPE_CHECKING:
     import asyncpg
@@ -37,6 +37,7 @@ FOLLOWING: Final[Mapping[str, str]] = {
     "promised_at": "timestamptz",
     "asked_at": "timestamptz",
     "unanswered": "integer",
+    "ordinary_until": "timestamptz",
 }
 """The columns of a shipment that follow from its timeline, and their types."""
 
@@ -94,7 +95,7 @@ def _update(names: tuple[str, ...], alike: tuple[bool, ...]) -> str:
             arrays.append(f", ${place}::{kind}[]")
             different.append(f", {name}")
     return f"""
-    UPDATE shipments s SET {"".join(f"{one}, " for one in sets)}updated_at = now()
+    UPDATE shipments s SET {"".join(f"{one}, " for one in sets)}updated_at = now(), followed_at = now()
     FROM unnest($1::text::uuid[]{"".join(arrays)}) AS r(id{"".join(different)})
     WHERE s.id = r.id
     """
@@ -117,6 +118,11 @@ def known_of(row: asyncpg.Record) -> Known:
         settled_at=row["settled_at"],
         cancel_requested=row["cancel_requested_at"] is not None,
     )
+
+
+def state_of(row: asyncpg.Record) -> State:
+    """What the timeline of a shipment says, from a row of `locked` with `ordinary_until`."""
+    return State(row["status"], row["status_at"], row["reason_code"], None, row["handed_over_at"], None, row["partial"])
 
 
 async def entries_of(connection: Connection, ids: Sequence[UUID]) -> list[asyncpg.Record]:
@@ -201,7 +207,8 @@ async def change_entries(connection: Connection, changed: Sequence[tuple[UUID, E
 
 _LOCK: Final = f"""
 SELECT {", ".join(f"s.{name}" for name in FOLLOWING)}, s.id, s.order_id, c.carrier, s.waybill, s.round, s.cod,
-    s.accepted_at, s.cancel_requested_at, coalesce(k.proof, 'status') = 'status' AS status_is_proof
+    s.accepted_at, s.cancel_requested_at, s.followed_at = s.updated_at AS followed,
+    coalesce(k.proof, 'status') = 'status' AS status_is_proof
 FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
 LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
 WHERE s.id = ANY($1::text::uuid[]) ORDER BY s.id FOR UPDATE OF s

@@ -160,14 +160,13 @@ def _join(held: Entry, report: Entry) -> Entry:
 class State:
     """What a timeline says. Money in đồng."""
 
-    status: ShipmentStatus
-    at: datetime | None
+    status: ShipmentStatus = "accepted"
+    at: datetime | None = None
     """Since when, by the carrier's time; None while no report is confirmed."""
     reason_code: str = ""
     provisional: Entry | None = None
     """A courier's report that is newer than everything confirmed."""
     handed_over_at: datetime | None = None
-    delivered_at: datetime | None = None
     settled_at: datetime | None = None
     partial: bool = False
     collected: int | None = None
@@ -176,79 +175,76 @@ class State:
     """The carrier's code of the newest confirmed report."""
     attention: frozenset[str] = frozenset()
 
+    @property
+    def delivered_at(self) -> datetime | None:
+        return self.at if self.status == "delivered" else None
 
-def fold(entries: Iterable[Entry], *, waybill: str, cod: int) -> State:
+
+def fold(entries: Iterable[Entry], *, waybill: str, cod: int, behind: State | None = None) -> State:
     """The state of an accepted shipment from its timeline; the order of arrival and repetitions do not matter.
 
     Args:
         waybill: reports about another one (a cancelled twin) do not count.
         cod: what the courier was told to collect; a carrier's table with less means a partial delivery (rule D18).
+        behind: what earlier entries say, of which all these are later; it is moved on. None: these are all.
     """
-    status: ShipmentStatus = "accepted"
-    run: list[Entry] = []
-    provisional: Entry | None = None
-    handed_over_at: datetime | None = None
-    fee: int | None = None
-    attention: set[str] = set()
+    state = State() if behind is None else behind
     for entry in sorted([entry for entry in entries if entry.waybill == waybill], key=_position):
-        fee = entry.fee if entry.fee is not None else fee
-        if entry.status is None:
-            attention.add(UNKNOWN_STATUS)
-        elif entry.provisional:
-            provisional = entry
-        else:
-            # On its way back a parcel passes offices and couriers as before (ViettelPost tells them by the same codes).
-            told = status if entry.either_way and status == "returning" else entry.status
-            if told != status:
-                run = []
-            status = told
-            run.append(entry)
-            if handed_over_at is None and told in HANDED_OVER:
-                handed_over_at = entry.at
-    if provisional is not None and run and provisional.at <= run[-1].at:
-        provisional = None
-    if status == "cancelled" and handed_over_at is not None:
-        attention.add(CANCELLED_IN_TRANSIT)
-    return _state(status, run, provisional, handed_over_at, fee, frozenset(attention), cod=cod)
+        _move(state, entry)
+    if state.status == "cancelled" and state.handed_over_at is not None:
+        state.attention |= {CANCELLED_IN_TRANSIT}
+    if state.collected is not None and state.collected < cod:
+        state.partial = True
+    return state
 
 
-def _state(
-    status: ShipmentStatus,
-    run: Sequence[Entry],
-    provisional: Entry | None,
-    handed_over_at: datetime | None,
-    fee: int | None,
-    attention: frozenset[str],
-    *,
-    cod: int,
-) -> State:
-    """
+def _move(state: State, entry: Entry) -> None:
+    """Lets the next entry in the order of the carrier's time count."""
+    if entry.fee is not None:
+        state.fee = entry.fee
+    if entry.status is None:
+        state.attention |= {UNKNOWN_STATUS}
+        return
+    if entry.provisional:
+        state.provisional = entry
+        return
+    state.provisional = None
+    # On its way back a parcel passes offices and couriers as before (ViettelPost tells them by the same codes).
+    told = state.status if entry.either_way and state.status == "returning" else entry.status
+    if told != state.status:
+        # What was told with an earlier status, its reason or its money, does not hold of this one.
+        state.status, state.at, state.reason_code = told, None, ""
+        state.settled_at, state.partial, state.collected = None, False, None
+    if state.at is None:
+        state.at = entry.at
+    state.raw_status = entry.raw_status
+    state.reason_code = entry.reason_code or state.reason_code
+    if entry.settles and state.settled_at is None:
+        state.settled_at = entry.at
+    if told == "delivered":
+        state.partial = state.partial or entry.partial
+        state.collected = entry.collected if entry.collected is not None else state.collected
+    if state.handed_over_at is None and told in HANDED_OVER:
+        state.handed_over_at = entry.at
+
+
+def ordinary_until(entries: Iterable[Entry], state: State, *, waybill: str) -> datetime | None:
+    """The carrier's time of the newest entry, where the shipment's row says all that a later one needs to be followed;
+    None where the whole timeline has to be read again: for parcels with a failed delivery, whose rescue follows from all
+    of it, with money, with a courier's report that waits, with a code that nobody knows or a cancelled twin.
+
     Args:
-        run: the entries at the end that all say the present status, oldest first.
+        state: what the entries say, those `behind` included, which were ordinary as well.
     """
-    delivered = status == "delivered"
-    reason_code, collected, settled_at, partial = "", None, None, False
-    for entry in run:
-        reason_code = entry.reason_code or reason_code
-        if entry.settles and settled_at is None:
-            settled_at = entry.at
-        if delivered:
-            collected = entry.collected if entry.collected is not None else collected
-            partial = partial or entry.partial
-    return State(
-        status=status,
-        at=run[0].at if run else None,
-        reason_code=reason_code,
-        provisional=provisional,
-        handed_over_at=handed_over_at,
-        delivered_at=run[0].at if delivered else None,
-        settled_at=settled_at,
-        partial=partial or (collected is not None and collected < cod),
-        collected=collected,
-        fee=fee,
-        raw_status=run[-1].raw_status if run else "",
-        attention=attention,
-    )
+    if state.provisional is not None or state.settled_at is not None or state.collected is not None:
+        return None
+    newest = None
+    for entry in entries:
+        if entry.status is None or entry.status == "delivery_failed" or entry.waybill != waybill:
+            return None
+        if newest is None or entry.at > newest:
+            newest = entry.at
+    return newest
 
 
 def _position(entry: Entry) -> tuple[datetime, bool, int, bool, str, str]:

@@ -6,13 +6,14 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.shipping import schedule
+from services.shipping import rows, schedule
 from services.shipping.carriers.ghtk_codes import CODES
 from services.shipping.timeline import (
     CANCEL_TOO_LATE,
@@ -26,7 +27,11 @@ from services.shipping.timeline import (
     changes,
     fold,
     merge,
+    ordinary_until,
 )
+
+if TYPE_CHECKING:
+    import asyncpg
 
 START = datetime(2026, 11, 5, 2, 0, tzinfo=UTC)
 WAYBILL = "S100001.H14-A1.1375000000"
@@ -124,6 +129,57 @@ def test_order_and_repetition_of_reports_do_not_matter(arrived: list[Entry], rng
         told_again, collected=None, partial=False, provisional=None
     )
     assert (told_first.provisional is None) == (told_again.provisional is None)
+
+
+ordinary = st.builds(entry, st.sampled_from([1, 2, 3, 4, 5, 8, 11, 12, 20, 21, 45]), st.integers(0, 12))
+
+
+@settings(max_examples=300)
+@given(
+    st.one_of(st.lists(ordinary, max_size=8), st.lists(reports, max_size=8)), st.lists(reports, min_size=1, max_size=4)
+)
+def test_later_reports_of_an_ordinary_parcel_follow_from_its_row_alone(told: list[Entry], later: list[Entry]) -> None:
+    before = merge((), told).entries
+    state = state_of(list(before))
+    until = ordinary_until(before, state, waybill=WAYBILL)
+    later = [replace(each, at=each.at + timedelta(days=1)) for each in later if each.status and not each.provisional]
+    if until is None or not later:
+        return
+    row = {
+        "status": state.status,
+        "status_at": state.at,
+        "reason_code": state.reason_code,
+        "handed_over_at": state.handed_over_at,
+        "partial": state.partial,
+    }
+    added = merge((), later).entries
+    followed = fold(added, waybill=WAYBILL, cod=COD, behind=rows.state_of(cast("asyncpg.Record", row)))
+    assert followed == state_of([*before, *added])
+    # What is ordinary then is so by all of the timeline, too.
+    held = ordinary_until([*before, *added], followed, waybill=WAYBILL)
+    assert ordinary_until(added, followed, waybill=WAYBILL) == held
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        life(10, 4),
+        life(5, 6),
+        life(77, 4),
+        [*life(3), entry(123, 5)],
+        [*life(3), entry(4, 5, waybill="another")],
+        [entry(5, 1, source="poll", collected=COD)],
+    ],
+    ids=["nothing", "failed", "settled", "unknown code", "courier's report", "cancelled twin", "money"],
+)
+def test_parcels_whose_next_report_needs_more_than_their_row_are_not_ordinary(entries: list[Entry]) -> None:
+    assert ordinary_until(entries, state_of(entries), waybill=WAYBILL) is None
+
+
+def test_a_parcel_on_its_way_is_ordinary_until_its_newest_report() -> None:
+    told = life(2, 3, 4)
+    assert ordinary_until(told[::-1], state_of(told), waybill=WAYBILL) == told[-1].at
 
 
 @settings(max_examples=300)

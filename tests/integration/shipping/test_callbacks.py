@@ -230,6 +230,35 @@ async def test_repeated_callbacks_change_nothing(shop: Shop) -> None:
     assert len((await shop.get(shipment_id))["timeline"]) == 2
 
 
+async def test_a_report_older_than_one_that_a_process_of_the_version_before_has_written_moves_nothing(
+    shop: Shop,
+) -> None:
+    shipment_id = await shop.ship()
+    waybill = (await shop.get(shipment_id))["waybill"]
+    await shop.call_back(body(waybill, 3))
+    await shop.apply_callbacks()
+    pool = await shop.running.db.driver()
+    await pool.execute(
+        """
+        INSERT INTO timeline_entries (id, shipment_id, waybill, seen_by, carrier_time, received_at, raw_status, status,
+            provisional, settles, partial)
+        SELECT uuidv7(), id, waybill, '{callback}', '2030-01-04T08:00:00+07:00', now(), '5', 'delivered', false, false, false
+        FROM shipments WHERE id = $1
+        """,
+        shipment_id,
+    )
+    await pool.execute(
+        "UPDATE shipments SET status = 'delivered', status_at = '2030-01-04T08:00:00+07:00', "
+        "delivered_at = '2030-01-04T08:00:00+07:00', updated_at = now() WHERE id = $1",
+        shipment_id,
+    )
+    await shop.call_back(body(waybill, 4, at="2030-01-03T08:00:00+07:00"))
+    await shop.apply_callbacks()
+    view = await shop.get(shipment_id)
+    assert view["status"] == "delivered"
+    assert [item["raw_status"] for item in view["timeline"]][-3:] == ["3", "4", "5"]
+
+
 async def test_two_processors_apply_every_callback_once(shop: Shop) -> None:
     shipments = await shop.ship_many(30)
     for shipment in shop.ghtk.shipments:
