@@ -186,6 +186,7 @@ _VI: Final = {
         ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
         "phải là ngày, ví dụ 2026-11-21",
     ),
+    "outside_years": "phải nằm trong khoảng từ năm {first} đến năm {last}",
     "timezone_aware": "thời điểm thiếu múi giờ, ví dụ 2026-11-21T09:00:00+07:00",
     "json_invalid": "nội dung không phải JSON hợp lệ",
     "extra_forbidden": "trường này không có, hãy bỏ đi hoặc kiểm tra chính tả",

@@ -15,11 +15,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from shared import dead_letters
 from shared.auth import Principal, require
 from shared.consumer import Handlers
-from shared.contracts.base import Instant
 from shared.contracts.permissions import OPERATE
 from shared.db import Database
 from shared.dead_letters import DeadLetter, Replayed
 from shared.errors import Problem
+from shared.given import GivenInstant
 from shared.retention import REPUBLISH_HORIZON
 
 Operator = Annotated[Principal, Depends(require(OPERATE))]
@@ -56,7 +56,7 @@ class ReplayRequest(BaseModel):
 
 
 class RepublishRequest(BaseModel):
-    since: Instant
+    since: GivenInstant
 
 
 class Republished(BaseModel):

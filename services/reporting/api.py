@@ -26,6 +26,7 @@ from services.reporting.settings import ReportingSettings
 from shared.auth import Principal, require
 from shared.contracts.permissions import REPORTS_READ, SEE_ALL
 from shared.errors import Forbidden, Problem
+from shared.given import GivenDate
 from shared.service import Runtime
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
@@ -66,8 +67,8 @@ Today = Annotated[date, Depends(today)]
 
 def period(
     current: Today,
-    first: Annotated[date | None, Query(description="first day, default 29 days before the last")] = None,
-    last: Annotated[date | None, Query(description="last day, default today")] = None,
+    first: Annotated[GivenDate | None, Query(description="first day, default 29 days before the last")] = None,
+    last: Annotated[GivenDate | None, Query(description="last day, default today")] = None,
 ) -> Period:
     """The days of a report, both included, in the company's zone."""
     last = last or current
@@ -133,7 +134,7 @@ async def remaining(
     runtime: RuntimeDep,
     who: Reader,
     current: Today,
-    at: Annotated[date | None, Query(description="end of this day, default today")] = None,
+    at: Annotated[GivenDate | None, Query(description="end of this day, default today")] = None,
     group_by: RemainingGroup = "level",
     only_open: Annotated[bool, Query(description="without the levels that end an order")] = False,
 ) -> RemainingReport:

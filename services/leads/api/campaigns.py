@@ -19,6 +19,7 @@ from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
 from shared.etag import ExpectedVersion, tag
+from shared.given import GivenDate
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/campaigns", tags=["sources"])
@@ -54,8 +55,8 @@ class CampaignEdit(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
-    starts_on: date | None = None
-    ends_on: date | None = Field(default=None, description="the last day")
+    starts_on: GivenDate | None = None
+    ends_on: GivenDate | None = Field(default=None, description="the last day")
     budget: Dong = Field(default=None, description="đồng, for the whole period")
     cost_per_day: Dong = Field(default=None, description="đồng")
     active: bool = True

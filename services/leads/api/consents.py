@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads.api.dependencies import ConsentKeeper
 from services.leads.api.do_not_call import EntryOut, one_phone
@@ -17,6 +17,7 @@ from services.leads.driver import connection_of, mark_outbox_written, write_outb
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
 from shared.errors import Invalid
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 from shared.phone.masking import national
 
@@ -45,7 +46,7 @@ class ConsentIn(BaseModel):
     act: Literal["given", "withdrawn"]
     purposes: list[Purpose] = Field(min_length=1, max_length=3)
     how: str = Field(min_length=1, max_length=100, description="how they said so: form, call, message, letter, …")
-    at: AwareDatetime | None = Field(default=None, description="when, if not just now")
+    at: GivenInstant | None = Field(default=None, description="when, if not just now")
     channel: str = Field(default="", max_length=50)
     page: Line = ""
     text: str = Field(default="", max_length=4_000, description="the wording that they agreed to")

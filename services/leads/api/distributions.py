@@ -7,7 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.leads.api import transfers
 from services.leads.api.dependencies import Distributor
@@ -21,6 +21,7 @@ from services.leads.transfers import plan, selection
 from services.leads.transfers.selection import MAX_CHOSEN, Filter, State
 from shared.db import Session
 from shared.errors import language_of
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/distributions", tags=["distribution"])
@@ -41,8 +42,8 @@ class FilterIn(BaseModel):
     marketer: str | None = None
     product: str | None = None
     source_id: UUID | None = None
-    received_from: AwareDatetime | None = None
-    received_to: AwareDatetime | None = None
+    received_from: GivenInstant | None = None
+    received_to: GivenInstant | None = None
 
     def filter(self) -> Filter:
         return Filter(**self.model_dump())

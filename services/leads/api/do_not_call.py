@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.leads.api.dependencies import ConsentKeeper, Limit, Reader
 from services.leads.consent import do_not_call
@@ -20,6 +20,7 @@ from services.leads.state import RuntimeDep
 from shared.contracts.events.leads_everyday import DoNotCallKind, DoNotCallSource
 from shared.db import Session
 from shared.errors import Invalid
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 from shared.phone import read_phones
 from shared.phone.masking import masked
@@ -67,7 +68,7 @@ class AddIn(BaseModel):
     kind: DoNotCallKind = Field(default="all", description="what is forbidden: all, calls or messages")
     source: DoNotCallSource = Field(default="customer", description="who says so")
     reason: Reason
-    until: AwareDatetime | None = Field(default=None, description="exclusive; without it, for good")
+    until: GivenInstant | None = Field(default=None, description="exclusive; without it, for good")
 
 
 class RemoveIn(BaseModel):

@@ -16,9 +16,9 @@ from services.leads.errors import NotInFloatingPool
 from services.leads.floating import claiming, reading, viewing
 from services.leads.floating.reading import Cursor, Wanted
 from services.leads.state import LeadsRuntime, RuntimeDep
-from shared.contracts.base import Instant
 from shared.db import Session
 from shared.errors import Language
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 from shared.outbox import write
 from shared.phone.hiding import hidden
@@ -109,8 +109,8 @@ async def list_floating(
     level: Annotated[list[str] | None, Query()] = None,
     channel: str | None = None,
     source_id: UUID | None = None,
-    released_from: Annotated[Instant | None, Query(description="inclusive")] = None,
-    released_to: Annotated[Instant | None, Query(description="exclusive")] = None,
+    released_from: Annotated[GivenInstant | None, Query(description="inclusive")] = None,
+    released_to: Annotated[GivenInstant | None, Query(description="exclusive")] = None,
 ) -> FloatingPage:
     """Numbers that anybody with this permission may claim, those released last first."""
     wanted = Wanted(product, level, channel, source_id, released_from, released_to)

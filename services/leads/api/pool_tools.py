@@ -21,6 +21,7 @@ from services.leads.state import RuntimeDep
 from shared.db import ReadSession
 from shared.errors import NotFound, PreconditionFailed
 from shared.etag import ExpectedVersion, tag
+from shared.given import GivenDate
 
 router = APIRouter(prefix="/v1", tags=["distribution"])
 
@@ -206,7 +207,7 @@ async def get_figures(
     pool_id: UUID,
     _: Distributor,
     runtime: RuntimeDep,
-    on: Annotated[date | None, Field(description="a day of the company's zone; default: today")] = None,
+    on: Annotated[GivenDate | None, Field(description="a day of the company's zone; default: today")] = None,
 ) -> Figures:
     """What everybody got of a pool on a day, against what the weights owed them while they could take leads."""
     zone = ZoneInfo(runtime.settings.timezone)

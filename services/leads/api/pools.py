@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from uuid_utils.compat import uuid7
 
 from services.leads.api.dependencies import Distributor, Limit
@@ -25,6 +25,7 @@ from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, PreconditionFailed
 from shared.etag import ExpectedVersion, tag
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1", tags=["distribution"])
@@ -53,7 +54,7 @@ class MemberIn(BaseModel):
     capacity: Limited = Field(default=None, description="leads in care at most; null = as the pool says")
     day_quota: Limited = Field(default=None, description="leads of all pools in a day at most; null = as the pool says")
     shift_quota: Limited = Field(default=None, description="the same in the present shift")
-    paused_until: AwareDatetime | None = Field(default=None, description="gets no leads until then")
+    paused_until: GivenInstant | None = Field(default=None, description="gets no leads until then")
     skills: SkillsIn | None = Field(default=None, description="null: takes everything")
 
     def seat(self) -> Seat:

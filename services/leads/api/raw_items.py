@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads.api.create import LeadVerdict, verdict_model
 from services.leads.api.dependencies import Corrector, Limit, Reader
@@ -22,6 +22,7 @@ from shared.auth import Principal
 from shared.contracts.permissions import PHONES_REVEAL
 from shared.db import Session
 from shared.errors import Language, NotFound, language_of
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 from shared.phone import read_phones
 from shared.phone.hiding import hidden
@@ -106,8 +107,8 @@ def _filters(
     channel: Annotated[Channel | None, Query()] = None,
     source_id: Annotated[UUID | None, Query()] = None,
     import_id: Annotated[UUID | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query(description="arrived at or after")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="arrived before")] = None,
+    since: Annotated[GivenInstant | None, Query(description="arrived at or after")] = None,
+    until: Annotated[GivenInstant | None, Query(description="arrived before")] = None,
     phone: Annotated[
         str | None, Query(min_length=3, max_length=50, description="a number in any spelling, or part of one as typed")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -21,6 +21,7 @@ from shared.auth import Principal
 from shared.contracts.permissions import SEE_ALL
 from shared.db import ReadSession, Session
 from shared.errors import Forbidden, NotFound
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/raw-items/replays", tags=["raw inbox"])
@@ -51,8 +52,8 @@ class ReplayIn(BaseModel):
         },
     )
 
-    since: AwareDatetime
-    until: AwareDatetime
+    since: GivenInstant
+    until: GivenInstant
     source_id: UUID | None = None
     dry_run: bool = Field(default=True, description="only count what would become of them; nothing is written")
 

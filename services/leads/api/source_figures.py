@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.leads.api.dependencies import Limit, Reader
 from services.leads.errors import RangeTooLong
@@ -19,6 +19,7 @@ from shared.auth import Principal
 from shared.contracts.permissions import LEADS_SOURCES, SEE_ALL
 from shared.db import ReadSession
 from shared.errors import Forbidden, NotFound
+from shared.given import GivenInstant
 
 router = APIRouter(prefix="/v1", tags=["sources"])
 
@@ -71,8 +72,8 @@ class Range(BaseModel):
 
 
 def _range(
-    since: Annotated[AwareDatetime, Query(description="arrived at or after")],
-    until: Annotated[AwareDatetime, Query(description="arrived before; at most 92 days later")],
+    since: Annotated[GivenInstant, Query(description="arrived at or after")],
+    until: Annotated[GivenInstant, Query(description="arrived before; at most 92 days later")],
 ) -> Range:
     if not 0 < (until - since).total_seconds() <= MAX_DAYS * 86_400:
         raise RangeTooLong(days=MAX_DAYS)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
@@ -36,6 +36,7 @@ from services.leads.errors import PhoneFilterUnreadable, SearchEmpty
 from services.leads.intake.items import Channel
 from services.leads.repository.leads import LEADS
 from services.leads.text import words
+from shared.given import GivenInstant
 from shared.phone import read_phones
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -79,10 +80,10 @@ class LeadFilters(BaseModel):
     landing_page: Names = []
     marketer: Names = Field(default=[], description="staff codes")
     product: Names = []
-    received_from: AwareDatetime | None = Field(default=None, description="arrival, inclusive")
-    received_to: AwareDatetime | None = Field(default=None, description="arrival, exclusive")
-    assigned_from: AwareDatetime | None = Field(default=None, description="first assignment (ngày chia), inclusive")
-    assigned_to: AwareDatetime | None = Field(default=None, description="first assignment, exclusive")
+    received_from: GivenInstant | None = Field(default=None, description="arrival, inclusive")
+    received_to: GivenInstant | None = Field(default=None, description="arrival, exclusive")
+    assigned_from: GivenInstant | None = Field(default=None, description="first assignment (ngày chia), inclusive")
+    assigned_to: GivenInstant | None = Field(default=None, description="first assignment, exclusive")
     tag_all: Ids = Field(default=[], description="has every one of these tags")
     tag_any: Ids = Field(default=[], description="has one of these tags at least")
     tag_none: Ids = Field(default=[], description="has none of these tags")

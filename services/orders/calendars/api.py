@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from services.orders.access import Administrator, Reader
@@ -29,6 +29,7 @@ from services.orders.care.process import parse_duration
 from services.orders.http import ClockDep, Limit, RuntimeDep
 from shared.db import ReadSession, Session
 from shared.etag import ExpectedVersion, tag
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/calendars", tags=["business time"])
@@ -227,7 +228,7 @@ async def list_versions(
     runtime: RuntimeDep,
     key: Key,
     team: Team = "",
-    at: Annotated[AwareDatetime | None, Query(description="only the version that applied then")] = None,
+    at: Annotated[GivenInstant | None, Query(description="only the version that applied then")] = None,
     limit: Limit = 20,
     before: int = _LAST,
 ) -> VersionPage:
@@ -265,7 +266,7 @@ async def get_due(
     clock: ClockDep,
     key: Key,
     team: Team = "",
-    at: Annotated[AwareDatetime | None, Query(description="as if now were then")] = None,
+    at: Annotated[GivenInstant | None, Query(description="as if now were then")] = None,
     after: Annotated[list[str], Query(max_length=20)] = ["15m", "1h", "4h", "1d"],  # noqa: B006  # FastAPI copies it
 ) -> DuesView:
     """When something would fall due that is to be done so long after a moment, in this calendar's time."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from services.orders.care.process import DAY_NAMES, Hours, Text
 from shared.calendar import VIETNAM, InvalidCalendar, Period
+from shared.given import GivenDate
 
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
@@ -46,8 +47,8 @@ class SpecialDay(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    on: date
-    until: date | None = Field(default=None, description="last date of a run; the date itself if left out")
+    on: GivenDate
+    until: GivenDate | None = Field(default=None, description="last date of a run; the date itself if left out")
     closed: bool = False
     periods: Periods = []
     like: DayName | None = None

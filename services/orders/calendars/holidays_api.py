@@ -19,6 +19,7 @@ from services.orders.calendars.store import Holiday
 from services.orders.http import ClockDep, RuntimeDep
 from shared.db import ReadSession
 from shared.etag import ExpectedVersion, tag
+from shared.given import GivenDate
 from shared.public_holidays import vietnam_named
 
 router = APIRouter(prefix="/v1/holidays", tags=["business time"])
@@ -75,7 +76,7 @@ async def list_holidays(_: Reader, runtime: RuntimeDep, clock: ClockDep, year: A
 
 
 @router.get("/{on}")
-async def get_holiday(_: Reader, runtime: RuntimeDep, on: date, response: Response) -> HolidayView:
+async def get_holiday(_: Reader, runtime: RuntimeDep, on: GivenDate, response: Response) -> HolidayView:
     """One date."""
     async with runtime.db.read() as session:
         found = await store.holidays(session, revision=await store.revision(session), since=on, till=on)
@@ -90,7 +91,7 @@ async def put_holiday(
     who: Administrator,
     runtime: RuntimeDep,
     clock: ClockDep,
-    on: date,
+    on: GivenDate,
     version: ExpectedVersion,
     day: HolidayIn,
     response: Response,

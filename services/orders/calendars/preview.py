@@ -7,13 +7,14 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.orders.calendars.body import CalendarBody
 from services.orders.calendars.errors import NothingBusinesslike
 from services.orders.calendars.store import Holiday
 from services.orders.care.process import DAY_NAMES, duration_text
 from shared.calendar import Calendar, NeverOpen
+from shared.given import GivenInstant
 
 
 class OpenPeriod(BaseModel):
@@ -58,7 +59,7 @@ class Preview(MonthView):
 class PreviewIn(BaseModel):
     calendar: CalendarBody
     month: str = Field(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", examples=["2027-02"])
-    at: AwareDatetime | None = Field(default=None, description="as if now were then")
+    at: GivenInstant | None = Field(default=None, description="as if now were then")
     after: list[str] = Field(default=["15m", "1h", "4h", "1d"], max_length=20)
 
 

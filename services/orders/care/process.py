@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from shared.calendar import Calendar
+from shared.given import GivenDate
 
 # Targets of a result that are no step of their own.
 NEXT_TRY = "no_answer_next"  # the next step of the ladder
@@ -87,8 +88,8 @@ class Hours(Data):
     managed: bool = False
     weekly: dict[str, tuple[str, ...]]
     public_holidays: bool = False  # closed on the dates in `CareProcess.holidays`
-    closed: frozenset[date] = frozenset()
-    extra: dict[date, tuple[str, ...]] = {}
+    closed: frozenset[GivenDate] = frozenset()
+    extra: dict[GivenDate, tuple[str, ...]] = {}
 
     def calendar(self, *, zone: str, holidays: Iterable[date]) -> Calendar:
         """Build the calendar.
@@ -295,7 +296,7 @@ class CareProcess(Data):
     name: Text
     timezone: str
     calendars: dict[str, Hours]
-    holidays: frozenset[date] = frozenset()
+    holidays: frozenset[GivenDate] = frozenset()
     windows: Windows
     caps: Caps
     start: str

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.orders.addresses.checking import DeliveryAddress
 from services.orders.goods.products import Amount, Product
 from shared.contracts.events.orders import OrderLine
 from shared.errors import Problem
+from shared.given import GivenDate, GivenInstant
 
 INBOUND_CHANNELS: Final = frozenset({"hotline", "facebook_chat"})
 """Sources that are a conversation already: the customer rang or wrote to us."""
@@ -83,7 +83,7 @@ class ClosingCall(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    at: AwareDatetime | None = Field(default=None, description="when it took place; now if left out")
+    at: GivenInstant | None = Field(default=None, description="when it took place; now if left out")
     seconds: int = Field(default=0, ge=0, le=86_400)
     note: str = Field(default="", max_length=2000)
 
@@ -117,7 +117,7 @@ class Closing(BaseModel):
     discount: Amount = 0
     shipping_fee: Amount = Field(default=0, description="charged to the customer")
     deposit: Amount = 0
-    deliver_on: date | None = Field(default=None, description="'hẹn giao': not before this day")
+    deliver_on: GivenDate | None = Field(default=None, description="'hẹn giao': not before this day")
     note: str = Field(default="", max_length=500, description="for the courier")
     call: ClosingCall | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -32,6 +32,7 @@ from services.orders.record import Order
 from shared.contracts.levels import CLOSED, SENT
 from shared.db import Session
 from shared.errors import PreconditionFailed, Problem
+from shared.given import GivenDate
 from shared.phone import PhoneProblem, one_phone
 from shared.phone.masking import masked, national
 
@@ -84,7 +85,7 @@ class OrderEdit(BaseModel):
     discount: Amount | None = None
     shipping_fee: Amount | None = None
     deposit: Amount | None = None
-    deliver_on: date | None = Field(default=None, description="null: no day is agreed any more")
+    deliver_on: GivenDate | None = Field(default=None, description="null: no day is agreed any more")
     note: str | None = Field(default=None, max_length=500, description="for the courier")
     reason: str = Field(default="", max_length=200)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from services.orders.access import Carer, Reader
@@ -26,6 +26,7 @@ from services.orders.http import ClockDep, Limit, RuntimeDep
 from shared.db import Session
 from shared.errors import Problem
 from shared.etag import ExpectedVersion, tag
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])
@@ -112,8 +113,8 @@ async def list_customers(
     owner: Annotated[UUID | None, Query(description="account id of whoever holds one of their orders")] = None,
     kind: Literal["", "person", "organisation"] = "",
     blocked: bool | None = None,
-    last_order_from: AwareDatetime | None = None,
-    last_order_to: Annotated[AwareDatetime | None, Query(description="no number has come in since then")] = None,
+    last_order_from: GivenInstant | None = None,
+    last_order_to: Annotated[GivenInstant | None, Query(description="no number has come in since then")] = None,
     limit: Limit = 50,
     after: UUID | None = None,
 ) -> CustomerPage:

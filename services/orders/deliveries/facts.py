@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import text
 
 from services.orders import record
@@ -16,6 +16,7 @@ from services.orders.care import service as care_service
 from services.orders.interactions import ledger
 from services.orders.record import Order
 from shared.db import Session
+from shared.given import GivenInstant
 
 Kind = Literal["email", "message"]
 What = Literal["sent", "delivered", "read", "opened", "answered", "failed"]
@@ -33,7 +34,7 @@ class DeliveryFact(BaseModel):
         min_length=1, max_length=150, pattern=r"^\S+$", description="of the e-mail or message: its Message-ID"
     )
     fact: What
-    at: AwareDatetime
+    at: GivenInstant
     order_id: UUID | None = Field(default=None, description="with `sent`: the order, if nobody has logged it there")
     channel: ledger.Channel = Field(default="", description="of a message that was sent")
     note: str = Field(default="", max_length=2000, description="what was sent, or answered; why it failed")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.orders import customers
 from services.orders.actors import Actor
@@ -32,6 +32,7 @@ from services.orders.telephone import linking
 from shared.contracts.levels import CLEAN, WRONG_NUMBER
 from shared.db import Session
 from shared.errors import Problem
+from shared.given import GivenInstant
 
 ATTEMPT: Final = "call"
 """The kind of interaction that needs a result: every call ends in one."""
@@ -141,10 +142,10 @@ class NewInteraction(BaseModel):
     kind: ledger.Kind = "call"
     direction: Literal["out", "in"] = "out"
     result: str = Field(default="", max_length=40, description="one of the results of the step; every call has one")
-    at: AwareDatetime | None = Field(default=None, description="when it took place; now if left out")
+    at: GivenInstant | None = Field(default=None, description="when it took place; now if left out")
     note: str = Field(default="", max_length=2000)
     reason: str = Field(default="", max_length=200)
-    promised_at: AwareDatetime | None = Field(
+    promised_at: GivenInstant | None = Field(
         default=None, description="what was agreed with the customer; as far ahead as the step and the company allow"
     )
     seconds: int = Field(default=0, ge=0, le=86_400)

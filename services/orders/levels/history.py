@@ -19,6 +19,7 @@ from services.orders.reading.cursor import cursor_of, read_cursor
 from shared.auth import Principal
 from shared.db import ReadSession
 from shared.errors import Invalid
+from shared.given import GivenDate
 
 router = APIRouter(prefix="/v1", tags=["levels"])
 
@@ -110,8 +111,8 @@ async def list_transitions(
     from_level: Annotated[list[str] | None, Query(description="codes")] = None,
     cause: Annotated[list[str] | None, Query(examples=[["operator"]])] = None,
     actor: Annotated[str, Query(max_length=40, description="staff code")] = "",
-    first: Annotated[date | None, Query(description="first day, by event time in Vietnam")] = None,
-    last: Annotated[date | None, Query(description="last day; the same as the first if left out")] = None,
+    first: Annotated[GivenDate | None, Query(description="first day, by event time in Vietnam")] = None,
+    last: Annotated[GivenDate | None, Query(description="last day; the same as the first if left out")] = None,
     limit: Limit = 50,
     after: Cursor | None = None,
 ) -> Transitions:

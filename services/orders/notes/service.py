@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -22,6 +22,7 @@ from services.orders.record import Order
 from shared.auth import Principal
 from shared.db import ReadSession, Session, tell_after_commit
 from shared.errors import NotFound, Problem
+from shared.given import GivenInstant
 
 EDIT_WITHIN: Final = timedelta(minutes=10)
 """As long as a result can be taken back (rule D15): afterwards others have read it, and act on it."""
@@ -123,7 +124,7 @@ class NewNote(_Text):
     )
 
     ask: bool = Field(default=False, description="'đề nghị trả lời': everybody who is mentioned owes an answer")
-    answer_by: AwareDatetime | None = Field(
+    answer_by: GivenInstant | None = Field(
         default=None, description="until when; some business hours (CHOT_ANSWER_WITHIN_HOURS) if left out"
     )
     answers: UUID | None = Field(default=None, description="the note that this one answers")

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -31,6 +31,7 @@ from services.orders.operators.errors import (
 )
 from services.orders.record import Order
 from shared.db import Session
+from shared.given import GivenInstant
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -64,7 +65,7 @@ class Halt(_Command):
     """“Tạm dừng”: no task, no reminder, no escalation, until a time or until somebody resumes it."""
 
     kind: Literal["pause"]
-    until: AwareDatetime | None = None
+    until: GivenInstant | None = None
 
 
 class Resume(_Command):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from services.orders.promises.proof import ProofDetail, ProofPage
 from shared.auth import Principal, require
 from shared.contracts.permissions import OPERATE
 from shared.errors import NotFound
+from shared.given import GivenDate
 
 router = APIRouter(prefix="/v1/promises", tags=["promises"])
 Operator = Annotated[Principal, Depends(require(OPERATE))]
@@ -33,7 +34,7 @@ async def list_promises(
     runtime: RuntimeDep,
     outcome: Annotated[list[Outcome] | None, Query(description="e.g. outcome=broken&outcome=open")] = None,
     owner: Annotated[UUID | None, Query(description="account id of whose promises they were")] = None,
-    day: Annotated[date | None, Query(description="local day on which they were due")] = None,
+    day: Annotated[GivenDate | None, Query(description="local day on which they were due")] = None,
     kind: Annotated[list[str] | None, Query(description="e.g. kind=callback")] = None,
     limit: Limit = 50,
     after: UUID | None = None,
@@ -50,8 +51,10 @@ async def promise_figures(
     who: Reader,
     runtime: RuntimeDep,
     clock: ClockDep,
-    since: Annotated[date | None, Query(description="first local day; 30 days before the last if left out")] = None,
-    until: Annotated[date | None, Query(description="last local day; today if left out")] = None,
+    since: Annotated[
+        GivenDate | None, Query(description="first local day; 30 days before the last if left out")
+    ] = None,
+    until: Annotated[GivenDate | None, Query(description="last local day; today if left out")] = None,
     owner: UUID | None = None,
 ) -> FiguresPage:
     """“Tỷ lệ đúng hẹn” by person: kept ÷ (kept + broken) of what was due in the period."""
@@ -65,7 +68,7 @@ async def promise_figures(
 
 @router.get("/proof")
 async def list_proofs(
-    _: Operator, runtime: RuntimeDep, limit: Limit = 50, before: Annotated[date | None, Query()] = None
+    _: Operator, runtime: RuntimeDep, limit: Limit = 50, before: Annotated[GivenDate | None, Query()] = None
 ) -> ProofPage:
     """The daily proofs, the last first. `holds` must be true."""
     async with runtime.db.read() as session:
@@ -81,7 +84,7 @@ async def prove_now(_: Operator, runtime: RuntimeDep, clock: ClockDep) -> ProofD
 
 
 @router.get("/proof/{day}")
-async def get_proof(_: Operator, runtime: RuntimeDep, day: date) -> ProofDetail:
+async def get_proof(_: Operator, runtime: RuntimeDep, day: GivenDate) -> ProofDetail:
     """The proof of a day with what it found."""
     async with runtime.db.read() as session:
         found = await proof.detail(session, day)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -22,6 +22,7 @@ from shared.auth import Principal
 from shared.contracts.workflows import start_what_if
 from shared.db import ReadSession, Session
 from shared.errors import NotFound, Problem
+from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/what-if", tags=["what if"])
@@ -71,8 +72,8 @@ class NewRun(BaseModel):
     version: int | None = Field(default=None, ge=1)
     draft_id: UUID | None = None
     body: dict[str, Any] | None = Field(default=None, description="a process that is kept nowhere yet")
-    since: AwareDatetime
-    till: AwareDatetime
+    since: GivenInstant
+    till: GivenInstant
     team: str = Field(default="", max_length=60, description="only numbers first assigned to this team")
     note: str = Field(default="", max_length=200)
 

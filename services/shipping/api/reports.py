@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.shipping import facts
 from services.shipping.api.dependencies import ContextDep, LanguageDep, Writer
@@ -18,6 +18,7 @@ from services.shipping.carriers.registry import CARRIERS
 from services.shipping.facts import Fact
 from services.shipping.problems import CarrierTellsItself, NoLabel, StatusFromTheFuture, UnknownStatus
 from services.shipping.work import work
+from shared.given import GivenInstant
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
 
@@ -29,7 +30,7 @@ class EnteredStatus(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: str = Field(description="a code of the carrier's table, GET /v1/carrier-codes", examples=["delivered"])
-    at: AwareDatetime | None = Field(default=None, description="when it happened; null: now")
+    at: GivenInstant | None = Field(default=None, description="when it happened; null: now")
     note: str = Field(default="", max_length=200)
 
 

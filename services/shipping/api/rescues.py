@@ -25,6 +25,7 @@ from shared.contracts.events.shipping_rescue import RescueOutcome, RescueState, 
 from shared.contracts.permissions import ORDERS_CARE, SHIPPING_WRITE
 from shared.db import ReadSession, Session
 from shared.errors import Forbidden, Language
+from shared.given import GivenDate
 from shared.idempotency import OnceDep
 from shared.phone import PhoneProblem, one_phone
 
@@ -99,7 +100,7 @@ class AskCarrier(BaseModel):
         description="deliver_again; change_recipient = another phone, name or address, then deliver again; send_back; "
         "customer_refuses = the customer will not take it, so it is sent back"
     )
-    day: date | None = Field(default=None, description="of the delivery; null: as soon as may be")
+    day: GivenDate | None = Field(default=None, description="of the delivery; null: as soon as may be")
     note: str = Field(default="", max_length=150, description="for the courier")
     recipient: str | None = Field(default=None, min_length=1, max_length=100)
     phone: str | None = Field(default=None, min_length=8, max_length=20)

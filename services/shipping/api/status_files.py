@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping, text
 
 from services.shipping.api.dependencies import After, ContextDep, LanguageDep, Limit, Writer, visible_to
@@ -23,6 +23,7 @@ from shared.auth import Principal
 from shared.contracts.events.shipping import ShipmentStatus
 from shared.db import ReadSession
 from shared.errors import Language, NotFound
+from shared.given import GivenInstant
 
 router = APIRouter(prefix="/v1/status-files", tags=["status files"])
 
@@ -51,7 +52,7 @@ class PastedStatuses(BaseModel):
         description="waybills, references or order codes; lines, blanks, commas, semicolons or bars between them",
     )
     status: CarrierStatus
-    at: AwareDatetime | None = Field(default=None, description="when it was so; left out: now")
+    at: GivenInstant | None = Field(default=None, description="when it was so; left out: now")
     connection_id: UUID | None = Field(default=None, description="only parcels of this carrier connection are meant")
 
 
@@ -152,7 +153,7 @@ async def preview_file(
         UploadFile, File(description=".xlsx, .xls or CSV with waybills or order codes; 20,000 rows at most")
     ],
     status: Annotated[CarrierStatus | None, Form(description="of rows that say none")] = None,
-    at: Annotated[AwareDatetime | None, Form(description="time of rows that say none; left out: now")] = None,
+    at: Annotated[GivenInstant | None, Form(description="time of rows that say none; left out: now")] = None,
     connection_id: Annotated[UUID | None, Form(description="only parcels of this connection are meant")] = None,
 ) -> StatusFile:
     """Nothing moves yet. The same file sent again by the same person replaces its preview, so a request whose answer was

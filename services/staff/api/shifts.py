@@ -22,6 +22,7 @@ from shared.contracts.events.staff import ShiftTimes, SpecialDay
 from shared.db import ReadSession, Session
 from shared.errors import PreconditionFailed
 from shared.etag import ExpectedVersion, tag
+from shared.given import GivenDate
 from shared.idempotency import OnceDep
 from shared.shifts import roster_of
 
@@ -36,7 +37,7 @@ class SpecialDayIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    on: date
+    on: GivenDate
     periods: Periods = []
 
 
@@ -238,7 +239,7 @@ async def list_special_days(
 
 
 @router.put("/special-days/{on}")
-async def put_special_day(who: Administrator, db: DatabaseDep, on: date, body: DayIn) -> DayView:
+async def put_special_day(who: Administrator, db: DatabaseDep, on: GivenDate, body: DayIn) -> DayView:
     """Makes a date a day off, or a public holiday one that is worked, for all shifts."""
     at = datetime.now(UTC)
     holidays = await changes.holidays_around(at)
@@ -249,7 +250,7 @@ async def put_special_day(who: Administrator, db: DatabaseDep, on: date, body: D
 
 
 @router.delete("/special-days/{on}", status_code=204)
-async def drop_special_day(who: Administrator, db: DatabaseDep, on: date) -> None:
+async def drop_special_day(who: Administrator, db: DatabaseDep, on: GivenDate) -> None:
     """Makes a date again what the public holidays say of it."""
     at = datetime.now(UTC)
     holidays = await changes.holidays_around(at)

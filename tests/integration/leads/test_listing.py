@@ -177,6 +177,7 @@ async def test_bad_filters_are_named(leads: Running) -> None:
     assert (await refused(client, after="abc"))["title"] == "cursor-unreadable"
     assert (await refused(client, colour="red"))["errors"][0]["field"] == "query.colour"
     assert (await refused(client, received_from="2026-11-21T00:00:00"))["errors"][0]["code"] == "timezone_aware"
+    assert (await refused(client, received_to="9999-12-31T23:59:59-12:00"))["errors"][0]["code"] == "outside_years"
     assert (await refused(client, channel="fax"))["errors"][0]["field"] == "query.channel.0"
     assert (await refused(client, tag_any="x"))["errors"][0]["code"] == "uuid_parsing"
     await post(client, "0912345678")

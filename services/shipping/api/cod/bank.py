@@ -17,6 +17,7 @@ from services.shipping.cod.problems import CreditBefore, CreditTaken, StatementN
 from services.shipping.context import Context
 from services.shipping.work import work
 from shared.errors import NotFound
+from shared.given import GivenDate
 
 router = APIRouter(prefix="/v1/cod/bank-credits", tags=["cod"])
 
@@ -28,7 +29,7 @@ class NewCredit(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    credited_on: date
+    credited_on: GivenDate
     amount: int = Field(gt=0, lt=MAX_AMOUNT, examples=[12_480_000])
     text: str = Field(max_length=500, examples=["GHTK TT COD PHIEN 20261120-01"])
     reference: str = Field(default="", max_length=100, description="the bank's own number of the transaction")

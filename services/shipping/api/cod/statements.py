@@ -21,6 +21,7 @@ from services.shipping.work import work
 from shared.contracts.events.shipping import DifferenceKind
 from shared.contracts.workflows import nudge_settlement
 from shared.errors import Language, NotFound
+from shared.given import GivenDate
 
 router = APIRouter(prefix="/v1/cod/statements", tags=["cod"])
 
@@ -222,7 +223,9 @@ async def upload(
     file: Annotated[UploadFile, File(description="an .xlsx, .xls or .csv of 200,000 lines at most")],
     connection_id: Annotated[UUID, Form(description="the shop at the carrier whose statement it is")],
     number: Annotated[str, Form(max_length=60, description="of the session, if the file does not say")] = "",
-    paid_on: Annotated[date | None, Form(description="day of the carrier's transfer, if the file does not say")] = None,
+    paid_on: Annotated[
+        GivenDate | None, Form(description="day of the carrier's transfer, if the file does not say")
+    ] = None,
     replaces: Annotated[
         bool, Form(description="it corrects the statement of this session, which is withdrawn")
     ] = False,

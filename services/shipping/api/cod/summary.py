@@ -7,11 +7,12 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from services.shipping.api.dependencies import VISIBLE, ContextDep, Reader, visible_to
 from services.shipping.cod.contracts import DAYS_TO_PAY
+from shared.given import GivenInstant
 
 router = APIRouter(prefix="/v1/cod", tags=["cod"])
 
@@ -146,8 +147,8 @@ async def ageing(context: ContextDep, who: Reader) -> Ageing:
 async def summary(
     context: ContextDep,
     who: Reader,
-    accepted_from: Annotated[AwareDatetime | None, Query(description="parcels accepted at or after")] = None,
-    accepted_until: Annotated[AwareDatetime | None, Query(description="and before")] = None,
+    accepted_from: Annotated[GivenInstant | None, Query(description="parcels accepted at or after")] = None,
+    accepted_until: Annotated[GivenInstant | None, Query(description="and before")] = None,
 ) -> CodSummary:
     """Compares gross COD, fees apart (rule D30). A partial delivery counts with what was collected."""
     async with context.db.read() as session:
