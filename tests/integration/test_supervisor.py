@@ -305,7 +305,7 @@ async def test_a_signal_while_the_stack_starts_ends_what_has_started(number: sig
 async def test_a_stack_whose_terminal_was_closed_stops_in_order(tmp_path: Path) -> None:
     async with stack_process(tmp_path) as stack:
         family = processes_of(stack)
-        stack._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined] # asyncio has no public way
+        stack._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]  # asyncio has no public way
         stack.send_signal(signal.SIGHUP)
         await asyncio.wait_for(stack.wait(), timeout=STOP_BOUND)
         assert stack.returncode == 0

@@ -154,7 +154,7 @@ def test_two_credits_that_look_alike_are_two_unless_the_bank_numbers_them() -> N
 
 def test_a_statement_is_compared_with_the_bank() -> None:
     def found(credited: int, *, proof: str = "bank", days: int = 0, net: int = 1_000) -> tuple[str, int] | None:
-        contract = Contract(proof)  # type: ignore[arg-type]  # a proof by its name
+        contract = Contract(proof)  # type: ignore[arg-type]  # one of the words for a proof
         now = NOW + timedelta(days=days)
         wrong = bank.compare(net=net, credited=credited, paid_on=date(2026, 11, 22), contract=contract, now=now)
         return None if wrong is None else (wrong.kind, wrong.amount)

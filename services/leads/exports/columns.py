@@ -17,7 +17,7 @@ from shared.phone.masking import masked, national
 Kind = Literal["text", "number", "time"]
 Cell = str | int | float | None
 
-_EXCEL_EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - Excel's days have no zone
+_EXCEL_EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001  # Excel's days have no zone
 _DAY: Final = timedelta(days=1)
 _YES: Final = {"vi": "Có", "en": "Yes"}
 

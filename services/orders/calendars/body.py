@@ -100,7 +100,7 @@ class CalendarBody(BaseModel):
 
     def hours(self) -> Hours:
         """As the care process reads it; `faults` has found none."""
-        week = {day: tuple(self.weekly.get(day, ())) for day in DAY_NAMES}  # type: ignore[call-overload]  # a DayName
+        week = {day: tuple(self.weekly.get(day, ())) for day in DAY_NAMES}  # type: ignore[call-overload]  # days are DayNames
         extra: dict[date, tuple[str, ...]] = {}
         for special in self.special_days:
             periods = week[special.like] if special.like is not None else tuple(special.periods)
