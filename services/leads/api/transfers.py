@@ -82,7 +82,9 @@ class TransferOut(BaseModel):
     good_until: datetime = Field(description="a preview can be confirmed until then")
     finished_at: datetime | None
     rows: int = Field(description="leads of the plan")
-    rows_done: int
+    rows_done: int = Field(
+        description="rows before this position are done; one that has no result was given as planned"
+    )
     results: dict[str, int] = Field(
         description="rows by result: given, kept (held already), waiting (nobody of its pool could take it), changed "
         "(moved on since the preview), inactive (receiver locked meanwhile), gone"

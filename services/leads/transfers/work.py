@@ -24,6 +24,7 @@ PAUSE: Final = 1.0
 """Seconds between looks when nothing is running."""
 
 _COLUMNS: Final = "id, kind, strategy, by, reason, row_count, rows_done"
+"""Rows before the position `rows_done` are done. One of them has a result of its own only where it was not given as planned."""
 _NEXT: Final = f"""
 SELECT {_COLUMNS} FROM transfers WHERE state = 'running' ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
