@@ -65,7 +65,13 @@ class Fact:
 
 
 async def apply(
-    work: Work, facts: Sequence[Fact], *, now: datetime, pace: float, again: Collection[UUID] = ()
+    work: Work,
+    facts: Sequence[Fact],
+    *,
+    now: datetime,
+    pace: float,
+    again: Collection[UUID] = (),
+    shipments: Mapping[UUID, asyncpg.Record] | None = None,
 ) -> set[UUID]:
     """Puts facts onto the timelines and lets everything follow, in the transaction of `work`.
 
@@ -73,6 +79,7 @@ async def apply(
 
     Args:
         again: shipments whose entries are others than when they were last read, and whose state is made anew.
+        shipments: those that the facts are about, locked already (`rows.locked`); None: they are locked here.
         now: the present, UTC.
         pace: factor of the pauses between polls.
 
@@ -82,12 +89,13 @@ async def apply(
     about: dict[UUID, list[Fact]] = {shipment_id: [] for shipment_id in again}
     for fact in facts:
         about.setdefault(fact.shipment_id, []).append(fact)
-    ids = sorted(about)
-    shipments = await rows.locked(work.connection, ids)
-    behind = {row["id"]: rows.state_of(row) for row in shipments if _follows(row, about[row["id"]], again)}
-    read = [shipment_id for shipment_id in ids if shipment_id not in behind]
+    if shipments is None:
+        shipments = {row["id"]: row for row in await rows.locked(work.connection, sorted(about))}
+    present = [shipments[shipment_id] for shipment_id in about if shipment_id in shipments]
+    behind = {row["id"]: rows.state_of(row) for row in present if _follows(row, about[row["id"]], again)}
+    read = [shipment_id for shipment_id in about if shipment_id not in behind]
     entries = await rows.entries_of(work.connection, read) if read else []
-    codes_of = await _codes(work, shipments, about, entries)
+    codes_of = await _codes(work, present, about, entries)
     held: dict[UUID, list[tuple[UUID, Entry]]] = defaultdict(list)
     for row in entries:
         held[row["shipment_id"]].append((row["id"], rows.entry_of(row, codes_of[row["shipment_id"]])))
@@ -98,7 +106,7 @@ async def apply(
     real: set[UUID] = set()
     told_of: list[asyncpg.Record] = []
     failed: list[Failed] = []
-    for row in shipments:
+    for row in present:
         shipment_id: UUID = row["id"]
         codes = codes_of[shipment_id]
         told = about[shipment_id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -52,10 +52,21 @@ def listed(ids: Iterable[UUID]) -> str:
     return "{" + ",".join(map(str, ids)) + "}"
 
 
-async def locked(connection: Connection, ids: Sequence[UUID]) -> list[asyncpg.Record]:
+async def locked(connection: Connection, ids: Sequence[UUID], *, wait: bool = True) -> list[asyncpg.Record]:
     """Shipments as they stand, first the columns of `FOLLOWING` in their order. Locked in the order of their ids, so that
-    two batches wait for one another instead of blocking each other for ever."""
-    return await connection.fetch(_LOCK, listed(ids))
+    two batches wait for one another instead of blocking each other for ever.
+
+    Args:
+        wait: for those that somebody else has locked; otherwise they are left out.
+    """
+    return await connection.fetch(_LOCK if wait else _LOCK_FREE, listed(ids)) if ids else []
+
+
+async def locked_by_waybill(
+    connection: Connection, connection_ids: Collection[UUID], waybills: Sequence[str]
+) -> list[asyncpg.Record]:
+    """As `locked`, by the carriers' codes: those of all the connections."""
+    return await connection.fetch(_LOCK_BY_WAYBILL, listed(connection_ids), waybills)
 
 
 async def update(connection: Connection, rows: Sequence[asyncpg.Record], values: Sequence[tuple[Any, ...]]) -> None:
@@ -205,13 +216,25 @@ async def change_entries(connection: Connection, changed: Sequence[tuple[UUID, E
     await connection.execute(_CHANGE, *zip(*rows, strict=True))
 
 
-_LOCK: Final = f"""
+_HELD: Final = f"""
 SELECT {", ".join(f"s.{name}" for name in FOLLOWING)}, s.id, s.order_id, c.carrier, s.waybill, s.round, s.cod,
     s.accepted_at, s.cancel_requested_at, s.followed_at = s.updated_at AS followed,
-    coalesce(k.proof, 'status') = 'status' AS status_is_proof
-FROM shipments s JOIN carrier_connections c ON c.id = s.connection_id
-LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
-WHERE s.id = ANY($1::text::uuid[]) ORDER BY s.id FOR UPDATE OF s
+    coalesce(k.proof, 'status') = 'status' AS status_is_proof, s.connection_id"""
+_TERMS: Final = """
+JOIN carrier_connections c ON c.id = s.connection_id LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
+"""
+# One by one by their index, whatever the statistics say: of a table that was filled a moment ago they say nothing, and a
+# list of ids was read anew for each of its rows.
+_LOCK: Final = f"""
+{_HELD}
+FROM (SELECT id FROM unnest($1::text::uuid[]) AS t(id) ORDER BY id OFFSET 0) AS r
+CROSS JOIN LATERAL (SELECT * FROM shipments l WHERE l.id = r.id FOR UPDATE OF l) AS s {_TERMS}
+"""
+_LOCK_FREE: Final = _LOCK.replace("FOR UPDATE OF l", "FOR UPDATE OF l SKIP LOCKED")
+_LOCK_BY_WAYBILL: Final = f"""
+{_HELD} FROM shipments s {_TERMS}
+WHERE s.connection_id = ANY($1::text::uuid[]) AND s.waybill = ANY($2::text[]) AND s.waybill <> ''
+ORDER BY s.id FOR UPDATE OF s
 """
 _COLUMNS: Final = (
     *("id", "shipment_id", "waybill", "seen_by", "carrier_time", "received_at", "raw_status", "reason_code", "reason"),

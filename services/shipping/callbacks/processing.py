@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from operator import attrgetter
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -24,7 +25,7 @@ from services.shipping.carriers.errors import UnreadableCallback
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.codes import mapping
 from services.shipping.facts import Fact
-from services.shipping.rows import listed
+from services.shipping.rows import listed, locked, locked_by_waybill
 from services.shipping.work import Work, work
 from shared.db import Database, is_unavailable
 from shared.lifecycle import until_set
@@ -45,27 +46,20 @@ PURGE_EVERY: Final = 3600.0
 CALLBACKS = Metric("chot_carrier_callbacks_total", "Callbacks of carriers by what became of them", ["carrier", "state"])
 
 _TAKE: Final = """
-SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier, c.credentials
-FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
-WHERE r.state = 'received' ORDER BY r.id LIMIT $1 FOR UPDATE OF r SKIP LOCKED
+UPDATE callbacks_raw r SET state = 'applied', error = '', processed_at = now() FROM carrier_connections c
+WHERE c.id = r.connection_id AND r.id = ANY(ARRAY(
+    SELECT id FROM callbacks_raw WHERE state = 'received' ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+))
+RETURNING r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier, c.credentials
 """
-_TAKE_ONE: Final = """
-SELECT r.id, r.connection_id, r.body, r.received_at, r.headers::text AS headers, c.carrier, c.credentials
-FROM callbacks_raw r JOIN carrier_connections c ON c.id = r.connection_id
-WHERE r.state = 'received' AND r.id = $1 FOR UPDATE OF r SKIP LOCKED
-"""
-_BY_WAYBILL: Final = """
-SELECT r.place, s.id FROM unnest($1::text::uuid[], $2::text[]) WITH ORDINALITY AS r(connection_id, waybill, place)
-JOIN shipments s ON s.connection_id = r.connection_id AND s.waybill = r.waybill AND s.waybill <> ''
-"""
+"""Taken as applied, which nearly all are in the end; what becomes something else is told afterwards."""
+_TAKE_ONE: Final = _TAKE.replace("ORDER BY id LIMIT $1", "AND id = $1")
 _BY_REFERENCE: Final = """
 SELECT r.place, s.id FROM unnest($1::text::uuid[], $2::text[]) WITH ORDINALITY AS r(connection_id, reference, place)
 JOIN creation_attempts a ON a.reference = r.reference
 JOIN shipments s ON s.id = a.shipment_id AND s.connection_id = r.connection_id
 """
-_APPLIED: Final = (
-    "UPDATE callbacks_raw SET state = 'applied', error = '', processed_at = now() WHERE id = ANY($1::text::uuid[])"
-)
+_LEAVE: Final = "UPDATE callbacks_raw SET state = 'received', processed_at = NULL WHERE id = ANY($1::uuid[])"
 _RAISED: Final = """
 UPDATE callbacks_raw c SET state = r.state, error = r.error, processed_at = now()
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r(id, state, error) WHERE c.id = r.id
@@ -74,8 +68,26 @@ FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r(id, state, error) WHERE c.i
 _PURGE: Final = "DELETE FROM callbacks_raw WHERE state = 'applied' AND id < (SELECT uuidv7($1::interval))"
 
 
-_Told: TypeAlias = "tuple[asyncpg.Record, Report]"
-"""A callback, and one of its reports."""
+class _Told(NamedTuple):
+    """One of the reports of a callback."""
+
+    callback_id: UUID
+    connection_id: UUID
+    received_at: datetime
+    report: Report
+
+
+@dataclass(slots=True)
+class _Matched:
+    """What callbacks tell of parcels of ours."""
+
+    shipments: Mapping[UUID, asyncpg.Record]
+    """Locked."""
+    facts: Sequence[Fact]
+    strange: Collection[UUID]
+    """Callbacks about no shipment of ours."""
+    busy: Collection[UUID]
+    """Callbacks about one that cannot be locked now."""
 
 
 class CallbackProcessor:
@@ -150,31 +162,36 @@ class CallbackProcessor:
         taken: list[UUID] = []
         try:
             async with work(self._db) as current:
-                rows = await current.connection.fetch(_TAKE, BATCH)
+                # As they came: whoever told something first is seen to have known it first.
+                rows = sorted(await current.connection.fetch(_TAKE, BATCH), key=itemgetter("id"))
                 taken = [row["id"] for row in rows]
-                await self._apply(current, rows)
+                left = await self._apply(current, rows)
         except Exception as error:
             if _may_pass(error) or not taken:
                 raise
             # One of them cannot be stored as it was read; alone, it takes no other down with it.
+            left = 0
             for callback_id in taken:
-                await self._apply_alone(callback_id)
-        return len(taken)
+                left += await self._apply_alone(callback_id)
+        return len(taken) - left
 
-    async def _apply_alone(self, callback_id: UUID) -> None:
+    async def _apply_alone(self, callback_id: UUID) -> int:
+        """Returns how many are left for later."""
         try:
             async with work(self._db) as current:
-                await self._apply(current, await current.connection.fetch(_TAKE_ONE, callback_id))
+                return await self._apply(current, await current.connection.fetch(_TAKE_ONE, callback_id))
         except Exception as error:
             if _may_pass(error):
                 raise
             log.error("callback cannot be applied", callback=str(callback_id), error=type(error).__name__)
             async with work(self._db) as current:
                 await current.connection.execute(_RAISED, [callback_id], ["failed"], [type(error).__name__])
+            return 0
 
-    async def _apply(self, current: Work, rows: Sequence[asyncpg.Record]) -> None:
+    async def _apply(self, current: Work, rows: Sequence[asyncpg.Record]) -> int:
+        """Returns how many are left for later."""
         if not rows:
-            return
+            return 0
         told: list[_Told] = []
         raised: dict[UUID, tuple[str, str]] = {}
         for row in rows:
@@ -183,26 +200,19 @@ class CallbackProcessor:
             except UnreadableCallback as error:
                 raised[row["id"]] = ("failed", str(error))
             else:
-                told += [(row, report) for report in reports]
-        matched = await self._match(current, told)
-        if len(matched) < len(told):
-            ours = {told[place][0]["id"] for place in matched}
-            # One that tells nothing of interest has been applied as well.
-            raised |= {row["id"]: ("unmatched", "no shipment of ours") for row, _ in told if row["id"] not in ours}
-        about = [(*told[place], shipment_id) for place, shipment_id in matched.items()]
-        await facts.apply(
-            current,
-            [Fact(shipment_id, "callback", row["received_at"], report) for row, report, shipment_id in about],
-            now=self._now(),
-            pace=self._pace,
-        )
-        applied = [row["id"] for row in rows if row["id"] not in raised]
-        if applied:
-            await current.connection.execute(_APPLIED, listed(applied))
+                # One that tells nothing of interest has been applied as well.
+                told += [_Told(row["id"], row["connection_id"], row["received_at"], report) for report in reports]
+        matched = await _match(current, told)
+        raised |= dict.fromkeys(matched.strange, ("unmatched", "no shipment of ours"))
+        await facts.apply(current, matched.facts, shipments=matched.shipments, now=self._now(), pace=self._pace)
         if raised:
             columns = zip(*((callback_id, *outcome) for callback_id, outcome in raised.items()), strict=True)
             await current.connection.execute(_RAISED, *columns)
+        if matched.busy:
+            await current.connection.execute(_LEAVE, [*matched.busy])
+            rows = [row for row in rows if row["id"] not in matched.busy]
         self._count(rows, raised)
+        return len(matched.busy)
 
     def _read(self, row: asyncpg.Record) -> Sequence[Report]:
         carrier = CARRIERS[row["carrier"]]
@@ -214,20 +224,6 @@ class CallbackProcessor:
                 raise UnreadableCallback("the carrier's token is missing or another one")
         return carrier.read_callback(message)
 
-    async def _match(self, current: Work, told: Sequence[_Told]) -> dict[int, UUID]:
-        """Place in `told` → shipment: by the carrier's code, or by our reference, because a callback may come before the
-        answer to the creation."""
-        found: dict[int, UUID] = {}
-        for statement, key in ((_BY_WAYBILL, attrgetter("waybill")), (_BY_REFERENCE, attrgetter("reference"))):
-            wanted = {place: key(report) for place, (_, report) in enumerate(told) if place not in found}
-            places = [place for place, code in wanted.items() if code]
-            if places:
-                connections = listed([told[place][0]["connection_id"] for place in places])
-                keys = [wanted[place] for place in places]
-                rows = await current.connection.fetch(statement, connections, keys)
-                found |= {places[row["place"] - 1]: row["id"] for row in rows}
-        return {place: found[place] for place in sorted(found)}
-
     def _count(self, rows: Sequence[asyncpg.Record], raised: Mapping[UUID, tuple[str, str]]) -> None:
         for row in rows if raised else ():
             state, error = raised.get(row["id"], ("applied", ""))
@@ -236,6 +232,54 @@ class CallbackProcessor:
         became = Counter([(row["carrier"], raised[row["id"]][0] if row["id"] in raised else "applied") for row in rows])
         for labels, count in became.items():
             CALLBACKS.labels(*labels).inc(count)
+
+
+async def _match(current: Work, told: Sequence[_Told]) -> _Matched:
+    """Finds the parcels by the carrier's code, or by our reference, because a callback may come before the answer to the
+    creation, and locks them.
+
+    Those found by reference would be locked out of order, so none is waited for: a callback whose parcel is busy is left
+    for the next batch, as a whole.
+    """
+    rows = await locked_by_waybill(
+        current.connection, {each.connection_id for each in told}, [each.report.waybill for each in told]
+    )
+    shipments: dict[UUID, asyncpg.Record] = {row["id"]: row for row in rows}
+    by_waybill: dict[tuple[UUID, str], UUID] = {(row["connection_id"], row["waybill"]): row["id"] for row in rows}
+    found = [by_waybill.get((each.connection_id, each.report.waybill)) for each in told]
+    busy: set[UUID] = set()
+    if None in found:
+        by_reference = await _by_reference(
+            current, [each for each, known in zip(told, found, strict=True) if not known]
+        )
+        others = set(by_reference.values()) - shipments.keys()
+        shipments |= {row["id"]: row for row in await locked(current.connection, [*others], wait=False)}
+        found = [known or by_reference.get(_key(each)) for each, known in zip(told, found, strict=True)]
+        busy = {each.callback_id for each, known in zip(told, found, strict=True) if known and known not in shipments}
+    facts = [
+        Fact(known, "callback", each.received_at, each.report)
+        for each, known in zip(told, found, strict=True)
+        if known is not None and each.callback_id not in busy
+    ]
+    strange: set[UUID] = set()
+    if len(facts) < len(told):
+        ours = {each.callback_id for each, known in zip(told, found, strict=True) if known is not None}
+        strange = {each.callback_id for each in told} - ours
+    return _Matched(shipments, facts, strange, busy)
+
+
+def _key(told: _Told) -> tuple[UUID, str]:
+    return told.connection_id, told.report.reference
+
+
+async def _by_reference(current: Work, told: Sequence[_Told]) -> dict[tuple[UUID, str], UUID]:
+    """Connection and reference → shipment."""
+    keys = [_key(each) for each in told if each.report.reference]
+    if not keys:
+        return {}
+    connections, references = zip(*keys, strict=True)
+    rows = await current.connection.fetch(_BY_REFERENCE, listed(connections), references)
+    return {keys[row["place"] - 1]: row["id"] for row in rows}
 
 
 @lru_cache(maxsize=100)

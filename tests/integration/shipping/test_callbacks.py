@@ -174,6 +174,27 @@ async def test_a_callback_that_overtakes_the_answer_to_the_creation_counts_once_
     assert told == ["accepted", "picked_up"]
 
 
+async def test_a_callback_found_by_reference_is_left_while_somebody_holds_its_parcel_and_holds_up_no_other(
+    shop: Shop,
+) -> None:
+    known, early = await shop.ship(), await shop.open(await shop.close_order("DH-EARLY001"))
+    prepared = await creation.prepare(shop.context, early)
+    waybill = (await shop.get(known))["waybill"]
+    await shop.call_back(body("S1.TOO.EARLY", 3, partner_id=prepared.reference))
+    await shop.call_back(body(waybill, 3))
+    pool = await shop.running.db.driver()
+    async with pool.acquire() as elsewhere, elsewhere.transaction():
+        await elsewhere.execute("SELECT FROM shipments WHERE id = $1 FOR UPDATE", early)
+        assert await shop.apply_callbacks() == 1
+    assert (await shop.states())[waybill] == "picked_up"
+    waiting = "SELECT convert_from(body, 'utf8') AS body FROM callbacks_raw WHERE state = 'received'"
+    [left] = await shop.running.rows(waiting)
+    assert "S1.TOO.EARLY" in left.body
+    assert await shop.apply_callbacks() == 1
+    assert await shop.running.rows(waiting) == []
+    assert [item["raw_status"] for item in (await shop.get(early))["timeline"]] == ["3"]
+
+
 async def test_one_callback_that_cannot_be_stored_takes_no_other_down(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
