@@ -16,6 +16,7 @@ from services.leads.distributor import DISTRIBUTOR, serve
 from services.leads.driver import Connection, connection_of, mark_outbox_written, write_outbox
 from services.leads.floating import claiming
 from services.leads.history import Change
+from services.leads.intake.numbers import HELD_BY
 from services.leads.returning import keep_closers
 from services.leads.stages import ends_window, is_closed, is_handed_over, is_in_care
 from services.leads.transfers import left
@@ -46,16 +47,14 @@ from shared.db import Session, wake_after_commit
 
 handlers = Handlers()
 
-# The numbers of the leads, and those whose windows they opened.
 _PHONES: Final = """
 SELECT phone FROM leads WHERE id = ANY($1::uuid[])
 UNION SELECT unnest(other_phones) FROM leads WHERE id = ANY($1::uuid[])
-UNION SELECT phone FROM duplicate_windows WHERE anchor_id = ANY($1::uuid[])
 """
 _LOCK_NUMBERS: Final = """
 SELECT 1 FROM duplicate_windows WHERE phone = ANY($1::text[]) AND product_group = '' ORDER BY phone FOR UPDATE
 """
-_END_WINDOWS: Final = "UPDATE duplicate_windows SET ended = true WHERE anchor_id = ANY($1::uuid[]) AND NOT ended"
+_END_WINDOWS: Final = f"UPDATE duplicate_windows d SET ended = true {HELD_BY} AND NOT d.ended"
 _HAND_OVER: Final = """
 UPDATE duplicate_windows SET handed_over = true WHERE product_group = '' AND NOT handed_over AND phone IN (
     SELECT phone FROM leads WHERE id = ANY($1::uuid[])

@@ -15,11 +15,11 @@ from services.leads.consent import do_not_call
 from services.leads.driver import Connection, write_outbox
 from services.leads.history import Change
 from services.leads.intake import numbers
-from services.leads.intake.numbers import Known
+from services.leads.intake.numbers import HELD_BY, Known
 from services.leads.intake.windows import Window
 
 _SET: Final = "UPDATE leads SET product = $2, version = version + 1 WHERE id = ANY($1::uuid[])"
-_OF_WINDOWS: Final = "UPDATE duplicate_windows SET product = $2 WHERE anchor_id = ANY($1::uuid[])"
+_OF_WINDOWS: Final = f"UPDATE duplicate_windows d SET product = $2 {HELD_BY}"
 
 
 async def tell_windows(connection: Connection, known: Known, leads: Iterable[Lead], product: str) -> None:

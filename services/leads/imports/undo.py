@@ -13,6 +13,7 @@ import asyncpg
 from services.leads import events
 from services.leads.driver import Connection, write_outbox
 from services.leads.imports import store
+from services.leads.intake.numbers import HELD_BY
 from services.leads.stages import ends_window
 from shared.contracts.activities import UndoBatch, UndoPlace
 from shared.contracts.levels import CLEAN
@@ -52,18 +53,19 @@ SELECT phone FROM leads WHERE id = ANY($1::uuid[])
 UNION SELECT unnest(other_phones) FROM leads WHERE id = ANY($1::uuid[])
 """
 # From here on, whoever leaves one of these numbers again is a new lead, not the duplicate of one that goes away.
-_END_WINDOWS: Final = "UPDATE duplicate_windows SET ended = true WHERE anchor_id = ANY($1::uuid[])"
+_END_WINDOWS: Final = f"UPDATE duplicate_windows d SET ended = true {HELD_BY}"
 _LEVELS: Final = "SELECT id, level FROM leads WHERE id = ANY($1::uuid[])"
-_REOPEN_WINDOWS: Final = "UPDATE duplicate_windows SET ended = false WHERE anchor_id = ANY($1::uuid[])"
+_REOPEN_WINDOWS: Final = f"UPDATE duplicate_windows d SET ended = false {HELD_BY}"
 _RESTORE_WINDOWS: Final = """
 UPDATE duplicate_windows w SET anchor_id = p.anchor_id, opened_at = p.opened_at, closes_at = p.closes_at, ended = p.ended,
     product = p.product
-FROM import_replaced_windows p JOIN leads a ON a.id = p.anchor_id
-WHERE p.import_id = $1 AND (w.phone, w.product_group) = (p.phone, p.product_group) AND w.anchor_id = ANY($2::uuid[])
+FROM leads l JOIN import_replaced_windows p ON p.import_id = $1 AND p.phone = ANY(l.phone || l.other_phones)
+    JOIN leads a ON a.id = p.anchor_id
+WHERE l.id = ANY($2::uuid[]) AND (w.phone, w.product_group) = (p.phone, p.product_group) AND w.anchor_id = l.id
 """
-_EMPTY_WINDOWS: Final = """
-UPDATE duplicate_windows SET anchor_id = NULL, opened_at = NULL, closes_at = NULL, ended = false, product = ''
-WHERE anchor_id = ANY($1::uuid[])
+_EMPTY_WINDOWS: Final = f"""
+UPDATE duplicate_windows d SET anchor_id = NULL, opened_at = NULL, closes_at = NULL, ended = false, product = ''
+{HELD_BY}
 """
 # A number of which nothing is known has no rows; its own row goes last.
 _DROP_GROUPS: Final = """

@@ -17,6 +17,7 @@ import asyncpg
 from services.leads.driver import Connection
 from services.leads.intake import policy
 from services.leads.intake.windows import Arrival, Judged, Number, Policy, Window, window_of
+from services.leads.writing import COPY_FROM, Table
 
 # The update changes nothing: it locks and returns rows that were there.
 _LOCK: Final = """
@@ -40,6 +41,22 @@ _LOOK: Final = """
 SELECT phone, anchor_id, opened_at, closes_at, product, ended, product_group, handed_over, flag
 FROM duplicate_windows WHERE phone = ANY($1::text[]) AND product_group = ''
 """
+_THERE: Final = "SELECT phone FROM duplicate_windows WHERE phone = ANY($1::text[]) AND product_group = ''"
+_LOCK_AT_ONCE: Final = f"{_LOOK} ORDER BY phone FOR NO KEY UPDATE NOWAIT"
+_NEW: Final = Table(
+    "duplicate_windows",
+    {
+        "phone": "text",
+        "anchor_id": "uuid",
+        "opened_at": "timestamptz",
+        "closes_at": "timestamptz",
+        "product": "text",
+    },
+)
+HELD_BY: Final = """
+FROM leads l WHERE l.id = ANY($1::uuid[]) AND d.phone = ANY(l.phone || l.other_phones) AND d.anchor_id = l.id
+"""
+"""The windows `d` that leads opened: they lie under the leads' own numbers, and a number that a lead gives up passes on."""
 # A statement of its own, so that it sees what was committed while the locks were waited for.
 _OTHERS: Final = """
 SELECT phone, anchor_id, opened_at, closes_at, product, ended, product_group
@@ -116,21 +133,65 @@ async def claim(
         # Their windows lie beside the numbers' own rows.
         await turn()
         return Claimed(_under(setting, arrivals, await lock(connection, wanted, default=default)), {})
-    ordered = [firsts[phone] for phone in wanted]
-    instants = [*{at for window in ordered for at in (window.opened_at, window.closes_at)}]
+    windows = [firsts[phone] for phone in wanted]
+    await turn()
+    rows = await _write_unknown(connection, wanted, windows) if len(wanted) >= COPY_FROM else None
+    if rows is None:
+        rows = await _claim(connection, wanted, windows)
+    known = _under(setting, arrivals, await _known(connection, wanted, rows, default=default))
+    return Claimed(known, {phone: window for phone, window in firsts.items() if phone not in known.numbers})
+
+
+async def _claim(connection: Connection, wanted: Sequence[str], windows: Sequence[Window]) -> list[asyncpg.Record]:
+    """Locks numbers, in their order; one that is new opens its window. Returns those of which something is known."""
+    instants = [*{at for window in windows for at in (window.opened_at, window.closes_at)}]
     places = {at: str(place) for place, at in enumerate(instants, 1)}
     # As texts, not as arrays: the driver takes three microseconds for each item of an array.
     columns = (
         " ".join(wanted),
-        " ".join([window.anchor_id.hex for window in ordered]),
-        " ".join([places[window.opened_at] for window in ordered]),
-        " ".join([places[window.closes_at] for window in ordered]),
-        [window.product for window in ordered],
+        " ".join([window.anchor_id.hex for window in windows]),
+        " ".join([places[window.opened_at] for window in windows]),
+        " ".join([places[window.closes_at] for window in windows]),
+        [window.product for window in windows],
     )
-    await turn()
-    rows = await connection.fetch(_CLAIM, *columns, instants)
-    known = _under(setting, arrivals, await _known(connection, wanted, rows, default=default))
-    return Claimed(known, {phone: window for phone, window in firsts.items() if phone not in known.numbers})
+    return await connection.fetch(_CLAIM, *columns, instants)
+
+
+async def _write_unknown(
+    connection: Connection, wanted: Sequence[str], windows: Sequence[Window]
+) -> list[asyncpg.Record] | None:
+    """The same for numbers that are mostly new, at half the cost: those that seem to be are written like any new row, in
+    their order, and only then the known ones are locked, where nobody has to be waited for.
+
+    None, with nothing written or locked, when others are at one of the numbers just now: then they must be waited for, and
+    all be taken in their order.
+    """
+    there = {row["phone"] for row in await connection.fetch(_THERE, wanted)}
+    new = [place for place, phone in enumerate(wanted) if phone not in there] if there else range(len(wanted))
+    try:
+        async with connection.transaction():
+            if new:
+                opened = [windows[place] for place in new]
+                await _NEW.insert_columns(
+                    connection,
+                    [
+                        [wanted[place] for place in new],
+                        [window.anchor_id for window in opened],
+                        [window.opened_at for window in opened],
+                        [window.closes_at for window in opened],
+                        [window.product for window in opened],
+                    ],
+                )
+            known = await connection.fetch(_LOCK_AT_ONCE, sorted(there)) if there else []
+            if len(known) != len(there):
+                raise _GoneMeanwhile
+            return known
+    except (asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError, _GoneMeanwhile):
+        return None
+
+
+class _GoneMeanwhile(Exception):
+    """A number that was known is forgotten: an import was undone."""
 
 
 def _under(setting: Policy, arrivals: Iterable[Arrival], known: Known) -> Known:
