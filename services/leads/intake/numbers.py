@@ -41,7 +41,9 @@ _LOOK: Final = """
 SELECT phone, anchor_id, opened_at, closes_at, product, ended, product_group, handed_over, flag
 FROM duplicate_windows WHERE phone = ANY($1::text[]) AND product_group = ''
 """
-_THERE: Final = "SELECT phone FROM duplicate_windows WHERE phone = ANY($1::text[]) AND product_group = ''"
+_THERE: Final = """
+SELECT phone FROM duplicate_windows WHERE phone = ANY(string_to_array($1, ' ')) AND product_group = ''
+"""
 _LOCK_AT_ONCE: Final = f"{_LOOK} ORDER BY phone FOR NO KEY UPDATE NOWAIT"
 _NEW: Final = Table(
     "duplicate_windows",
@@ -166,7 +168,7 @@ async def _write_unknown(
     None, with nothing written or locked, when others are at one of the numbers just now: then they must be waited for, and
     all be taken in their order.
     """
-    there = {row["phone"] for row in await connection.fetch(_THERE, wanted)}
+    there = {row["phone"] for row in await connection.fetch(_THERE, " ".join(wanted))}
     new = [place for place, phone in enumerate(wanted) if phone not in there] if there else range(len(wanted))
     try:
         async with connection.transaction():
