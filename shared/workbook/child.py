@@ -12,7 +12,6 @@ import resource
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, time, timedelta
 from itertools import islice
 from pathlib import Path
@@ -97,15 +96,6 @@ class TextTable:
                 yield number, [*cells, *[""] * (self._width - len(cells))]
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What is known of a table before its first row is sent."""
-
-    header_row: int
-    columns: list[Column[str]]
-    row_count: int
-
-
 def as_text(cell: Cell) -> str:
     """A cell's value without its format: whole numbers without '.0', dates as ISO."""
     if isinstance(cell, str):
@@ -147,30 +137,25 @@ def fitting(tables: Iterable[Table], headings: Headings[str]) -> Iterator[tuple[
         raise Refused("no-header", found=describe(found))
 
 
-def survey(table: Table, header_row: int, headings: Headings[str]) -> Survey:
-    """Walks a table once, so that whatever makes it unfit is known before its first row is sent.
+def survey(table: Table, header_row: int, headings: Headings[str]) -> list[Column[str]]:
+    """The columns that hold anything. Walks a table until that is known of each: mostly no further than its header.
 
     Raises:
-        Refused: too many columns, or a row too long.
+        Refused: too many columns.
     """
     header: list[str] = []
     used: set[int] = set()
-    row_count = 0
     for number, cells in table.rows():
         if number < header_row:
             continue
-        if len(used) < len(cells):
-            used.update(index for index, cell in enumerate(cells) if index not in used and _holds(cell))
+        used.update(index for index, cell in enumerate(cells) if index not in used and _holds(cell))
         if len(used) > MAX_COLUMNS:
             raise Refused("too-many-columns", columns=len(used), limit=MAX_COLUMNS)
-        characters, holds = _contents(cells)
-        if characters > MAX_ROW_CHARACTERS:
-            raise Refused("row-too-long", row=number, limit=MAX_ROW_CHARACTERS)
         if number == header_row:
             header = [as_text(cell) for cell in cells]
-        elif holds:
-            row_count += 1
-    return Survey(header_row, headings.name(header, used), row_count)
+        if len(used) == len(cells):
+            break
+    return headings.name(header, used)
 
 
 def _contents(cells: list[Cell]) -> tuple[int, bool]:
@@ -190,25 +175,30 @@ def _texts(cells: list[Cell]) -> list[str]:
         return [as_text(cell) for cell in cells]
 
 
-def send_rows(pipe: BinaryIO, table: Table, surveyed: Survey, *, chunk_rows: int) -> None:
-    """Sends the rows below the header that hold anything, page by page."""
-    indexes = [column.index for column in surveyed.columns]
+def send_rows(pipe: BinaryIO, table: Table, header_row: int, columns: list[Column[str]], *, chunk_rows: int) -> None:
+    """Sends the rows below the header that hold anything, page by page.
+
+    Raises:
+        Refused: a row is too long.
+    """
+    indexes = [column.index for column in columns]
     numbers: list[int] = []
     rows: list[list[str]] = []
-    characters = 0
+    total = 0
     for number, cells in table.rows():
-        if number <= surveyed.header_row:
+        if number <= header_row:
             continue
-        texts = _texts(cells if len(cells) == len(indexes) else [cells[index] for index in indexes])
-        length = len("".join(texts))
-        if not length:
+        characters, holds = _contents(cells)
+        if characters > MAX_ROW_CHARACTERS:
+            raise Refused("row-too-long", row=number, limit=MAX_ROW_CHARACTERS)
+        if not holds:
             continue
         numbers.append(number)
-        rows.append(texts)
-        characters += length
-        if len(rows) == chunk_rows or characters >= CHUNK_CHARACTERS:
+        rows.append(_texts(cells if len(cells) == len(indexes) else [cells[index] for index in indexes]))
+        total += characters
+        if len(rows) == chunk_rows or total >= CHUNK_CHARACTERS:
             _send_page(pipe, numbers, rows)
-            numbers, rows, characters = [], [], 0
+            numbers, rows, total = [], [], 0
     if rows:
         _send_page(pipe, numbers, rows)
 
@@ -257,20 +247,19 @@ def serve(request: Request, pipe: BinaryIO) -> None:
     headings: Headings[str] = Headings(**request["headings"])
     names, tables = tables_of(request)
     for table, header_row in islice(fitting(tables, headings), request["max_sheets"]):
-        surveyed = survey(table, header_row, headings)
+        columns = survey(table, header_row, headings)
         write_frame(
             pipe,
             {
                 "kind": "header",
                 "sheet": table.name,
                 "above": first_rows(table)[: header_row - 1],
-                "row": surveyed.header_row,
-                "columns": [(column.index, column.label, column.field) for column in surveyed.columns],
-                "row_count": surveyed.row_count,
+                "row": header_row,
+                "columns": [(column.index, column.label, column.field) for column in columns],
                 "other_sheets": [name for name in names if name != table.name],
             },
         )
-        send_rows(pipe, table, surveyed, chunk_rows=request["chunk_rows"])
+        send_rows(pipe, table, header_row, columns, chunk_rows=request["chunk_rows"])
         write_frame(pipe, {"kind": "end"})
     write_frame(pipe, {"kind": "end"})
 

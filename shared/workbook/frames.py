@@ -39,7 +39,6 @@ class HeaderFrame(TypedDict):
     row: int
     columns: list[tuple[int, str, str | None]]
     """Index, label, field."""
-    row_count: int
     other_sheets: list[str]
 
 
@@ -57,6 +56,8 @@ class EndFrame(TypedDict):
 
 
 class RefusedFrame(TypedDict):
+    """Also after rows: what is wrong with a row shows when it is reached."""
+
     kind: Literal["refused"]
     code: Refusal
     members: dict[str, Any]

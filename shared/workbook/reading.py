@@ -52,15 +52,14 @@ _REFUSALS: Final[dict[str, type[WorkbookRefused]]] = {
 class SheetHeader(Generic[F]):
     """What is known before the first row.
 
-    `above` are the texts of the rows above the header, `row` is Excel's row number of the header, `row_count` counts the
-    rows below it that hold anything, and `other_sheets` are the visible sheets that are not read.
+    `above` are the texts of the rows above the header, `row` is Excel's row number of the header, and `other_sheets` are the
+    visible sheets that are not read.
     """
 
     sheet: str
     above: tuple[tuple[str, ...], ...]
     row: int
     columns: tuple[Column[F], ...]
-    row_count: int
     other_sheets: tuple[str, ...]
 
     @property
@@ -95,13 +94,32 @@ class Page:
     lines: bytes
 
 
+class _Allowance:
+    """How many rows a file may have, in all its sheets together."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self.taken = 0
+
+    @property
+    def exceeded(self) -> bool:
+        return self.limit is not None and self.taken > self.limit
+
+
 class Sheet(Generic[F]):
     """A sheet with a column that is needed; iterate it once for its rows in chunks."""
 
-    def __init__(self, child: _Child, header: SheetHeader[F]) -> None:
+    def __init__(self, child: _Child, header: SheetHeader[F], first: Frame, allowance: _Allowance) -> None:
         self._child = child
-        self._ended = False
+        self._frame: Frame | None = first
+        """What the child said last of the rows, until it is taken up."""
+        self._allowance = allowance
         self.header = header
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is below the header; asked before the rows are walked."""
+        return self._frame is not None and self._frame["kind"] == "end"
 
     async def __aiter__(self) -> AsyncIterator[list[SheetRow[F]]]:
         async for chunk in self.texts():
@@ -114,17 +132,30 @@ class Sheet(Generic[F]):
             yield [(number, orjson.loads(line)) for number, line in zip(page.numbers, lines, strict=True)]
 
     async def pages(self) -> AsyncIterator[Page]:
-        """The rows as the child has written them."""
-        while not self._ended:
-            frame = await self._child.receive()
-            if frame["kind"] == "refused":
-                raise _refusal(frame)
-            if frame["kind"] == "page":
-                yield Page(frame["numbers"], await self._child.receive_block())
-            elif frame["kind"] == "end":
-                self._ended = True
-            else:
-                raise _Unexpected(frame["kind"])
+        """The rows as the child has written them.
+
+        Raises:
+            WorkbookRefused: there are too many, one is too long, or the child may not go on.
+        """
+        while (page := await self._next()) is not None:
+            if self._allowance.exceeded:
+                while await self._next() is not None:
+                    pass  # so that the refusal can tell how many there are
+                raise WorkbookTooManyRows(rows=self._allowance.taken, limit=self._allowance.limit)
+            yield page
+
+    async def _next(self) -> Page | None:
+        frame = self._frame = self._frame or await self._child.receive()
+        if frame["kind"] == "end":
+            return None
+        if frame["kind"] == "refused":
+            raise _refusal(frame)
+        if frame["kind"] != "page":
+            raise _Unexpected(frame["kind"])
+        self._frame = None
+        page = Page(frame["numbers"], await self._child.receive_block())
+        self._allowance.taken += len(page.numbers)
+        return page
 
     def _row(self, number: int, cells: list[str]) -> SheetRow[F]:
         values: dict[F, str] = {}
@@ -162,20 +193,19 @@ async def open_sheet(
         headings: what its columns may be called, and which are needed.
         formats: what is read, by content; `xlsx` always is.
         missing: the refusal, made with `found`, where no sheet has a column that is needed.
-        max_rows: more rows than these are refused before the first is read.
+        max_rows: more rows than these are refused; how many there are is known when they have been walked.
         chunk_rows: rows a chunk; chunks with very long rows are shorter.
         limits: what the file may take of the machine.
 
     Raises:
-        WorkbookRefused: the file cannot be read; the subclass and its sentences say why. Only `WorkbookTimedOut`
-            and `WorkbookAreaTooLarge` can also come after the first chunk.
+        WorkbookRefused: the file cannot be read; the subclass and its sentences say why. What is wrong with its rows (too
+            many, one too long, too much for the machine) comes when they are walked, also after some chunks.
     """
     async with _parsed(path, headings, formats=formats, chunk_rows=chunk_rows, limits=limits, max_sheets=1) as child:
-        header = _header(await child.receive(), headings, missing=missing)
-        if not header.row_count:
-            raise WorkbookHasNoRows(sheet=header.sheet)
-        _check_rows(header.row_count, max_rows)
-        yield Sheet(child, header)
+        sheet = await _sheet(child, await child.receive(), headings, _Allowance(max_rows), missing=missing)
+        if sheet.is_empty:
+            raise WorkbookHasNoRows(sheet=sheet.header.sheet)
+        yield sheet
 
 
 @asynccontextmanager
@@ -209,21 +239,26 @@ async def open_sheets(
 async def _sheets(
     child: _Child, headings: Headings[F], *, missing: type[WorkbookRefused], max_rows: int | None
 ) -> AsyncIterator[Sheet[F]]:
-    total = 0
+    allowance = _Allowance(max_rows)
     empty = ""
     while (frame := await child.receive())["kind"] != "end":
-        header = _header(frame, headings, missing=missing)
-        sheet = Sheet(child, header)
-        total += header.row_count
-        _check_rows(total, max_rows)
-        if header.row_count:
-            yield sheet
-        else:
-            empty = header.sheet
-        async for _ in sheet.texts():
+        sheet = await _sheet(child, frame, headings, allowance, missing=missing)
+        if sheet.is_empty:
+            empty = sheet.header.sheet
+            continue
+        yield sheet
+        async for _ in sheet.pages():
             pass  # what the caller left
-    if not total:
+    if not allowance.taken:
         raise WorkbookHasNoRows(sheet=empty)
+
+
+async def _sheet(
+    child: _Child, frame: Frame, headings: Headings[F], allowance: _Allowance, *, missing: type[WorkbookRefused]
+) -> Sheet[F]:
+    """The sheet whose header a frame is, with what the child says of its rows first."""
+    header = _header(frame, headings, missing=missing)
+    return Sheet(child, header, await child.receive(), allowance)
 
 
 @asynccontextmanager
@@ -257,11 +292,6 @@ def _checked(path: Path, limits: Limits, formats: Collection[Format]) -> tuple[P
     return path.resolve(), check_workbook(path, limits=limits, formats=formats)
 
 
-def _check_rows(rows: int, limit: int | None) -> None:
-    if limit is not None and rows > limit:
-        raise WorkbookTooManyRows(rows=rows, limit=limit)
-
-
 def _header(frame: Frame, headings: Headings[F], *, missing: type[WorkbookRefused]) -> SheetHeader[F]:
     if frame["kind"] == "refused":
         if frame["code"] == "no-header":
@@ -277,7 +307,6 @@ def _header(frame: Frame, headings: Headings[F], *, missing: type[WorkbookRefuse
         columns=tuple(
             Column(index, label, meanings[meaning] if meaning else None) for index, label, meaning in frame["columns"]
         ),
-        row_count=frame["row_count"],
         other_sheets=tuple(frame["other_sheets"]),
     )
 

