@@ -131,6 +131,9 @@ async def accept(
     for item in items:
         if item.once is not None:
             firsts.setdefault(item.once.scope, item)
+    if not firsts:
+        verdicts, wrote_outbox = await _take_in_once(connection, items, window=window, locking=locking)
+        return Accepted([verdicts[item.id] for item in items], wrote_outbox)
     settled = await keys.claim(connection, [first.once for first in firsts.values() if first.once])
     fresh = [
         item
@@ -145,8 +148,6 @@ async def accept(
                 answers[item.once.scope] = item.once.render(verdicts[item.id])
             settled[item.once.scope] = keys.Stored(item.once.request_hash, answers[item.once.scope])
     await keys.answer(connection, answers)
-    if not firsts:
-        return Accepted([verdicts[item.id] for item in items], wrote_outbox)
     taken = {item.id: answers[item.once.scope] if item.once else verdicts[item.id] for item in fresh}
     return Accepted([taken.get(item.id) or _again(item, settled) for item in items], wrote_outbox)
 
@@ -174,11 +175,13 @@ async def _take_in_once(
     connection: Connection, items: Sequence[Item], *, window: timedelta, locking: Locking
 ) -> tuple[dict[UUID, Verdict], bool]:
     """Takes in the items whose external id is new."""
-    repeated = await external.claim(connection, items)
     firsts: dict[External, UUID] = {}
     for item in items:
         if item.external is not None:
             firsts.setdefault(item.external, item.id)
+    if not firsts:
+        return await _take_in(connection, items, window=window, locking=locking)
+    repeated = await external.claim(connection, items)
     new = [item for item in items if item.external is None or firsts[item.external] == item.id]
     verdicts, wrote_outbox = await _take_in(
         connection, [item for item in new if item.id not in repeated], window=window, locking=locking
@@ -273,10 +276,10 @@ async def _write_raw(connection: Connection, items: Iterable[Item], verdicts: Ma
     for item in items:
         (again if item.again else arrived).append(item)
     if arrived:
-        await _RAW.insert_columns(connection, [*_raw_columns(arrived), *_settled_columns(arrived, verdicts)])
+        await _RAW.insert_columns(connection, [*_raw_columns(arrived), *raw.settled_columns(arrived, verdicts)])
     if again:
         ids = [item.id for item in again]
-        await connection.execute(_SETTLE, ids, *_settled_columns(again, verdicts))
+        await connection.execute(_SETTLE, ids, *raw.settled_columns(again, verdicts))
 
 
 def _raw_columns(items: Sequence[Item]) -> list[Sequence[Any]]:
@@ -295,10 +298,6 @@ def _raw_columns(items: Sequence[Item]) -> list[Sequence[Any]]:
         [origin.created_by for origin in origins],
         [item.remote_ip for item in items],
     ]
-
-
-def _settled_columns(items: Iterable[Item], verdicts: Mapping[UUID, Verdict]) -> list[Sequence[Any]]:
-    return [*zip(*[raw.settled(item, verdicts[item.id]) for item in items], strict=True)]
 
 
 async def _write_leads(

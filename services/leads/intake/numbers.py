@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import asyncpg
 
 from services.leads.driver import Connection
 from services.leads.intake import policy
-from services.leads.intake.windows import Arrival, Judged, Number, Policy, Window, window_of
+from services.leads.intake.windows import Arrival, Judged, Number, Policy, Window, windows_of
 from services.leads.writing import COPY_FROM, Table
 
 # The update changes nothing: it locks and returns rows that were there.
@@ -123,11 +123,8 @@ async def claim(
     """
     setting = (await policy.present(connection, default=default)).policy
     firsts: dict[str, Window] = {}
-    closings: dict[datetime, datetime] = {}
-    for arrival in arrivals:
-        window = arrival.window = window_of(arrival, policy=setting)
-        # One object for all that close at one instant: a new one is hashed and compared digit by digit.
-        window.closes_at = closings.setdefault(window.opened_at, window.closes_at)
+    for arrival, window in zip(arrivals, windows_of(arrivals, policy=setting), strict=True):
+        arrival.window = window
         for phone in arrival.phones:
             firsts.setdefault(phone, window)
     wanted = sorted(firsts)

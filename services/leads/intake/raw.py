@@ -3,7 +3,7 @@ where it came from. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -23,22 +23,27 @@ FIELDS: Final = ("phone", "other_phone", "name", "product", "note", "address")
 _OF_ORIGIN: Final = ("campaign", "landing_page", "marketer", "asked_to_be_called", "consent_text", "consent_page")
 
 
-def settled(item: Item, verdict: Verdict) -> tuple[str, str, str, str, str | None, str | None, str]:
-    """Verdict, reason, its words, fields, origin and digits: the columns of a raw item that a settlement writes."""
-    reason = verdict.rejection
-    if reason is None:
-        return verdict.verdict, "", "", "", None, None, ""
+def settled_columns(items: Sequence[Item], verdicts: Mapping[UUID, Verdict]) -> list[list[Any]]:
+    """Verdict, reason, its words, fields, origin and digits: the columns of raw items that a settlement writes."""
+    found = [verdicts[item.id] for item in items]
+    unsaid: list[list[Any]] = [[empty] * len(items) for empty in ("", "", "", None, None, "")]
+    for place, verdict in enumerate(found):
+        if verdict.rejection is not None:
+            for column, value in zip(unsaid, _rejected(items[place], verdict.rejection), strict=True):
+                column[place] = value
+    return [[verdict.verdict for verdict in found], *unsaid]
+
+
+def _rejected(item: Item, reason: Rejection) -> tuple[str, str, str, str | None, str, str]:
     fields = {name: cell(text, MAX_FIELD) for name, text in reason.fields.items()}
     origin = {name: _stored(getattr(item.origin, name)) for name in _OF_ORIGIN}
-    digits = digits_of(fields.get("phone", "") + fields.get("other_phone", ""))
     return (
-        verdict.verdict,
         reason.code,
         reason.vi,
         reason.en,
         orjson.dumps(fields).decode() if fields else None,
         orjson.dumps(origin).decode(),
-        digits,
+        digits_of(fields.get("phone", "") + fields.get("other_phone", "")),
     )
 
 

@@ -23,9 +23,9 @@ async def keep(connection: Connection, items: Iterable[Item], before: Mapping[st
     Args:
         before: their numbers, locked, as they were.
     """
-    imports = {item.id: item.place[0] for item in items if item.place is not None}
-    if not imports:
+    if not before:
         return
+    imports = {item.id: item.place[0] for item in items if item.place is not None}
     rows = [
         (
             imports[opened.anchor_id],

@@ -167,5 +167,19 @@ def previous_of(numbers: Iterable[Number]) -> UUID | None:
 
 def window_of(lead: Arrival, *, policy: Policy) -> Window:
     """The window of a clean lead, anchored at its arrival, for each of its numbers."""
-    group = policy.group_of(lead.product) if policy.by_product else ""
-    return Window(lead.id, lead.received_at, lead.received_at + policy.length, lead.product, False, group)
+    return windows_of([lead], policy=policy)[0]
+
+
+def windows_of(leads: Iterable[Arrival], *, policy: Policy) -> list[Window]:
+    """The same of each of many. Those that close at one instant share its object: a new one is hashed and compared digit by
+    digit."""
+    closings: dict[datetime, datetime] = {}
+    windows = []
+    for lead in leads:
+        opened = lead.received_at
+        closes = closings.get(opened)
+        if closes is None:
+            closes = closings[opened] = opened + policy.length
+        group = policy.group_of(lead.product) if policy.by_product else ""
+        windows.append(Window(lead.id, opened, closes, lead.product, False, group))
+    return windows
