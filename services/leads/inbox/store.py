@@ -15,6 +15,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.leads.driver import Connection
+from services.leads.inbox import own
 from services.leads.inbox.reread import RawItem
 from services.leads.intake.items import VerdictName
 from services.leads.repository.leads import Viewer
@@ -118,23 +119,32 @@ async def page(
     Args:
         after: the last item of the page before.
     """
-    values: dict[str, Any] = {
-        name: getattr(filters, name) for name in Filters.__slots__ if getattr(filters, name) not in (None, ())
-    }
+    place: dict[str, Any] = {}
     if after is not None:
         reached = (await session.execute(_PLACE, {"id": after})).scalar()
-        values |= {"after": after, "after_time": reached, "after_id": after}
-    values.setdefault("phones", [])
-    conditions = [condition for name, condition in _FILTERS.items() if name in values]
+        place = {"after": after, "after_time": reached, "after_id": after}
+    sql, values = statement(viewer, filters, place=place, limit=limit)
+    return (await session.execute(text(sql), values)).all()
+
+
+def statement(viewer: Viewer, filters: Filters, *, place: Mapping[str, Any], limit: int) -> tuple[str, dict[str, Any]]:
+    """A page, with its values.
+
+    Args:
+        place: time and id of the last item of the page before; empty for the first one.
+    """
+    narrowed = {name: getattr(filters, name) for name in Filters.__slots__ if getattr(filters, name) not in (None, ())}
+    values = {**narrowed, **place, **_visible_to(viewer), "phones": list(filters.phones), "limit": limit}
+    conditions = {name: condition for name, condition in _FILTERS.items() if name in values}
     if filters.verdict is not None:
-        conditions.append(_OF_VERDICT[filters.verdict])
-    where = " AND ".join([_MAY_SEE, *conditions])
-    statement = text(
-        f"SELECT {_COLUMNS} FROM raw_items r WHERE {where} ORDER BY r.received_at DESC, r.id DESC LIMIT :limit"
-    )
-    values["phones"] = list(values["phones"])
-    named = {name: value for name, value in values.items() if f":{name}" in where}
-    return (await session.execute(statement, {**named, **_visible_to(viewer), "limit": limit})).all()
+        conditions["verdict"] = _OF_VERDICT[filters.verdict]
+    if own.fits(viewer, list(conditions), limit=limit):
+        of_place = [conditions.pop(name) for name in ("since", "until", "after") if name in conditions]
+        sql = own.statement(_COLUMNS, list(conditions.values()), of_place, verdict=filters.verdict)
+    else:
+        where = " AND ".join([_MAY_SEE, *conditions.values()])
+        sql = f"SELECT {_COLUMNS} FROM raw_items r WHERE {where} ORDER BY r.received_at DESC, r.id DESC LIMIT :limit"
+    return sql, {name: value for name, value in values.items() if f":{name}" in sql}
 
 
 async def one(session: ReadSession, viewer: Viewer, item_id: UUID) -> Any | None:
