@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -66,7 +67,7 @@ async def locked_by_waybill(
     connection: Connection, connection_ids: Collection[UUID], waybills: Sequence[str]
 ) -> list[asyncpg.Record]:
     """As `locked`, by the carriers' codes: those of all the connections."""
-    return await connection.fetch(_LOCK_BY_WAYBILL, listed(connection_ids), waybills)
+    return await connection.fetch(_LOCK_BY_WAYBILL, [*connection_ids], waybills)
 
 
 async def update(connection: Connection, rows: Sequence[asyncpg.Record], values: Sequence[tuple[Any, ...]]) -> None:
@@ -114,21 +115,7 @@ def _update(names: tuple[str, ...], alike: tuple[bool, ...]) -> str:
 
 def known_of(row: asyncpg.Record) -> Known:
     """What was known of a shipment, from a row of `locked`."""
-    return Known(
-        shipment_id=row["id"],
-        order_id=row["order_id"],
-        carrier=row["carrier"],
-        waybill=row["waybill"],
-        status=row["status"],
-        sequence=row["sequence"],
-        cod=row["cod"],
-        fee=row["fee"],
-        accepted_at=row["accepted_at"],
-        handed_over_at=row["handed_over_at"],
-        partial=row["partial"],
-        settled_at=row["settled_at"],
-        cancel_requested=row["cancel_requested_at"] is not None,
-    )
+    return Known(*_KNOWN(row))
 
 
 def state_of(row: asyncpg.Record) -> State:
@@ -218,7 +205,7 @@ async def change_entries(connection: Connection, changed: Sequence[tuple[UUID, E
 
 _HELD: Final = f"""
 SELECT {", ".join(f"s.{name}" for name in FOLLOWING)}, s.id, s.order_id, c.carrier, s.waybill, s.round, s.cod,
-    s.accepted_at, s.cancel_requested_at, s.followed_at = s.updated_at AS followed,
+    s.accepted_at, s.cancel_requested_at IS NOT NULL AS cancel_requested, s.followed_at = s.updated_at AS followed,
     coalesce(k.proof, 'status') = 'status' AS status_is_proof, s.connection_id"""
 _TERMS: Final = """
 JOIN carrier_connections c ON c.id = s.connection_id LEFT JOIN cod_contracts k ON k.connection_id = s.connection_id
@@ -233,9 +220,14 @@ CROSS JOIN LATERAL (SELECT * FROM shipments l WHERE l.id = r.id FOR UPDATE OF l)
 _LOCK_FREE: Final = _LOCK.replace("FOR UPDATE OF l", "FOR UPDATE OF l SKIP LOCKED")
 _LOCK_BY_WAYBILL: Final = f"""
 {_HELD} FROM shipments s {_TERMS}
-WHERE s.connection_id = ANY($1::text::uuid[]) AND s.waybill = ANY($2::text[]) AND s.waybill <> ''
+WHERE s.connection_id = ANY($1::uuid[]) AND s.waybill = ANY($2::text[]) AND s.waybill <> ''
 ORDER BY s.id FOR UPDATE OF s
 """
+_KNOWN: Final = itemgetter(
+    *("id", "order_id", "carrier", "waybill", "status", "sequence", "cod", "fee", "accepted_at", "handed_over_at"),
+    *("partial", "settled_at", "cancel_requested"),
+)
+"""The fields of `Known` in their order."""
 _COLUMNS: Final = (
     *("id", "shipment_id", "waybill", "seen_by", "carrier_time", "received_at", "raw_status", "reason_code", "reason"),
     *("status", "provisional", "settles", "partial", "collected", "fee", "meaning_version"),

@@ -96,11 +96,14 @@ class Merged:
     """(as stored, as it is now)"""
 
 
-def merge(held: Sequence[Entry], reports: Iterable[Entry]) -> Merged:
+def merge(held: Sequence[Entry], reports: Sequence[Entry]) -> Merged:
     """Adds reports to a timeline. A repeated one adds nothing; one that another source told adds the source.
 
     A status request knows no reasons, so its report is the same fact as a callback with a reason, whoever came first.
     """
+    if not held and len(reports) == 1:  # nearly every callback is the only one that its parcel has in its batch
+        only = tuple(reports)
+        return Merged(only, only, ())
     stored = {entry.key: entry for entry in held}
     now: dict[tuple[str, str, datetime, str], Entry] = dict(stored)
     origin = {key: key for key in stored}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import TYPE_CHECKING, cast
 from unittest.mock import Mock
 from uuid import UUID
 
@@ -12,7 +13,8 @@ import orjson
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.shipping.timeline import Change
+from services.shipping import rows
+from services.shipping.timeline import Change, Known
 from services.shipping.work import Work
 from shared import outbox
 from shared.contracts.commands import WorkflowCommand
@@ -20,6 +22,9 @@ from shared.contracts.events.shipping import SHIPMENT_CHANGED, ShipmentChanged
 from shared.contracts.workflows import SHIPMENT, nudge_shipment
 from shared.fact_columns import events_of
 from shared.identity import new_id
+
+if TYPE_CHECKING:
+    import asyncpg
 
 AT = datetime(2026, 11, 5, 2, 0, 7, tzinfo=UTC)
 
@@ -75,6 +80,26 @@ def test_a_nudge_is_written_as_its_command_is(shipment_id: UUID, round_: int) ->
     assert (destination, kind, subject) == ("command", command.workflow, command.workflow_id)
     assert WorkflowCommand.model_validate_json(payload) == command
     assert payload == command.model_dump_json()
+
+
+def test_what_was_known_of_a_shipment_is_read_field_by_field() -> None:
+    known = Known(
+        shipment_id=uuid7(),
+        order_id=uuid7(),
+        carrier="ghtk",
+        waybill="S1.A1",
+        status="delivered",
+        sequence=4,
+        cod=350_000,
+        fee=22_000,
+        accepted_at=AT,
+        handed_over_at=AT + timedelta(hours=1),
+        partial=True,
+        settled_at=AT + timedelta(days=1),
+        cancel_requested=False,
+    )
+    row = {**asdict(known), "id": known.shipment_id}
+    assert rows.known_of(cast("asyncpg.Record", row)) == known
 
 
 def test_changes_and_nudges_of_many_parcels_share_rows() -> None:

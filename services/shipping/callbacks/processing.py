@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -68,7 +68,8 @@ FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r(id, state, error) WHERE c.i
 _PURGE: Final = "DELETE FROM callbacks_raw WHERE state = 'applied' AND id < (SELECT uuidv7($1::interval))"
 
 
-class _Told(NamedTuple):
+@dataclass(slots=True)
+class _Told:
     """One of the reports of a callback."""
 
     callback_id: UUID
