@@ -23,7 +23,7 @@ from services.leads.imports.rows import Columns, Import, Row, item_of
 from services.leads.imports.store import Counts
 from services.leads.intake.items import Item, Origin
 from services.leads.intake.keeping import accept_each, is_transient
-from services.leads.intake.locking import Locking
+from services.leads.intake.locking import ALONE, Locking
 from services.leads.sources import Sources
 from shared.db import Database
 from shared.errors import Problem
@@ -59,6 +59,14 @@ class _GoneOn(Exception):
     """The import no longer runs, or another process has gone on with it: what was written of this chunk is void."""
 
 
+class _NotTogether(Exception):
+    """A chunk cannot be taken in as a whole; what was written of it is void, and so is what was behind it."""
+
+    def __init__(self, chunk: _Chunk) -> None:
+        super().__init__(f"rows behind {chunk.after}")
+        self.chunk = chunk
+
+
 class _Taking:
     """A chunk that is being taken in, and the one before it.
 
@@ -72,8 +80,12 @@ class _Taking:
         chunk: _Chunk,
         before: _Taking | None,
         work: Callable[[_Taking], Coroutine[Any, Any, bool]],
+        *,
+        alone: bool = False,
     ) -> None:
         self.chunk = chunk
+        self.alone = alone
+        """None is behind it."""
         self.locked = asyncio.Event()
         """It has its locks, or is over."""
         self._before: asyncio.Task[bool] | None = before.done if before is not None else None
@@ -81,7 +93,11 @@ class _Taking:
         self.done: asyncio.Task[bool] = asyncio.create_task(work(self))
         self.done.add_done_callback(lambda _: self.locked.set())
 
-    async def turn(self) -> None:
+    @property
+    def locking(self) -> Locking:
+        return ALONE if self.alone else Locking(self._turn, self.locked.set)
+
+    async def _turn(self) -> None:
         """Waits until the chunk before has its locks."""
         if self._before_locked is not None:
             await self._before_locked.wait()
@@ -157,6 +173,16 @@ class Turns:
                     return
             if chunk is None:
                 await store.finish(await self._db.driver(), of.id, row["mode"])
+        except _NotTogether as found:
+            log.warning(
+                "a chunk of an import is taken in row by row",
+                after_row=found.chunk.after,
+                error=type(found.__cause__).__name__,
+            )
+            await asyncio.gather(*(taking.done for taking in under_way), return_exceptions=True)
+            await self._settled(
+                _Taking(found.chunk, None, lambda taking: self._take_in(row, of, taking), alone=True), beat
+            )
         finally:
             await asyncio.gather(*(taking.done for taking in under_way), return_exceptions=True)
 
@@ -201,6 +227,10 @@ class Turns:
                 await self._write(connection, row, of, taking)
         except _GoneOn:
             return False
+        except Exception as error:
+            if is_transient(error) or taking.alone or isinstance(error, _NotTogether):
+                raise
+            raise _NotTogether(taking.chunk) from error
         self._db.wake_relay()
         return True
 
@@ -213,7 +243,7 @@ class Turns:
         if row["mode"] == "dry_run":
             counts = await trial.judge_chunk(connection, of, fresh, window=self._window)
         else:
-            counts = await self._take_items(connection, row, fresh, Locking(taking.turn, taking.locked.set))
+            counts = await self._take_items(connection, row, fresh, taking.locking)
             await store.unstage(connection, of.id, first=chunk.rows[0].number)
         await repeated.keep(connection, of.id, again.values())
         await taking.wait_for_the_one_before()

@@ -29,7 +29,11 @@ async def accept_each(
     connection: Connection, items: Sequence[Item], *, window: timedelta, locking: Locking = ALONE
 ) -> list[Verdict]:
     """Takes items without keys in, all together in the caller's transaction; if that fails, each alone, and one that
-    fails alone is kept as a rejection. The relay is to be woken after the commit."""
+    fails alone is kept as a rejection. The relay is to be woken after the commit.
+
+    Among other transactions of the same work they are only taken in together. Each alone takes its locks anew, which others
+    behind it may hold by now, who wait for its commit: first those must give way.
+    """
     if not items:
         return []
     try:
@@ -37,7 +41,7 @@ async def accept_each(
             accepted = await accept(connection, items, window=window, locking=locking)
             return [outcome for outcome in accepted.outcomes if isinstance(outcome, Verdict)]
     except Exception as error:
-        if is_transient(error):
+        if is_transient(error) or locking is not ALONE:
             raise
         if len(items) > 1:
             return [(await accept_each(connection, [item], window=window))[0] for item in items]

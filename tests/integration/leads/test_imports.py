@@ -176,6 +176,35 @@ async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
     assert (row["row"], row["reason"]) == (9, "internal")
 
 
+async def test_rows_behind_one_that_cannot_be_processed_give_way_with_the_numbers_they_share(
+    leads: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from services.leads import events
+
+    original = events.accepted
+
+    def accepted(items: Any, candidates: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(candidate.name == "Khách 7" for candidate in candidates):
+            raise ValueError("a mistake of ours")
+        return original(items, candidates, *args, **kwargs)
+
+    monkeypatch.setattr(events, "accepted", accepted)
+    monkeypatch.setattr(receive, "PAGE_ROWS", 30)
+    client = await leads.client()
+    # The second page has the numbers of the first.
+    rows = [(f"09{place % 30 if place < 60 else place:08}", f"Khách {place}") for place in range(120)]
+    made = (await upload(client, workbook(rows))).json()
+
+    await work(leads, made["id"])
+
+    done = (await client.get(f"/v1/imports/{made['id']}")).json()
+    assert (done["state"], done["leads"], done["duplicates"], done["rejected"]) == ("done", 90, 29, 1)
+    found = await all_rows(client, made["id"])
+    assert [row["row"] for row in found if row["verdict"] == "rejected"] == [9]
+    # Nobody has the number of the row that was rejected, so it is a lead where it comes again.
+    assert [row["row"] for row in found if 32 <= row["row"] < 62 and row["verdict"] == "lead"] == [39]
+
+
 async def test_an_import_that_failed_goes_on_when_its_file_is_sent_again(
     leads: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
