@@ -136,12 +136,6 @@ def phone_number(typed: str) -> str:
     return phone
 
 
-def masked(phone: str) -> str:
-    """'+84912345678' → '0912***678'."""
-    national = f"0{phone[3:]}" if phone.startswith("+84") else phone
-    return f"{national[:4]}***{national[-3:]}" if national else ""
-
-
 def known_permissions(wanted: Collection[str]) -> tuple[str, ...]:
     """The permissions of a group, each once and in order.
 

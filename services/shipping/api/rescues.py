@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import text
 
 from services.shipping.api.dependencies import After, ContextDep, LanguageDep, Limit, Reader, visible_to
-from services.shipping.api.schemas import masked
 from services.shipping.carriers.parcel import Address, RecipientChange
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.rescue import asking
@@ -28,6 +27,7 @@ from shared.errors import Forbidden, Language
 from shared.given import GivenDate
 from shared.idempotency import OnceDep
 from shared.phone import PhoneProblem, one_phone
+from shared.phone.masking import masked
 
 router = APIRouter(prefix="/v1/rescues", tags=["rescue"])
 

@@ -14,6 +14,7 @@ from services.shipping.making import REFUSED_BY_CARRIER
 from services.shipping.view import STATUS_WORDS
 from shared.contracts.events.shipping import ShipmentStatus
 from shared.errors import Language
+from shared.phone.masking import masked
 
 SOURCE_WORDS: Final = {
     "creation": ("Khi tạo đơn", "Creation"),
@@ -114,12 +115,6 @@ class RetryShipment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     connection_id: UUID | None = Field(default=None, description="where several are enabled: which one")
-
-
-def masked(phone: str) -> str:
-    """'+84912345678' → '0912***678'."""
-    local = f"0{phone[3:]}" if phone.startswith("+84") else phone
-    return f"{local[:4]}***{local[-3:]}" if len(local) >= 9 else "***"
 
 
 def shipment_fields(row: Any, *, language: Language, now: datetime) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from services.shipping.carriers.checking import Breach
 from services.shipping.carriers.parcel import Address, CarrierUnits, Parcel, PickUp, RecipientChange
-from services.shipping.carriers.reading import local_phone
+from shared.phone.masking import national
 
 Body = dict[str, Any]
 
@@ -43,7 +43,7 @@ def preview(parcel: Parcel) -> Body:
     sides = {"length": options.length_cm or BOX, "width": options.width_cm or BOX, "height": options.height_cm or BOX}
     return {
         "to_name": parcel.recipient,
-        "to_phone": local_phone(parcel.phone),
+        "to_phone": national(parcel.phone),
         "to_address": parcel.to.detail,
         **_destination(parcel.to),
         **_origin(parcel.pick_up, parcel.pick_up_units),
@@ -80,7 +80,7 @@ def change_of(wanted: RecipientChange) -> Body:
     """The fields of an order's update; what is not named stays."""
     fields: Mapping[str, str | None] = {
         "to_name": wanted.recipient,
-        "to_phone": None if wanted.phone is None else local_phone(wanted.phone),
+        "to_phone": None if wanted.phone is None else national(wanted.phone),
         "to_address": None if wanted.to is None else wanted.to.detail,
         "note": wanted.note,
     }
@@ -124,7 +124,7 @@ def _origin(pick_up: PickUp, units: CarrierUnits | None) -> Body:
     district = units.district.name if units and units.district else pick_up.district
     return {
         "from_name": pick_up.name,
-        "from_phone": local_phone(pick_up.phone),
+        "from_phone": national(pick_up.phone),
         "from_address": pick_up.detail,
         "from_ward_name": ward,
         "from_province_name": province,

@@ -33,7 +33,8 @@ from services.shipping.carriers.codes import CodeTable
 from services.shipping.carriers.errors import Away, NotLetIn, Refused, UnknownOutcome, UnreadableCallback
 from services.shipping.carriers.ghtk_codes import ADD_ONS, CODES
 from services.shipping.carriers.parcel import Options, Parcel
-from services.shipping.carriers.reading import integer_of, local_phone, moment_of, money_of, text_of
+from services.shipping.carriers.reading import integer_of, moment_of, money_of, text_of
+from shared.phone.masking import national
 
 DUPLICATE: Final = "ORDER_ID_EXIST"
 GRAMS: Final = 1000
@@ -309,12 +310,12 @@ def _creation(parcel: Parcel) -> Body:
             "id": parcel.reference,
             **place,
             "pick_name": parcel.pick_up.name,
-            "pick_tel": local_phone(parcel.pick_up.phone),
+            "pick_tel": national(parcel.pick_up.phone),
             "pick_address": parcel.pick_up.detail,
             "pick_province": parcel.pick_up.province,
             "pick_ward": parcel.pick_up.ward,
             "name": parcel.recipient,
-            "tel": local_phone(parcel.phone),
+            "tel": national(parcel.phone),
             "address": parcel.to.detail,
             "province": parcel.to.province,
             "ward": parcel.to.ward,

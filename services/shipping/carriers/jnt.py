@@ -34,7 +34,8 @@ from services.shipping.carriers.codes import CodeTable
 from services.shipping.carriers.errors import Away, NotLetIn, Refused, UnknownOutcome, UnreadableCallback
 from services.shipping.carriers.jnt_codes import CODES
 from services.shipping.carriers.parcel import Parcel
-from services.shipping.carriers.reading import VIETNAM, integer_of, local_phone, moment_of, money_of, text_of
+from services.shipping.carriers.reading import VIETNAM, integer_of, moment_of, money_of, text_of
+from shared.phone.masking import national
 
 ORDER: Final = "/order/orderAction!createOrder.action"
 TRACK: Final = "/standart/trackAction!trackForJson.action"
@@ -265,7 +266,7 @@ def _local(at: datetime) -> str:
 
 def _party(name: str, phone: str, place: tuple[str, str, str, str]) -> dict[str, str]:
     *names, detail = place
-    local = local_phone(phone)
+    local = national(phone)
     return {"name": name, "phone": local, "mobile": local, **_place(*names), "address": detail}
 
 

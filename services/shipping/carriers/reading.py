@@ -72,8 +72,3 @@ def moment_of(value: Any, *, zone: timezone = VIETNAM) -> datetime:
     if not EARLIEST <= moment <= LATEST:
         raise ValueError("not a moment that a parcel can have")
     return moment
-
-
-def local_phone(phone: str) -> str:
-    """'+84912345678' → '0912345678', as Vietnamese carriers write numbers; foreign ones stay."""
-    return f"0{phone[3:]}" if phone.startswith("+84") else phone

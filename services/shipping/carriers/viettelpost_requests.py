@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from services.shipping.carriers.parcel import Address, CarrierUnits, Parcel, PickUp
-from services.shipping.carriers.reading import local_phone
+from shared.phone.masking import national
 
 Body = dict[str, Any]
 
@@ -53,9 +53,9 @@ def creation(parcel: Parcel, *, service: str, note: str) -> Body:
         "CHECK_UNIQUE": True,
         **({"GROUPADDRESS_ID": int(parcel.pick_up.place_id)} if parcel.pick_up.place_id.isdecimal() else {}),
         "SENDER_FULLNAME": parcel.pick_up.name,
-        "SENDER_PHONE": local_phone(parcel.pick_up.phone),
+        "SENDER_PHONE": national(parcel.pick_up.phone),
         "RECEIVER_FULLNAME": parcel.recipient,
-        "RECEIVER_PHONE": local_phone(parcel.phone),
+        "RECEIVER_PHONE": national(parcel.phone),
         **_places(parcel),
         **_goods(parcel),
         "PRODUCT_NAME": "; ".join(f"{line.quantity} x {line.name}" for line in parcel.lines)[:MAX_PRODUCT_NAME],

@@ -12,6 +12,7 @@ import orjson
 from services.shipping.carriers.registry import CARRIERS
 from services.shipping.paper.slip import Party, Slip, SlipLine
 from shared.errors import ZONE
+from shared.phone.masking import national
 
 if TYPE_CHECKING:
     import asyncpg
@@ -61,8 +62,8 @@ def slip_of(row: asyncpg.Record, *, number: int, at: datetime, by: str) -> Slip:
         carrier=carrier.title if carrier else "",
         service=options.get("service", ""),
         sort_code=row["sort_code"],
-        sender=Party(pick_up.get("name", ""), _national(pick_up.get("phone", "")), _address(pick_up)),
-        receiver=Party(row["recipient"], _national(row["phone"]), _address(row)),
+        sender=Party(pick_up.get("name", ""), _dialled(pick_up.get("phone", "")), _address(pick_up)),
+        receiver=Party(row["recipient"], _dialled(row["phone"]), _address(row)),
         lines=tuple(SlipLine(line["quantity"], line["name"], line["sku"]) for line in lines),
         weight_grams=sum(line["weight_grams"] * line["quantity"] for line in lines),
         cod=row["cod"],
@@ -73,9 +74,9 @@ def slip_of(row: asyncpg.Record, *, number: int, at: datetime, by: str) -> Slip:
     )
 
 
-def _national(phone: str) -> str:
+def _dialled(phone: str) -> str:
     """'+84912345678' as '0912 345 678', which a courier dials."""
-    digits = f"0{phone[3:]}" if phone.startswith("+84") else phone
+    digits = national(phone)
     return f"{digits[:4]} {digits[4:7]} {digits[7:]}" if len(digits) == 10 else digits
 
 

@@ -10,12 +10,13 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from services.staff.domain import PASSWORD_MOST, masked
+from services.staff.domain import PASSWORD_MOST
 from services.staff.models import Account, Department, DutySwitch, Group
 from services.staff.signing_in import Signed
 from services.staff.tokens import ACCESS_TOKEN_LIFE
 from shared.auth import Principal
 from shared.contracts.permissions import PHONES_REVEAL, STAFF_ADMIN
+from shared.phone.masking import masked
 
 
 def _line(value: str) -> str:
@@ -244,7 +245,7 @@ class DepartmentView(BaseModel):
 def account_view(account: Account, who: Principal) -> AccountView:
     """An account as somebody may see it."""
     plain = who.account_id == account.id or who.may(PHONES_REVEAL) or who.may(STAFF_ADMIN)
-    return AccountView(**_fields(account, phone=account.phone if plain else masked(account.phone)))
+    return AccountView(**_fields(account, phone=account.phone if plain or not account.phone else masked(account.phone)))
 
 
 def profile(account: Account) -> Profile:

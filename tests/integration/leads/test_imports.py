@@ -15,6 +15,7 @@ import pytest
 from openpyxl import load_workbook
 from structlog.testing import capture_logs
 
+from services.leads import events
 from services.leads.imports import receive, store
 from tests.harness import Running, eventually
 from tests.integration.leads.company import hire
@@ -149,19 +150,22 @@ async def test_two_processes_at_once_never_take_the_same_rows_in(leads: Running)
     assert (done["state"], done["leads"], done["duplicates"]) == ("done", 4_000, 0)
 
 
-async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
-    leads: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from services.leads import events
-
+def fail_with(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Leads cannot be told of among which is one with this name."""
     original = events.accepted
 
     def accepted(items: Any, candidates: Any, *args: Any, **kwargs: Any) -> Any:
-        if any(candidate.name == "Khách 7" for candidate in candidates):
+        if any(candidate.name == name for candidate in candidates):
             raise ValueError("a mistake of ours")
         return original(items, candidates, *args, **kwargs)
 
     monkeypatch.setattr(events, "accepted", accepted)
+
+
+async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
+    leads: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, "Khách 7")
     client = await leads.client()
     made = (await upload(client, numbers(20))).json()
 
@@ -179,16 +183,7 @@ async def test_a_row_that_cannot_be_processed_is_kept_and_stops_no_other(
 async def test_rows_behind_one_that_cannot_be_processed_give_way_with_the_numbers_they_share(
     leads: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from services.leads import events
-
-    original = events.accepted
-
-    def accepted(items: Any, candidates: Any, *args: Any, **kwargs: Any) -> Any:
-        if any(candidate.name == "Khách 7" for candidate in candidates):
-            raise ValueError("a mistake of ours")
-        return original(items, candidates, *args, **kwargs)
-
-    monkeypatch.setattr(events, "accepted", accepted)
+    fail_with(monkeypatch, "Khách 7")
     monkeypatch.setattr(receive, "PAGE_ROWS", 30)
     client = await leads.client()
     # The second page has the numbers of the first.

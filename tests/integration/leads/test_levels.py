@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from shared.contracts.events.orders import LEVEL_CHANGED, LevelChanged
+from shared.contracts.events.orders import LEVEL_CHANGED
 from tests.harness import Running
-from tests.integration.leads.company import NOW, post
+from tests.integration.leads.company import level, post
 
 
 async def reach(
@@ -19,18 +19,7 @@ async def reach(
 ) -> None:
     """The order of a lead passes through these levels."""
     for sequence, to in enumerate(levels, first):
-        change = LevelChanged(
-            transition_id=uuid7(),
-            order_id=UUID(lead["id"]),
-            sequence=sequence,
-            from_level="L1",
-            to_level=to,
-            at=NOW,
-            recorded_at=NOW,
-            cause="operator",
-            cohort_at=NOW,
-        )
-        await leads.receive(LEVEL_CHANGED, change, subject=lead["id"], event_id=event_id)
+        await leads.receive(LEVEL_CHANGED, level(lead, to, sequence), subject=lead["id"], event_id=event_id)
 
 
 @pytest.mark.parametrize("level", ["L5.3", "L7", "L7.4", "L7.6", "L8"])

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
+from services.leads.intake import numbers
 from services.leads.intake.accept import accept
 from services.leads.intake.items import Item, Origin, Verdict, read_candidate
 from services.leads.writing import COPY_FROM
@@ -124,3 +125,15 @@ async def test_known_and_new_numbers_of_a_list_are_judged_together(leads: Runnin
 
     duplicates = {place: str(one.anchor_id) for place, one in enumerate(verdicts) if one.verdict == "duplicate"}
     assert duplicates == known
+
+
+async def test_a_number_that_is_forgotten_when_it_is_to_be_locked_is_new(
+    leads: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if an import had been undone between the look and the lock.
+    monkeypatch.setattr(numbers, "_THERE", "SELECT '+84900000100' AS phone WHERE $1::text <> ''")
+
+    verdicts = await take_in(leads, a_list())
+
+    assert {one.verdict for one in verdicts} == {"lead"}
+    assert len(await leads.rows("SELECT 1 FROM duplicate_windows WHERE anchor_id IS NOT NULL")) == len(verdicts)
