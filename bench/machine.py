@@ -18,6 +18,9 @@ import psutil
 from deploy.local.engines import Nats, Postgres, Temporal
 
 READY_WITHIN = 60.0
+LOG = 960 << 20
+"""Bytes: PostgreSQL's `max_wal_size` is 1 GB, beyond which it keeps no files for reuse."""
+MESSAGE = 15 << 20
 
 
 @dataclass
@@ -54,10 +57,24 @@ async def machine(directory: Path) -> AsyncIterator[Machine]:
         for engine in (engines.postgres, engines.nats, engines.temporal):
             await engine.start()
             started.append(engine)
+        await _as_at_work(engines.postgres)
         yield engines
     finally:
         for engine in reversed(started):
             await engine.remove()
+
+
+async def _as_at_work(postgres: Postgres) -> None:
+    """Has a new server write so much that it goes on in log files that it has used before, as every server at work does.
+
+    Each new one is filled with zeros and brought to the disk before its first use: twice the writing, by whichever job
+    happens to come to its end.
+    """
+    connection = await asyncpg.connect(postgres.url)
+    for _ in range(0, LOG, MESSAGE):
+        await connection.execute("SELECT pg_logical_emit_message(false, 'bench', repeat('-', $1))", MESSAGE)
+    await connection.execute("CHECKPOINT")
+    await connection.close()
 
 
 def free_port() -> int:
