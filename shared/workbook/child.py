@@ -76,8 +76,9 @@ class Sheet:
 
     def rows(self) -> Iterator[tuple[int, list[Cell]]]:
         with parsing():
-            for number, cells in enumerate(self._parsed.iter_rows(), 1):
-                yield number, self._before + cells
+            rows = self._parsed.iter_rows()
+            # Handed through where nothing is to be added: a loop here takes as long as the parser's own.
+            yield from enumerate((self._before + cells for cells in rows) if self._before else rows, 1)
 
 
 class TextTable:
