@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from services.leads.driver import Connection
-from services.leads.inbox import own
+from services.leads.inbox import arrivals, own
 from services.leads.inbox.reread import RawItem
 from services.leads.intake.items import VerdictName
 from services.leads.repository.leads import Viewer
@@ -87,6 +87,13 @@ class Filters:
     digits: str | None = None
     phones: tuple[str, ...] = ()
 
+    @property
+    def verdicts(self) -> Collection[str]:
+        """Those that can fit: what became a lead or a duplicate has no reason."""
+        if self.verdict is not None:
+            return {self.verdict}
+        return arrivals.NOT_TAKEN if self.reason is not None else arrivals.TAKEN | arrivals.NOT_TAKEN
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
@@ -138,12 +145,16 @@ def statement(viewer: Viewer, filters: Filters, *, place: Mapping[str, Any], lim
     conditions = {name: condition for name, condition in _FILTERS.items() if name in values}
     if filters.verdict is not None:
         conditions["verdict"] = _OF_VERDICT[filters.verdict]
-    if own.fits(viewer, list(conditions), limit=limit):
-        of_place = [conditions.pop(name) for name in ("since", "until", "after") if name in conditions]
-        sql = own.statement(_COLUMNS, list(conditions.values()), of_place, verdict=filters.verdict)
-    else:
+    if not arrivals.ELSEWHERE.isdisjoint(conditions):
         where = " AND ".join([_MAY_SEE, *conditions.values()])
         sql = f"SELECT {_COLUMNS} FROM raw_items r WHERE {where} ORDER BY r.received_at DESC, r.id DESC LIMIT :limit"
+    else:
+        of_place = [conditions.pop(name) for name in ("since", "until", "after") if name in conditions]
+        others = list(conditions.values())
+        if own.fits(viewer, limit=limit):
+            sql = arrivals.statement(_COLUMNS, others, of_place, verdicts=filters.verdicts, kinds=own.KINDS)
+        else:
+            sql = arrivals.statement(_COLUMNS, [_MAY_SEE, *others], of_place, verdicts=filters.verdicts)
     return sql, {name: value for name, value in values.items() if f":{name}" in sql}
 
 

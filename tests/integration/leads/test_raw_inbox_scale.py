@@ -74,6 +74,7 @@ VIEWERS: Final = {
     ),
     "nobody": Viewer(everything=False, unassigned=False, people=(UUID(int=11),), codes=("NV011",)),
 }
+MANAGER: Final = Viewer(everything=True, unassigned=True, people=(), codes=())
 SEEN: Final = {"sender": 40, "uploader": 20, "marketer": 20, "nobody": 0}
 
 
@@ -157,12 +158,42 @@ async def test_a_page_of_few_old_items_reads_few_of_all_items(many: Running, who
     assert scanned(plan, "leads") <= 100
 
 
+FEW_READ: Final = {
+    "nothing": {},
+    **{verdict: {"verdict": verdict} for verdict in ("lead", "duplicate", "rejected", "dismissed", "undone")},
+    "reason": {"reason": "phone_empty"},
+    "channel": {"channel": "manual"},
+    "source": {"source_id": SOURCE},
+    "until": {"until": MIDDLE},
+    "import": {"import_id": UPLOADER},
+}
+
+
+@pytest.mark.parametrize("from_place", [False, True])
+@pytest.mark.parametrize("name", FEW_READ)
+async def test_a_page_of_all_items_reads_few_of_them(many: Running, name: str, from_place: bool) -> None:
+    place = {"after": UUID(int=0), "after_time": MIDDLE, "after_id": UUID(int=0)} if from_place else {}
+    plan = await plan_of(many, MANAGER, Filters(**FEW_READ[name]), place)
+    assert scanned(plan, "raw_items") <= 2_000
+    assert scanned(plan, "leads") <= 2_000
+
+
+async def test_all_items_are_shown_once_and_in_order(many: Running) -> None:
+    newest = [
+        row.id for row in await many.rows("SELECT id FROM raw_items ORDER BY received_at DESC, id DESC LIMIT 1000")
+    ]
+    assert await walked(many, MANAGER, Filters(), limit=37) == newest
+    assert await walked(many, MANAGER, Filters(), limit=1_000) == newest
+
+
 @pytest.mark.soak
-async def test_the_inbox_of_few_reads_as_many_pages_of_a_million_items_as_of_a_thousand(leads: Running) -> None:
+async def test_the_inbox_reads_as_many_pages_of_a_million_items_as_of_a_thousand(leads: Running) -> None:
     await fill(leads, 1_000_000)
     pages: dict[str, int] = {}
-    for who, viewer in VIEWERS.items():
-        plan = await plan_of(leads, viewer, Filters(), {})
-        pages[who] = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    asked = [*((who, viewer, Filters()) for who, viewer in VIEWERS.items())]
+    asked += [(f"manager: {name}", MANAGER, Filters(**filters)) for name, filters in FEW_READ.items()]
+    for what, viewer, filters in asked:
+        plan = await plan_of(leads, viewer, filters, {})
+        pages[what] = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
     print(pages)
     assert max(pages.values()) < 2_000
