@@ -25,7 +25,10 @@ SELECT id, verdict, owner_id, assignment, level, in_care, do_not_call, floating_
     landing_page, received_at
 FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
-_WAITING: Final = "SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[])"
+_WAITING: Final = """
+SELECT lead_id, false AS leaves FROM backlog WHERE lead_id = ANY($1::uuid[])
+UNION ALL SELECT lead_id, true FROM import_leaving WHERE lead_id = ANY($1::uuid[])
+"""
 # One statement: what the decision is written of need not come here and go back.
 _GIVE: Final = """
 WITH served AS (DELETE FROM backlog WHERE lead_id = ANY($1::uuid[])), given AS (
@@ -84,7 +87,8 @@ async def people(connection: Connection | Pool, accounts: Iterable[UUID]) -> dic
 
 
 async def hold(connection: Connection, leads: Sequence[UUID], *, deciding_in: Iterable[UUID] = ()) -> dict[UUID, Held]:
-    """Locks leads until the commit; those that are there, as they are now.
+    """Locks leads until the commit; those that are there, as they are now. What is taken back with its import just now is
+    there no more.
 
     The pools in whose backlog they wait are locked before: a round takes up leads in the order of their arrival, not of
     their ids, so it must not meet this transaction half-way.
@@ -100,8 +104,10 @@ async def hold(connection: Connection, leads: Sequence[UUID], *, deciding_in: It
         await connection.fetch(_LOCK_POOLS, sorted(waiting_in))
     rows = await connection.fetch(_LOCK_LEADS, ids)
     # A separate statement: it sees what was committed while this transaction waited for the leads.
-    waiting = {row["lead_id"] for row in await connection.fetch(_WAITING, ids)}
-    return {row["id"]: Held._make((*row, row["id"] in waiting)) for row in rows}
+    found = await connection.fetch(_WAITING, ids)
+    waiting = {row["lead_id"] for row in found if not row["leaves"]}
+    leaving = {row["lead_id"] for row in found if row["leaves"]}
+    return {row["id"]: Held._make((*row, row["id"] in waiting)) for row in rows if row["id"] not in leaving}
 
 
 async def give(

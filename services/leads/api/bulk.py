@@ -15,6 +15,7 @@ from services.leads.bulk.actions import MAX_LEADS, AnyAction, Effect, Work
 from services.leads.distributor import DISTRIBUTOR
 from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import BulkTooLarge, CountChanged
+from services.leads.imports import leaving
 from services.leads.listing import query
 from services.leads.listing.filters import LeadFilters
 from services.leads.repository import leads
@@ -118,8 +119,12 @@ async def _asked(session: Session, body: BulkIn, who: Principal) -> list[UUID]:
 
 
 async def _visible(session: Session, asked: list[UUID], who: Principal, *, lock: bool) -> set[UUID]:
-    """Those that the caller may see."""
-    there = await leads.lock(session, asked) if lock else set(asked)
+    """Those that the caller may see, without those that are taken back with their import just now."""
+    there = (
+        await leads.lock(session, asked)
+        if lock
+        else {*asked} - await leaving.among(await connection_of(session), asked)
+    )
     return await leads.visible_among(session, await leads.viewer_of(session, who), there)
 
 

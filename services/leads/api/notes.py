@@ -56,7 +56,7 @@ async def add_note(lead_id: UUID, body: NoteIn, who: Editor, once: OnceDep, runt
 
     async def effect(session: Session) -> NoteOut:
         await visible(session, who, lead_id)
-        await leads.lock(session, [lead_id])
+        await leads.lock_one(session, lead_id)
         at = datetime.now(UTC)
         await notes.add(await connection_of(session), [lead_id], note=body.text, who=who, at=at)
         (row,) = await notes.page(session, lead_id, after=None, limit=1)
@@ -90,5 +90,5 @@ async def edit_note(lead_id: UUID, note_id: UUID, body: NoteIn, who: Editor, run
     """Mends a note of your own within ten minutes; what it said before is kept and shown."""
     async with runtime.db.transaction() as session:
         await visible(session, who, lead_id)
-        await leads.lock(session, [lead_id])
+        await leads.lock_one(session, lead_id)
         await notes.edit(session, lead_id, note_id, note=body.text, who=who, at=datetime.now(UTC))

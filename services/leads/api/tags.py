@@ -271,7 +271,7 @@ async def tag_lead(
 
     async def effect(session: Session) -> LeadOut:
         await visible(session, who, lead_id)
-        await leads.lock(session, [lead_id])
+        await leads.lock_one(session, lead_id)
         connection = await connection_of(session)
         await tag_leads(connection, [lead_id], add=body.add, remove=body.remove, who=who, at=datetime.now(UTC))
         mark_outbox_written(session)

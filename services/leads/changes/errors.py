@@ -5,6 +5,13 @@ from __future__ import annotations
 from shared.errors import Problem
 
 
+class BeingUndone(Problem):
+    type = "lead-being-undone"
+    status = 409
+    vi = "Bản nhập của đơn này đang được hoàn tác nên đơn không sửa được nữa. Ít phút sau tải lại: đơn còn thì làm lại."
+    en = "The import of this lead is being undone, so it cannot be changed. Load it in some minutes: if it stays, repeat."
+
+
 class NotDuplicate(Problem):
     type = "lead-not-duplicate"
     status = 409

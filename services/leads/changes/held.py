@@ -10,7 +10,9 @@ from uuid import UUID
 
 import asyncpg
 
+from services.leads.changes.errors import BeingUndone
 from services.leads.driver import Connection
+from services.leads.imports import leaving
 from services.leads.intake.windows import Arrival
 from shared.contracts import levels
 from shared.contracts.events.leads import Source
@@ -103,12 +105,17 @@ async def lock(connection: Connection, seen: Mapping[UUID, Lead], *, pools: Iter
         pools: further ones in which the transaction decides.
 
     Raises:
-        Conflict: one of them has other numbers or another verdict by now.
+        Conflict: one of them has other numbers or another verdict by now, or is gone.
+        BeingUndone: one of them is taken back with its import.
     """
     ids = list(seen)
     waiting_in = {row["pool_id"] for row in await connection.fetch(_WAITING_IN, ids)}
     await connection.fetch(_LOCK_POOLS, sorted({*waiting_in, *pools}))
     leads = _leads(await connection.fetch(_LOCK, ids))
+    if len(leads) < len(seen):
+        raise Conflict
+    if await leaving.among(connection, ids):
+        raise BeingUndone
     for lead in leads.values():
         before = seen[lead.id]
         if (lead.phones, lead.verdict, lead.anchor_id) != (before.phones, before.verdict, before.anchor_id):

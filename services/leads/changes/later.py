@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
+from services.leads.changes.errors import BeingUndone
 from services.leads.driver import Connection
 from shared.db import Database
 from shared.errors import Conflict
@@ -59,6 +60,9 @@ class Later(ABC):
         except Conflict:
             log.info("a lead was changed meanwhile, it is looked at again", lead_id=str(noted["lead_id"]))
             return True
+        except BeingUndone:
+            log.info("a lead may be taken back with its import, it is looked at later", lead_id=str(noted["lead_id"]))
+            return False
         self._db.wake_relay()
         return True
 

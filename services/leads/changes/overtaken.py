@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.leads.changes import held, release
-from services.leads.changes.errors import IsSpam, NotDuplicate
+from services.leads.changes.errors import BeingUndone, IsSpam, NotDuplicate
 from services.leads.changes.held import By
 from services.leads.changes.later import Later
 from services.leads.driver import Connection
@@ -61,6 +61,7 @@ class OvertakenReleaser(Later):
         known = await numbers.lock(connection, lead.phones, default=self.window)
         of_lead = known.of(lead.phones)
         if anchor_of(of_lead, at=lead.received_at, product=lead.product, policy=known.policy) is None:
-            # Somebody may have marked it as spam, or released it, since it was read: then that holds.
-            with suppress(IsSpam, NotDuplicate):
+            # Somebody may have marked it as spam, or released it, since it was read: then that holds. A duplicate that is
+            # taken back with its import does not stay.
+            with suppress(BeingUndone, IsSpam, NotDuplicate):
                 await release.release(connection, lead_id, by=By(datetime.now(UTC), REASON), window=self.window)

@@ -12,7 +12,7 @@ import asyncpg
 
 from services.leads import events
 from services.leads.driver import Connection, write_outbox
-from services.leads.imports import store
+from services.leads.imports import leaving, store
 from services.leads.intake.numbers import HELD_BY
 from services.leads.stages import ends_window
 from shared.contracts.activities import UndoBatch, UndoPlace
@@ -39,7 +39,8 @@ SELECT r.row_no, l.id, l.verdict,
     OR EXISTS (SELECT 1 FROM lead_tags t WHERE t.lead_id = l.id AND cardinality(t.tags) > 0)
     OR EXISTS (SELECT 1 FROM assignments a WHERE a.lead_id = l.id AND a.cause IN ('manual', 'claim', 'hand_over')
                AND NOT (a.assignment = 1 AND a.by = i.uploader
-                        AND jsonb_path_exists(i.columns, '$[*] ? (@[1] == "owner")'))) AS changed
+                        AND jsonb_path_exists(i.columns, '$[*] ? (@[1] == "owner")'))) AS changed,
+    EXISTS (SELECT 1 FROM facebook_conversations c WHERE c.order_id = l.id) AS talked
 FROM imports i JOIN raw_items r ON r.import_id = i.id JOIN leads l ON l.id = r.id
 WHERE r.import_id = $1 AND r.row_no < $2 ORDER BY r.row_no DESC LIMIT {BATCH}
 """
@@ -76,6 +77,7 @@ DELETE FROM duplicate_windows w
 WHERE w.phone = ANY($1::text[]) AND w.product_group = '' AND w.anchor_id IS NULL AND NOT w.handed_over AND w.flag = ''
     AND NOT EXISTS (SELECT 1 FROM duplicate_windows o WHERE o.phone = w.phone AND o.product_group <> '')
 """
+_HOLD_LEADS: Final = "SELECT 1 FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 _LOCK_LEADS: Final = "SELECT id FROM leads WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 _CLEAR: Final = (
     "DELETE FROM backlog WHERE lead_id = ANY($1::uuid[])",
@@ -123,17 +125,22 @@ class Undo:
         self._db = db
 
     async def choose(self, place: UndoPlace) -> UndoBatch:
-        """The next rows that nobody has touched, and no later duplicates for them."""
+        """The next rows that nobody has touched, and no later duplicates for them. From now on nobody changes them."""
         pool = await self._db.driver()
         async with pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(_RUNS, place.import_id):
                 return UndoBatch(import_id=place.import_id)
-            rows = await connection.fetch(_ROWS, place.import_id, place.before_row or 2**31 - 1)
-            choice = await _choose(connection, rows)
-            await _lock_numbers(connection, choice.leads)
-            # Again under the locks: until now somebody could still leave one of the numbers once more.
+            behind = place.import_id, place.before_row or 2**31 - 1
+            rows = await connection.fetch(_ROWS, *behind)
+            await _lock_numbers(connection, [row["id"] for row in rows if row["verdict"] == "lead"])
+            await connection.fetch(_HOLD_LEADS, [row["id"] for row in rows])
+            # Again under the locks: until now somebody could still work on them, or leave one of the numbers once more.
+            rows = await connection.fetch(_ROWS, *behind)
             choice = await _choose(connection, rows)
             await connection.execute(_END_WINDOWS, choice.leads)
+            await leaving.leave(connection, [*choice.leads, *choice.duplicates])
+            # Chosen before a crash, and a call was told of since.
+            await _reopen(connection, await leaving.stay(connection, choice.kept))
             await connection.execute(_KEEP, place.import_id, list(choice.kept), list(choice.kept.values()))
         return UndoBatch(
             import_id=place.import_id,
@@ -165,6 +172,8 @@ async def _choose(connection: Connection, rows: Sequence[asyncpg.Record]) -> _Ch
     for row in rows:
         if row["worked_on"] or row["changed"]:
             kept[row["id"]] = "worked_on" if row["worked_on"] else "changed"
+        elif row["talked"]:
+            kept[row["id"]] = "came_again"
     duplicates = [row["id"] for row in rows if row["verdict"] == "duplicate" and row["id"] not in kept]
     leads = [row["id"] for row in rows if row["verdict"] == "lead" and row["id"] not in kept]
     going = set(duplicates)
@@ -184,6 +193,7 @@ async def _remove(connection: Connection, batch: UndoBatch) -> None:
     leads = [lead for lead in batch.lead_ids if lead not in stay]
     everything = [*leads, *batch.duplicate_ids]
     await _lock_numbers(connection, batch.lead_ids)
+    await leaving.stay(connection, batch.kept)
     await _reopen(connection, batch.kept)
     phones = [row["phone"] for row in await connection.fetch(_PHONES, leads)]
     await connection.execute(_RESTORE_WINDOWS, batch.import_id, leads)

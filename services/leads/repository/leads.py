@@ -27,7 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from services.leads.changes.errors import BeingUndone
+from services.leads.driver import connection_of
 from services.leads.errors import LeadIsDuplicate
+from services.leads.imports import leaving
 from shared.auth import Principal
 from shared.contracts.permissions import LEADS_DISTRIBUTE
 from shared.db import ReadSession, Session
@@ -151,8 +154,19 @@ _LOCK: Final = text("SELECT id FROM leads WHERE id = ANY(CAST(:ids AS uuid[])) O
 
 
 async def lock(session: Session, lead_ids: Sequence[UUID]) -> set[UUID]:
-    """Holds leads until the commit; returns those that are there."""
-    return set((await session.execute(_LOCK, {"ids": list(lead_ids)})).scalars())
+    """Holds leads until the commit; returns those that are there and stay."""
+    there = set((await session.execute(_LOCK, {"ids": list(lead_ids)})).scalars())
+    return there - await leaving.among(await connection_of(session), there)
+
+
+async def lock_one(session: Session, lead_id: UUID) -> None:
+    """Holds a lead that was there a moment ago until the commit.
+
+    Raises:
+        BeingUndone: it is gone with its import, or about to go.
+    """
+    if not await lock(session, [lead_id]):
+        raise BeingUndone
 
 
 _ASSIGN: Final = text(
@@ -161,7 +175,7 @@ UPDATE leads SET owner_id = :owner, assignment = assignment + 1, floating_since 
 WHERE id = :id RETURNING assignment
 """
 )
-_HOLDER: Final = text("SELECT owner_id, assignment, verdict, anchor_id FROM leads WHERE id = :id FOR NO KEY UPDATE")
+_HOLDER: Final = text("SELECT owner_id, assignment, verdict, anchor_id FROM leads WHERE id = :id")
 _UNQUEUE: Final = text("DELETE FROM backlog WHERE lead_id = :id")
 _RECORD: Final = text(
     """
@@ -198,7 +212,9 @@ async def hand_to(
 
     Raises:
         LeadIsDuplicate: it became one meanwhile, which has no owner.
+        BeingUndone: it is gone with its import, or about to go.
     """
+    await lock_one(session, lead_id)
     holder = (await session.execute(_HOLDER, {"id": lead_id})).one()
     if holder.verdict == "duplicate":
         raise LeadIsDuplicate(anchor_id=str(holder.anchor_id))
