@@ -119,10 +119,9 @@ async def list_entries(
     number = one_phone(phone) if phone is not None else None
     async with runtime.db.read() as session:
         rows = await do_not_call.page(session, after=place, limit=limit, source=source, kind=kind, phone=number)
-    end = Place.behind(rows, place) if len(rows) == limit else None
     return EntryPage(
         items=[EntryOut.of(row._mapping, show=masked) for row in rows],
-        next=f"{end.since.isoformat()}~{end.shown}" if end is not None else None,
+        next=f"{rows[-1].since.isoformat()}~{rows[-1].place}" if len(rows) == limit else None,
     )
 
 
@@ -219,10 +218,10 @@ def _all_phones(typed: list[str]) -> list[str]:
 
 def _read_cursor(cursor: str) -> Place:
     try:
-        at, shown = cursor.split("~")
-        place = Place(datetime.fromisoformat(at), int(shown))
+        at, number = cursor.split("~")
+        place = Place(datetime.fromisoformat(at), int(number))
     except ValueError:
         raise CursorUnreadable from None
-    if place.since.tzinfo is None or not 0 < place.shown < 2**31:
+    if place.since.tzinfo is None or not 0 < place.place < 2**63:
         raise CursorUnreadable
     return place

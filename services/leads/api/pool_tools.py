@@ -154,7 +154,7 @@ async def match_pool(body: LeadIn, _: Distributor, runtime: RuntimeDep) -> Match
 async def simulate(pool_id: UUID, body: SimulationIn, _: Distributor, runtime: RuntimeDep) -> Simulation:
     """Who would get the next leads of a pool."""
     async with runtime.db.read() as session:
-        pool = await pools.one(session, pool_id)
+        pool = await pools.counted(session, pool_id)
         if pool is None:
             raise NotFound(what="pool")
         people = await people_now(await connection_of(session), [pool_id], at=utc_now())

@@ -17,7 +17,7 @@ from services.leads.driver import connection_of, mark_outbox_written
 from services.leads.errors import PoolCaresForReturning, PoolNameTaken, ReturningPoolUnknown
 from services.leads.intake.items import Channel
 from services.leads.replay import recorded_rounds
-from services.leads.repository import pools
+from services.leads.repository import backlog, pools
 from services.leads.repository.pools import Rules, Seat
 from services.leads.rounds import people_now, utc_now
 from services.leads.rounds.people import Use
@@ -291,7 +291,7 @@ async def list_backlog(
 ) -> BacklogPage:
     """Leads that wait for somebody to take them, oldest arrival first."""
     async with runtime.db.read() as session:
-        waiting = await pools.backlog(session, pool_id=pool_id, after=after, limit=limit)
+        waiting = await backlog.page(session, pool_id=pool_id, after=after, limit=limit)
     items = [WaitingOut.model_validate(one, from_attributes=True) for one in waiting]
     return BacklogPage(items=items, next=items[-1].lead_id if len(items) == limit else None)
 
@@ -327,7 +327,7 @@ async def _serve_waiting(session: Session, pool_id: UUID) -> None:
 
 
 async def _pool(session: ReadSession, pool_id: UUID) -> PoolOut:
-    row: Any = await pools.one(session, pool_id)
+    row: Any = await pools.counted(session, pool_id)
     if row is None:
         raise NotFound(what="pool")
     people = await people_now(await connection_of(session), [pool_id], at=utc_now())

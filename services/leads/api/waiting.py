@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 
 from services.leads.api.dependencies import Distributor, Limit
+from services.leads.repository import backlog
 from services.leads.state import PartsDep, RuntimeDep
 from services.leads.waiting.hours import waiting_since
 
 router = APIRouter(prefix="/v1/leads", tags=["distribution"])
 
 _MINUTE: Final = timedelta(minutes=1)
-_PAGE: Final = text(
-    """
-SELECT b.lead_id, b.pool_id, p.name AS pool, b.received_at, b.since, b.cause, b.raised_at, l.channel, l.product,
-    l.landing_page
-FROM backlog b JOIN leads l ON l.id = b.lead_id LEFT JOIN pools p ON p.id = b.pool_id
-WHERE (CAST(:after AS uuid) IS NULL OR (b.received_at, b.lead_id) > (
-        SELECT received_at, id FROM leads WHERE id = CAST(:after AS uuid)))
-    AND (CAST(:until AS timestamptz) IS NULL
-        OR CASE WHEN b.cause = 'distribution' THEN b.received_at ELSE b.since END <= :until)
-    AND (CAST(:pool AS uuid) IS NULL OR b.pool_id = :pool)
-ORDER BY b.received_at, b.lead_id LIMIT :limit
-"""
-)
 
 
 class WaitingLead(BaseModel):
@@ -70,11 +58,10 @@ async def list_waiting(
     hours = await parts.hours.at(now)
     until = waiting_since(hours, now=now, waited=minutes * _MINUTE) if minutes else None
     async with runtime.db.read() as session:
-        rows = (await session.execute(_PAGE, {"after": after, "until": until, "pool": pool_id, "limit": limit})).all()
+        found = await backlog.page(session, pool_id=pool_id, until=until, after=after, limit=limit)
     items = []
-    for row in rows:
-        values: dict[str, Any] = dict(row._mapping)
-        since = row.received_at if row.cause == "distribution" else row.since
+    for one in found:
+        since = one.received_at if one.cause == "distribution" else one.since
         waited = hours.elapsed(since, now) // _MINUTE
-        items.append(WaitingLead.model_validate({**values, "waiting_since": since, "waited_minutes": waited}))
+        items.append(WaitingLead(**asdict(one), waiting_since=since, waited_minutes=waited))
     return WaitingLeadPage(items=items, next=items[-1].lead_id if len(items) == limit else None)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import UUID
 
 import orjson
@@ -37,6 +37,15 @@ FROM do_not_call WHERE phone = ANY(string_to_array($1, ' ')) AND {_PRESENT} GROU
 """
 _COLUMNS: Final = "phone, source, kind, reason, since, until, by, lead_id, import_id"
 _OF_PHONE: Final = f"SELECT {_COLUMNS} FROM do_not_call WHERE phone = $1 ORDER BY source"
+# The index knows the order within a source and a kind, of which there are few: the newest of each are merged.
+_PAGE: Final = f"""
+SELECT e.* FROM unnest(CAST(:sources AS text[])) AS s (source) CROSS JOIN unnest(CAST(:kinds AS text[])) AS k (kind)
+CROSS JOIN LATERAL (
+    SELECT {_COLUMNS}, place FROM do_not_call WHERE source = s.source AND kind = k.kind{{further}}
+    ORDER BY since DESC, place DESC LIMIT :limit
+) AS e
+ORDER BY e.since DESC, e.place DESC LIMIT :limit
+"""
 _LOCK: Final = """
 INSERT INTO duplicate_windows (phone) SELECT phone FROM unnest($1::text[]) AS p (phone) ORDER BY phone
 ON CONFLICT (phone, product_group) DO UPDATE SET phone = excluded.phone
@@ -139,18 +148,29 @@ async def of_phone(connection: Connection, phone: str) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page of the list ended: how many of the entries of this instant were shown. Their numbers, which the list
-    shows masked, are no place to be told."""
+    """Where a page of the list ended, without the number, which the list shows masked."""
 
     since: datetime
-    shown: int
+    place: int
 
-    @classmethod
-    def behind(cls, rows: Sequence[Any], before: Place | None) -> Place:
-        """The end of a page that followed on another."""
-        since = rows[-1].since
-        shown = sum(row.since == since for row in rows)
-        return cls(since, shown + (before.shown if before is not None and before.since == since else 0))
+
+def statement(
+    *, after: Place | None, limit: int, source: str | None, kind: str | None, phone: str | None
+) -> tuple[str, dict[str, Any]]:
+    """A page of the list as SQL, and its values; for the parameters see `page`."""
+    values: dict[str, Any] = {
+        "sources": [source] if source else list(get_args(DoNotCallSource)),
+        "kinds": [kind] if kind else list(get_args(DoNotCallKind)),
+        "limit": limit,
+    }
+    further = ""
+    if phone is not None:
+        further += " AND phone = :phone"
+        values["phone"] = phone
+    if after is not None:
+        further += " AND (since, place) < (:since, :place)"
+        values |= {"since": after.since, "place": after.place}
+    return _PAGE.format(further=further), values
 
 
 async def page(
@@ -166,18 +186,10 @@ async def page(
 
     Args:
         after: where the page before has ended.
+        source, kind, phone: only entries with these.
     """
-    conditions = [
-        f"{name} = :{name}" for name, value in (("source", source), ("kind", kind), ("phone", phone)) if value
-    ]
-    values: dict[str, Any] = {"source": source, "kind": kind, "phone": phone, "limit": limit}
-    if after is not None:
-        conditions.append("since <= :after")
-        values |= {"after": after.since, "shown": after.shown}
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = f"ORDER BY since DESC, phone DESC, source DESC LIMIT :limit {'OFFSET :shown' if after else ''}"
-    rows = await session.execute(text(f"SELECT {_COLUMNS} FROM do_not_call {where} {order}"), values)
-    return rows.all()
+    sql, values = statement(after=after, limit=limit, source=source, kind=kind, phone=phone)
+    return (await session.execute(text(sql), values)).all()
 
 
 async def lock(connection: Connection, phones: Iterable[str]) -> None:

@@ -21,19 +21,24 @@ _ONE: Final = text(_SELECT + " AND id = :id")
 _PAGE: Final = text(
     _SELECT + " AND (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid)) ORDER BY id DESC LIMIT :limit"
 )
+_TAKEN_IN: Final = """
+SELECT r.row_no, CASE WHEN k.lead_id IS NULL THEN r.verdict ELSE 'kept' END AS verdict,
+    coalesce(k.reason, r.reason) AS reason, r.reason_vi AS vi, r.reason_en AS en, convert_from(r.body, 'UTF8') AS cells,
+    CASE WHEN r.verdict IN ('lead', 'duplicate') THEN r.id END AS lead_id, l.anchor_id, a.received_at AS anchor_at,
+    CASE WHEN a.import_id = r.import_id THEN a.row_no END AS anchor_row
+FROM raw_items r {kept} JOIN import_kept k ON k.import_id = r.import_id AND k.lead_id = r.id
+    LEFT JOIN leads l ON l.id = r.id LEFT JOIN raw_items a ON a.id = l.anchor_id
+WHERE r.import_id = :id AND r.row_no > :after AND {verdict}
+ORDER BY r.row_no LIMIT :limit
+"""
+_KEPT_ROWS: Final = text(_TAKEN_IN.format(kept="INNER", verdict="k.import_id = :id"))
+# Nothing in the raw inbox waits or is repeated: it need not be looked through for that.
+_IN_RAW_INBOX: Final = "CAST(:verdict AS text) IN ('', r.verdict) AND :verdict NOT IN ('waiting', 'repeated')"
 # A row stands in the raw inbox, or it was tried or repeated and has its verdict only, or it waits in a page.
 _ROWS: Final = text(
-    """
+    f"""
 SELECT * FROM (
-    (SELECT r.row_no, CASE WHEN k.lead_id IS NULL THEN r.verdict ELSE 'kept' END AS verdict,
-        coalesce(k.reason, r.reason) AS reason, r.reason_vi AS vi, r.reason_en AS en, convert_from(r.body, 'UTF8') AS cells,
-        CASE WHEN r.verdict IN ('lead', 'duplicate') THEN r.id END AS lead_id, l.anchor_id, a.received_at AS anchor_at,
-        CASE WHEN a.import_id = r.import_id THEN a.row_no END AS anchor_row
-    FROM raw_items r LEFT JOIN leads l ON l.id = r.id LEFT JOIN raw_items a ON a.id = l.anchor_id
-        LEFT JOIN import_kept k ON k.import_id = r.import_id AND k.lead_id = r.id
-    WHERE r.import_id = :id AND r.row_no > :after
-        AND (CAST(:verdict AS text) IN ('', r.verdict) OR (:verdict = 'kept' AND k.lead_id IS NOT NULL))
-    ORDER BY r.row_no LIMIT :limit)
+    ({_TAKEN_IN.format(kept="LEFT", verdict=_IN_RAW_INBOX)})
     UNION ALL
     (SELECT x.row_no, x.verdict, x.reason, x.vi, x.en, x.cells,
         CASE WHEN x.verdict = 'repeated' THEN x.anchor_id END,
@@ -74,8 +79,10 @@ async def rows(session: ReadSession, made: Any, *, verdict: str = "", after: int
     Args:
         after: Excel's number of the last row of the page before.
     """
-    values = {"id": made.id, "cursor": made.row_cursor, "verdict": verdict, "after": after, "limit": limit}
-    return (await session.execute(_ROWS, values)).all()
+    values = {"id": made.id, "after": after, "limit": limit}
+    if verdict == "kept":
+        return (await session.execute(_KEPT_ROWS, values)).all()
+    return (await session.execute(_ROWS, {**values, "cursor": made.row_cursor, "verdict": verdict})).all()
 
 
 _MAPPINGS: Final = text(

@@ -96,16 +96,21 @@ ON CONFLICT (pool_id, account_id) DO UPDATE SET weight = excluded.weight, capaci
     skill_set_id = excluded.skill_set_id
 """
 )
-_SELECT: Final = """
+_RULES: Final = """
 SELECT p.id, p.name, p.position, p.channels, p.products, p.landing_pages, p.sticky, p.active, p.capacity, p.day_quota,
-    p.shift_quota, p.returning_to, p.returning_pool_id, p.version,
-    (SELECT count(*) FROM backlog b WHERE b.pool_id = p.id) AS waiting,
-    (SELECT count(*) FROM backlog b WHERE b.pool_id = p.id AND b.raised_at IS NOT NULL) AS raised
+    p.shift_quota, p.returning_to, p.returning_pool_id, p.version{counts}
 FROM pools p
 """
-_ONE: Final = text(_SELECT + " WHERE p.id = :id")
+_COUNTS: Final = ", b.waiting, b.raised"
+_COUNTED_FROM: Final = """
+CROSS JOIN LATERAL (SELECT count(*) AS waiting, count(b.raised_at) AS raised FROM backlog b WHERE b.pool_id = p.id) AS b
+"""
+_ONE: Final = text(_RULES.format(counts="") + "WHERE p.id = :id")
+_COUNTED_ONE: Final = text(_RULES.format(counts=_COUNTS) + _COUNTED_FROM + "WHERE p.id = :id")
 _PAGE: Final = text(
-    _SELECT + " WHERE CAST(:after AS uuid) IS NULL OR p.id > CAST(:after AS uuid) ORDER BY p.id LIMIT :limit"
+    _RULES.format(counts=_COUNTS)
+    + _COUNTED_FROM
+    + "WHERE CAST(:after AS uuid) IS NULL OR p.id > CAST(:after AS uuid) ORDER BY p.id LIMIT :limit"
 )
 _SEATS: Final = text(
     """
@@ -133,30 +138,6 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:positions AS integer[])) AS o (id, posit
 WHERE pools.id = o.id AND pools.position <> o.position
 """
 )
-_BACKLOG: Final = text(
-    """
-SELECT b.lead_id, b.pool_id, p.name AS pool, b.received_at, b.cause, l.channel, l.product, l.landing_page
-FROM backlog b JOIN leads l ON l.id = b.lead_id LEFT JOIN pools p ON p.id = b.pool_id
-WHERE (CAST(:pool AS uuid) IS NULL OR b.pool_id = CAST(:pool AS uuid))
-    AND (CAST(:after AS uuid) IS NULL OR (b.received_at, b.lead_id) > (
-        SELECT received_at, id FROM leads WHERE id = CAST(:after AS uuid)))
-ORDER BY b.received_at, b.lead_id LIMIT :limit
-"""
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A lead that waits for an owner."""
-
-    lead_id: UUID
-    pool_id: UUID | None
-    pool: str | None
-    received_at: datetime
-    cause: str
-    channel: str
-    product: str
-    landing_page: str
 
 
 async def insert(session: Session, pool_id: UUID, rules: Rules) -> bool:
@@ -254,26 +235,23 @@ async def touch(session: Session, pool_id: UUID) -> None:
 
 
 async def one(session: ReadSession, pool_id: UUID) -> Any | None:
+    """A pool's rules."""
     return (await session.execute(_ONE, {"id": pool_id})).one_or_none()
 
 
+async def counted(session: ReadSession, pool_id: UUID) -> Any | None:
+    """A pool's rules, with how many leads wait in it and of how many the managers were told: looks at each of them."""
+    return (await session.execute(_COUNTED_ONE, {"id": pool_id})).one_or_none()
+
+
 async def page(session: ReadSession, *, after: UUID | None, limit: int) -> Sequence[Any]:
+    """Pools with the same counts, in the order in which they were made."""
     return (await session.execute(_PAGE, {"after": after, "limit": limit})).all()
 
 
 async def seats(session: ReadSession, pool_id: UUID) -> Sequence[Any]:
     """Members with their present state; `owed` in leads."""
     return (await session.execute(_SEATS, {"id": pool_id, "lead": LEAD})).all()
-
-
-async def backlog(session: ReadSession, *, pool_id: UUID | None, after: UUID | None, limit: int) -> list[Waiting]:
-    """What waits, oldest arrival first.
-
-    Args:
-        after: the last lead of the page before.
-    """
-    rows = await session.execute(_BACKLOG, {"pool": pool_id, "after": after, "limit": limit})
-    return [Waiting(**row._mapping) for row in rows]
 
 
 def _values(rules: Rules) -> dict[str, Any]:

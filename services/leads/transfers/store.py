@@ -39,9 +39,11 @@ FROM (
     SELECT p.position, p.lead_id, p.to_id, CASE WHEN p.position < f.rows_done THEN coalesce(p.result, 'given') END AS result,
         CASE WHEN p.position < f.rows_done AND p.result IS NULL THEN p.to_id ELSE p.owner_id END AS owner_id
     FROM transfer_rows p JOIN transfers f ON f.id = p.transfer_id WHERE p.transfer_id = $1 AND p.position > $2
+        AND ($3::text IS NULL OR (p.position < f.rows_done AND coalesce(p.result, 'given') = $3))
+    ORDER BY p.position LIMIT $4
 ) r LEFT JOIN staff_members t ON t.account_id = r.to_id
     LEFT JOIN staff_members o ON o.account_id = r.owner_id
-WHERE $3::text IS NULL OR r.result = $3 ORDER BY r.position LIMIT $4
+ORDER BY r.position
 """
 _STATE: Final = "SELECT state, good_until, by_id FROM transfers WHERE id = $1 AND kind = $2 FOR NO KEY UPDATE"
 _CONFIRM: Final = """
