@@ -12,7 +12,7 @@ from shared.db import ReadSession
 _KNOWN: Final = text(
     """
 SELECT p.phone, l.id, l.name, l.level, v.vi AS level_vi, v.en AS level_en, l.product, l.received_at,
-    l.changed_at, l.owner_id, l.created_by, l.marketer, o.code AS owner_code, w.anchor_id, w.closes_at,
+    l.changed_at, l.owner_id, l.created_by, l.marketer, l.verdict, l.ended_at, o.code AS owner_code, w.anchor_id, w.closes_at,
     coalesce(n.handed_over, false) AS handed_over, coalesce(n.flag, '') AS flag, coalesce(d.kinds, '{}') AS do_not_call,
     coalesce(c.leads, 0) AS leads
 FROM unnest(CAST(:phones AS text[])) WITH ORDINALITY AS p (phone, place)

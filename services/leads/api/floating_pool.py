@@ -221,6 +221,7 @@ def _values(row: Any, viewer: UUID, runtime: LeadsRuntime, language: Language) -
         "level_name": row[f"level_{language}"] or row["level"],
         "phone": masked(row["phone"]),
         "name": hidden(row["name"]),
+        "reason": hidden(row["reason"]),
         "released_at": row["floating_since"],
         "archived_after": row["floating_since"] + runtime.settings.floating_limits.stay,
         "viewer": seen_by,

@@ -87,7 +87,7 @@ async def _sentence(
 ) -> Sentence:
     if entry.kind not in OWNERS:
         return tell(entry, show, levels)
-    sentence, _ = await explain(session, steps[entry.data["assignment"]])
+    sentence, _ = await explain(session, steps[entry.data["assignment"]], show)
     return sentence
 
 

@@ -144,6 +144,7 @@ async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, langua
 
     async with runtime.db.read() as session:
         lead = await visible(session, who, lead_id)
+        show = shown_phone(lead, who)
         steps = [
             WhyStep(
                 assignment=row.assignment,
@@ -155,7 +156,7 @@ async def why_this_owner(lead_id: UUID, who: Reader, runtime: RuntimeDep, langua
                 considered=_people(people),
             )
             for row in await leads.history(session, lead_id)
-            for sentence, people in [await explain(session, row)]
+            for sentence, people in [await explain(session, row, show)]
         ]
         if (missing := await _unheld(session, lead)) is not None:
             sentence, people = missing
@@ -264,15 +265,20 @@ def _people(people: list[Considered]) -> list[ConsideredOut]:
     return [ConsideredOut.model_validate(one, from_attributes=True) for one in people]
 
 
-async def explain(session: ReadSession, row: Any) -> tuple[Sentence, list[Considered]]:
-    """One step of a lead's history in words."""
+async def explain(session: ReadSession, row: Any, show: Callable[[str], str]) -> tuple[Sentence, list[Considered]]:
+    """One step of a lead's history in words.
+
+    Args:
+        show: how the viewer sees the lead's numbers, which may stand in the reason too.
+    """
+    reason = shown_text(row.reason, show)
     if row.owner_id is None:
-        return why.of_release(cause=row.cause, by=row.by, reason=row.reason, previous_code=row.previous_code), []
+        return why.of_release(cause=row.cause, by=row.by, reason=reason, previous_code=row.previous_code), []
     if row.round is None:
         sentence = why.of_hand(
             cause=row.cause,
             by=row.by,
-            reason=row.reason,
+            reason=reason,
             owner_code=row.owner_code or "?",
             previous_code=row.previous_code,
         )
@@ -285,7 +291,7 @@ async def explain(session: ReadSession, row: Any) -> tuple[Sentence, list[Consid
         round_number=row.round,
         cause=row.cause,
         by=row.by,
-        reason=row.reason,
+        reason=reason,
         owner=row.owner_id,
         owner_code=row.owner_code or "?",
         people=people,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.leads import lookup
 from services.leads.api.dependencies import LanguageDep, Reader
-from services.leads.api.leads import LeadOut, lead_out
+from services.leads.api.leads import LeadOut, lead_out, shown_phone, shown_text
 from services.leads.level_catalogue import name_of
 from services.leads.listing import query
 from services.leads.listing.filters import LeadFilters
@@ -81,7 +81,7 @@ async def look_up(body: LookupIn, who: Reader, runtime: RuntimeDep, language: La
     async with runtime.db.read() as session:
         viewer = await viewer_of(session, who)
         rows = await lookup.known(session, [found.e164 for found in reading.phones]) if reading.phones else []
-        numbers = [_number(row, viewer, language, zone) for row in rows]
+        numbers = [_number(row, viewer, who, language, zone) for row in rows]
         namesakes: list[LeadOut] = []
         if not any(number.known for number in numbers):
             namesakes = await _same_name(session, viewer, body.name, who, language)
@@ -94,10 +94,11 @@ async def look_up(body: LookupIn, who: Reader, runtime: RuntimeDep, language: La
     )
 
 
-def _number(row: Any, viewer: Viewer, language: Language, zone: ZoneInfo) -> NumberOut:
+def _number(row: Any, viewer: Viewer, who: Principal, language: Language, zone: ZoneInfo) -> NumberOut:
     lead = None
     if row.id is not None and viewer.sees(row):
-        lead = KnownLead.model_validate({**row._mapping, "level_name": name_of(row, language)})
+        name = shown_text(row.name, shown_phone(row, who))  # a second number may stand in it
+        lead = KnownLead.model_validate({**row._mapping, "name": name, "level_name": name_of(row, language)})
     return NumberOut(
         phone=national(row.phone),
         known=row.id is not None,
