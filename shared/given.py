@@ -33,9 +33,15 @@ class _WithinYears:
         }
 
 
+def is_reckoned_with(value: date) -> bool:
+    """Whether a moment or a day lies within these years; also of those that a caller sends inside something else, such as
+    the place in a list."""
+    return FIRST_YEAR <= value.year <= LAST_YEAR
+
+
 def _within_years(value: Any) -> Any:
     assert isinstance(value, date)  # a datetime is one too
-    if FIRST_YEAR <= value.year <= LAST_YEAR:
+    if is_reckoned_with(value):
         return value
     raise PydanticCustomError(
         "outside_years", "must lie in the years {first} to {last}", {"first": FIRST_YEAR, "last": LAST_YEAR}

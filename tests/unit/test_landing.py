@@ -158,6 +158,16 @@ def test_nothing_that_is_sent_can_break_the_reading(body: bytes, content_type: s
     assert isinstance(content, Candidate | Rejection)
 
 
+@pytest.mark.parametrize(
+    ("note", "read_as"),
+    [(rb"Gi\u1ea3m gi\u00e1 \ud83d", "Giảm giá ?"), (b"dong mot\ndong hai\tba", "dong mot\ndong hai\tba")],
+    ids=["half an emoji", "line ends as they are"],
+)
+def test_one_sign_that_strict_readers_refuse_costs_no_number(note: bytes, read_as: str) -> None:
+    lead = candidate(read(b'{"phone": "0912 345 678", "message": "' + note + b'"}'))
+    assert (lead.phones, lead.note) == (("+84912345678",), read_as)
+
+
 @given(
     st.dictionaries(
         st.text(max_size=20), st.none() | st.booleans() | st.floats() | st.integers() | st.text(), max_size=8

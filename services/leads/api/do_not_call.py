@@ -20,7 +20,7 @@ from services.leads.state import RuntimeDep
 from shared.contracts.events.leads_everyday import DoNotCallKind, DoNotCallSource
 from shared.db import Session
 from shared.errors import Invalid
-from shared.given import GivenInstant
+from shared.given import GivenInstant, is_reckoned_with
 from shared.idempotency import OnceDep
 from shared.phone import read_phones
 from shared.phone.masking import masked
@@ -222,6 +222,6 @@ def _read_cursor(cursor: str) -> Place:
         place = Place(datetime.fromisoformat(at), int(number))
     except ValueError:
         raise CursorUnreadable from None
-    if place.since.tzinfo is None or not 0 < place.place < 2**63:
+    if place.since.tzinfo is None or not is_reckoned_with(place.since) or not 0 < place.place < 2**63:
         raise CursorUnreadable
     return place

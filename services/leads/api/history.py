@@ -26,6 +26,7 @@ from services.leads.timeline.reading import Entry, Kind
 from services.leads.timeline.telling import Show, masked_texts, masked_values, tell
 from services.leads.why import Sentence
 from shared.db import ReadSession
+from shared.given import is_reckoned_with
 from shared.phone.masking import masked
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
@@ -107,6 +108,6 @@ def _read(cursor: str | None) -> tuple[datetime, str] | None:
         place = datetime.fromisoformat(at), str(key)
     except (binascii.Error, ValueError, TypeError):
         raise CursorUnreadable from None
-    if place[0].tzinfo is None:
+    if place[0].tzinfo is None or not is_reckoned_with(place[0]):
         raise CursorUnreadable
     return place

@@ -26,6 +26,7 @@ from services.orders.rescue.words import why_desk
 from shared.auth import Principal
 from shared.db import ReadSession
 from shared.errors import Problem
+from shared.given import is_reckoned_with
 from shared.phone.hiding import hidden
 from shared.phone.masking import masked, national
 
@@ -96,9 +97,12 @@ class Place:
             place = cls(
                 datetime.fromisoformat(as_of), bool(coming), int(priority), datetime.fromisoformat(shown_at), UUID(id)
             )
-        except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error) as error:
             raise CursorInvalid from error
-        if place.as_of.tzinfo is None or place.shown_at.tzinfo is None or not 0 <= place.priority < 100:
+        for at in (place.as_of, place.shown_at):
+            if at.tzinfo is None or not is_reckoned_with(at):
+                raise CursorInvalid
+        if not 0 <= place.priority < 100:
             raise CursorInvalid
         return place
 

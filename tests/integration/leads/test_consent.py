@@ -209,6 +209,9 @@ async def test_the_list_has_pages_and_filters(leads: Running) -> None:
         if after is None:
             break
     assert seen == ["0987***321", *(f"0912***67{place}" for place in range(4, -1, -1))]
+    for end in ("0001-01-01T00:00:00+14:00~1", "9999-12-31T23:59:59-14:00~1"):
+        refused = await client.get("/v1/do-not-call", params={"after": end})
+        assert (refused.status_code, refused.json()["title"]) == (422, "cursor-unreadable")
     only = (await client.get("/v1/do-not-call", params={"kind": "calls"})).json()["items"]
     assert [item["phone"] for item in only] == ["0987***321"]
     one = (await client.get("/v1/do-not-call", params={"phone": "0912.345.672", "source": "authority"})).json()["items"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
+import orjson
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -113,7 +115,9 @@ async def test_history_has_pages_and_masks_numbers(leads: Running) -> None:
     assert seen[0]["sentence"] == "NV1 sửa số điện thoại “0912***678” → “0987***321”."
     assert seen[0]["data"]["after"] == {"phone": "0987***321"}
     assert (await history(client, lead))[0]["data"]["after"] == {"phone": "0987***321"}
-    for bad in ("x", "WzEsMl0", "bnVsbA"):
+    moments = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00")
+    ends = [base64.urlsafe_b64encode(orjson.dumps([at, "x"])).decode() for at in moments]
+    for bad in ("x", "WzEsMl0", "bnVsbA", *ends):
         answer = await masked.get(f"/v1/leads/{lead['id']}/history", params={"after": bad})
         assert (answer.status_code, answer.json()["title"]) == (422, "cursor-unreadable")
 

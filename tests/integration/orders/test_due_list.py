@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -97,7 +98,12 @@ async def test_pages_have_everything_once_also_when_time_goes_on_between_them(sh
     assert found == whole
 
 
-@pytest.mark.parametrize("cursor", ["x", "bm90IG91cnM", "WzFd", "a" * 250])
+_END_OF_TIME = base64.urlsafe_b64encode(
+    b'["0001-01-01T00:00:00+14:00",false,1,"2026-11-21T09:00:00+07:00","00000000-0000-0000-0000-000000000000"]'
+).decode()
+
+
+@pytest.mark.parametrize("cursor", ["x", "bm90IG91cnM", "WzFd", "a" * 250, _END_OF_TIME])
 async def test_a_cursor_that_is_none_is_refused(shop: Shop, cursor: str) -> None:
     answer = await shop.sale.client.get("/v1/tasks", params={"after": cursor})
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (422, "cursor-invalid")
