@@ -25,7 +25,7 @@ from shared.temporal import plugin
 
 HEADER: Final = ("STT", "SĐT", "Tên", "Sản phẩm", "Nguồn", "Chiến dịch", "Địa chỉ", "Ghi chú", "Ngày", "Mã")
 SCHEMA: Final = f"CREATE TABLE sheet ({', '.join(f'c{index} text' for index in range(len(HEADER)))})"
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 LOOK: Final = 0.05
 
 
