@@ -10,18 +10,21 @@ from sqlalchemy import CursorResult, text
 
 from shared.db import ReadSession, Session
 
+# Counted in one pass over the leads of all pages: PostgreSQL may read all of them again for each page that has many.
 _PAGES: Final = """
 SELECT p.id, p.page_id, p.app_id, p.name, p.form_source_id, p.chat_source_id, p.active, p.version, p.created_at,
     p.problem, p.problem_detail, p.problem_since, p.paused_until, p.poll_at, p.subscribed, p.hears_chats,
     p.subscription_problem, p.resubscribed,
-    p.resubscribed_at, p.wrong_signatures, p.wrong_signature_at, l.*, f.*, m.*
+    p.resubscribed_at, p.wrong_signatures, p.wrong_signature_at, coalesce(l.pushed, 0) AS pushed,
+    coalesce(l.polled_only, 0) AS polled_only, coalesce(l.fetched, 0) AS fetched, coalesce(l.pending, 0) AS pending,
+    coalesce(l.failed, 0) AS failed, l.last_lead_at, f.*, m.*
 FROM facebook_pages p
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE pushed_at IS NOT NULL) AS pushed, count(*) FILTER (WHERE pushed_at IS NULL) AS polled_only,
+LEFT JOIN (
+    SELECT page_id, count(pushed_at) AS pushed, count(*) - count(pushed_at) AS polled_only,
         count(*) FILTER (WHERE state = 'fetched') AS fetched, count(*) FILTER (WHERE state = 'pending') AS pending,
         count(*) FILTER (WHERE state = 'failed') AS failed, max(received_at) AS last_lead_at
-    FROM facebook_leads WHERE page_id = p.id
-) AS l
+    FROM facebook_leads GROUP BY page_id
+) AS l ON l.page_id = p.id
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(gap), 0) AS gap, min(gap_since) AS gap_since, min(swept_at) AS read_at
     FROM facebook_forms WHERE page_id = p.id
@@ -93,14 +96,22 @@ UPDATE facebook_forms SET source_id = :source_id, product = :product, marketer =
 WHERE page_id = :page AND form_id = :form_id
 """
 )
+_OF_STATE: Final = """
+(SELECT leadgen_id, form_id, item_id, received_at, pushed_at, polled_at, created_time, ad_id, adset_id, campaign_id, state,
+    reason, attempts, next_try_at
+FROM facebook_leads WHERE page_id = :page AND state = '{state}' AND '{state}' = ANY(CAST(:states AS text[]))
+    AND (CAST(:after AS uuid) IS NULL OR item_id < CAST(:after AS uuid))
+ORDER BY item_id DESC LIMIT :limit)
+"""
+# The index knows the order within a state. Each is named, so that PostgreSQL knows how few leads are in some of them.
 _LEADS: Final = text(
-    """
-SELECT l.leadgen_id, l.form_id, l.item_id, l.received_at, l.pushed_at, l.polled_at, l.created_time, l.ad_id, l.adset_id,
-    l.campaign_id, l.state, l.reason, l.attempts, l.next_try_at, r.verdict
-FROM facebook_leads l LEFT JOIN raw_items r ON r.id = l.item_id
-WHERE l.page_id = :page AND l.state = ANY(CAST(:states AS text[]))
-    AND (CAST(:after AS uuid) IS NULL OR l.item_id < CAST(:after AS uuid))
-ORDER BY l.item_id DESC LIMIT :limit
+    f"""
+SELECT l.*, r.verdict FROM (
+    SELECT of_states.* FROM ({" UNION ALL ".join(_OF_STATE.format(state=state) for state in ("pending", "fetched", "failed"))})
+        AS of_states
+    ORDER BY item_id DESC LIMIT :limit
+) AS l LEFT JOIN raw_items r ON r.id = l.item_id
+ORDER BY l.item_id DESC
 """
 )
 _RAISED: Final = text(

@@ -99,18 +99,21 @@ ON CONFLICT (pool_id, account_id) DO UPDATE SET weight = excluded.weight, capaci
 _RULES: Final = """
 SELECT p.id, p.name, p.position, p.channels, p.products, p.landing_pages, p.sticky, p.active, p.capacity, p.day_quota,
     p.shift_quota, p.returning_to, p.returning_pool_id, p.version{counts}
-FROM pools p
+FROM pools p {counted}
 """
-_COUNTS: Final = ", b.waiting, b.raised"
-_COUNTED_FROM: Final = """
-CROSS JOIN LATERAL (SELECT count(*) AS waiting, count(b.raised_at) AS raised FROM backlog b WHERE b.pool_id = p.id) AS b
-"""
-_ONE: Final = text(_RULES.format(counts="") + "WHERE p.id = :id")
-_COUNTED_ONE: Final = text(_RULES.format(counts=_COUNTS) + _COUNTED_FROM + "WHERE p.id = :id")
+# What waits of each pool lies among what waits of the others, so all are counted in one pass.
+_COUNTED_RULES: Final = _RULES.format(
+    counts=", coalesce(b.waiting, 0) AS waiting, coalesce(b.raised, 0) AS raised",
+    counted="""
+LEFT JOIN (
+    SELECT pool_id, count(*) AS waiting, count(raised_at) AS raised FROM backlog GROUP BY pool_id
+) AS b ON b.pool_id = p.id
+""",
+)
+_ONE: Final = text(_RULES.format(counts="", counted="") + "WHERE p.id = :id")
+_COUNTED_ONE: Final = text(_COUNTED_RULES + "WHERE p.id = :id")
 _PAGE: Final = text(
-    _RULES.format(counts=_COUNTS)
-    + _COUNTED_FROM
-    + "WHERE CAST(:after AS uuid) IS NULL OR p.id > CAST(:after AS uuid) ORDER BY p.id LIMIT :limit"
+    _COUNTED_RULES + "WHERE CAST(:after AS uuid) IS NULL OR p.id > CAST(:after AS uuid) ORDER BY p.id LIMIT :limit"
 )
 _SEATS: Final = text(
     """

@@ -15,7 +15,7 @@ from services.leads.app import SERVICE
 from services.leads.consent import do_not_call
 from services.leads.consent.do_not_call import Place
 from services.leads.imports import listing
-from services.leads.repository import backlog, facebook
+from services.leads.repository import backlog, facebook, pools
 from services.leads.transfers import store
 from tests.harness import Databases, Running, running
 
@@ -78,7 +78,8 @@ SELECT id, id::text, '', '', '', CAST(id::text AS bytea) FROM unnest(ARRAY[CAST(
     """
 INSERT INTO facebook_leads (leadgen_id, page_id, form_id, item_id, received_at, pushed_at, state, fetched_at)
 SELECT row_no::text, CASE WHEN row_no <= 30 THEN CAST(:quiet AS uuid) ELSE CAST(:busy AS uuid) END, '1', id, received_at,
-    received_at, 'fetched', received_at
+    received_at, CASE WHEN row_no BETWEEN 31 AND 50 THEN 'pending' ELSE 'fetched' END,
+    CASE WHEN row_no NOT BETWEEN 31 AND 50 THEN received_at END
 FROM raw_items
 """,
     """
@@ -212,11 +213,47 @@ async def test_few_hand_overs_are_found_among_many_distributions(many: Running) 
     assert (shown, read) == (30, 30)
 
 
-async def test_the_leads_of_a_quiet_page_are_found_among_those_of_a_busy_one(many: Running) -> None:
-    values = {"page": QUIET, "states": ["pending", "fetched", "failed"], "after": None, "limit": 50}
+@pytest.mark.parametrize(
+    ("page", "states", "there"),
+    [
+        (QUIET, ["pending", "fetched", "failed"], 30),
+        (BUSY, ["pending", "fetched", "failed"], 50),
+        (BUSY, ["pending"], 20),
+        (BUSY, ["failed"], 0),
+    ],
+)
+async def test_few_leads_of_a_page_of_facebook_are_found_among_many(
+    many: Running, page: UUID, states: list[str], there: int
+) -> None:
+    values = {"page": page, "states": states, "after": None, "limit": 50}
     read, shown = await looked_at(many, "facebook_leads", facebook._LEADS.text, **values)
 
-    assert (shown, read) == (30, 30)
+    assert shown == there
+    assert read <= 50 + 20
+
+
+async def test_pages_of_facebook_are_counted_in_one_pass(many: Running) -> None:
+    read, shown = await looked_at(many, "facebook_leads", facebook._LIST.text, after=None, limit=50)
+
+    assert (shown, read) == (2, COUNT)
+    async with many.db.read() as session:
+        quiet, busy = await facebook.pages(session, after=None, limit=50)
+        assert (await facebook.page(session, QUIET)) == quiet
+    assert (quiet.pushed, quiet.polled_only, quiet.fetched, quiet.pending) == (30, 0, 30, 0)
+    assert quiet.last_lead_at == NOW - timedelta(minutes=COUNT - 30)
+    assert (busy.fetched, busy.pending, busy.failed) == (COUNT - 50, 20, 0)
+
+
+async def test_pools_are_counted_in_one_pass(many: Running) -> None:
+    read, shown = await looked_at(many, "backlog", pools._PAGE.text, after=None, limit=50)
+
+    assert (shown, read) == (POOLS, COUNT)
+    (row,) = await many.rows("SELECT id FROM pools WHERE position = 2")
+    async with many.db.read() as session:
+        first, *_ = await pools.page(session, after=None, limit=50)
+        counted = await pools.counted(session, row.id)
+    assert counted is not None
+    assert (first.waiting, first.raised) == (counted.waiting, counted.raised) == (3_334, 0)
 
 
 @pytest.mark.parametrize(
