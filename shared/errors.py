@@ -188,6 +188,8 @@ _VI: Final = {
     ),
     "outside_years": "phải nằm trong khoảng từ năm {first} đến năm {last}",
     "timezone_aware": "thời điểm thiếu múi giờ, ví dụ 2026-11-21T09:00:00+07:00",
+    "past": "đã qua, hãy chọn thời điểm sau bây giờ",
+    "cursor": "phải là giá trị 'next' của trang trước",
     "json_invalid": "nội dung không phải JSON hợp lệ",
     "extra_forbidden": "trường này không có, hãy bỏ đi hoặc kiểm tra chính tả",
     "enum": "giá trị không có trong danh sách cho phép: {expected}",
@@ -196,6 +198,26 @@ _VI: Final = {
     "union_tag_not_found": "thiếu trường {discriminator}, hãy bổ sung",
 }
 """What to do about a field, by pydantic's kind of mistake; filled with what pydantic says of the limit."""
+
+
+class Mistake(ValueError):
+    """What a validator of a request finds wrong, and what to do about it, in both languages.
+
+    Args:
+        vi, en: behind the name of the field, without a full stop.
+    """
+
+    def __init__(self, vi: str, en: str) -> None:
+        super().__init__(en)
+        self.vi = vi
+        self.en = en
+
+
+def _told(item: Mapping[str, Any], language: Language) -> str:
+    error = item.get("ctx", {}).get("error")
+    if isinstance(error, Mistake):
+        return error.vi if language == "vi" else error.en
+    return _in_vietnamese(item) if language == "vi" else str(item["msg"])
 
 
 def _in_vietnamese(item: Mapping[str, Any]) -> str:
@@ -221,7 +243,7 @@ def invalid(error: RequestValidationError, language: Language) -> Invalid:
         errors=[
             {
                 "field": ".".join(str(part) for part in item["loc"]),
-                "message": _in_vietnamese(item) if language == "vi" else item["msg"],
+                "message": _told(item, language),
                 "code": item["type"],
             }
             for item in error.errors()

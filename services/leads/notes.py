@@ -16,7 +16,7 @@ from services.leads.errors import NoteTooOld
 from services.leads.text import cell
 from shared.auth import Principal
 from shared.db import ReadSession, Session
-from shared.errors import NotFound
+from shared.errors import Mistake, NotFound
 
 CHANGEABLE: Final = timedelta(minutes=10)
 """How long the writer may mend a note: as long as an own call result can be undone (rule D15)."""
@@ -28,7 +28,7 @@ MAX_NOTE: Final = 4_000
 def _text(typed: str) -> str:
     note = cell(typed, MAX_NOTE)
     if not note:
-        raise ValueError("a note says something")
+        raise Mistake("ghi chú đang trống", "a note says something")
     return note
 
 

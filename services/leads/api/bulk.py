@@ -22,7 +22,7 @@ from services.leads.repository import leads
 from services.leads.state import RuntimeDep
 from shared.auth import Principal
 from shared.db import Session, wake_after_commit
-from shared.errors import Forbidden, NotFound
+from shared.errors import Forbidden, Mistake, NotFound
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
@@ -52,13 +52,22 @@ class BulkIn(BaseModel):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.ids is None) == (self.filter is None):
-            raise ValueError("send either ids or a filter")
+            raise Mistake("gửi ids hoặc filter, chỉ một trong hai", "send either ids or a filter")
         if self.filter is not None and self.expected is None:
-            raise ValueError("a filter needs `expected`, the number of leads that you saw for it")
+            raise Mistake(
+                "filter cần kèm `expected`, số đơn mà bạn đã thấy",
+                "a filter needs `expected`, the number of leads that you saw for it",
+            )
         if self.filter is not None and not self.filter.narrows:
-            raise ValueError("an empty filter would mean every lead; narrow it, or send ids")
+            raise Mistake(
+                "filter trống nghĩa là mọi đơn; thu hẹp lại, hoặc gửi ids",
+                "an empty filter would mean every lead; narrow it, or send ids",
+            )
         if max(len(self.ids or ()), self.expected or 0) > self.action.most:
-            raise ValueError(f"'{self.action.kind}' takes {self.action.most} leads at a time; send the rest after them")
+            raise Mistake(
+                f"'{self.action.kind}' nhận tối đa {self.action.most} đơn một lần; gửi phần còn lại sau",
+                f"'{self.action.kind}' takes {self.action.most} leads at a time; send the rest after them",
+            )
         return self
 
 

@@ -17,7 +17,7 @@ from services.leads.errors import CampaignCodeTaken
 from services.leads.repository import source_figures as figures
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
-from shared.errors import NotFound, PreconditionFailed
+from shared.errors import Mistake, NotFound, PreconditionFailed
 from shared.etag import ExpectedVersion, tag
 from shared.given import GivenDate
 from shared.idempotency import OnceDep
@@ -64,7 +64,7 @@ class CampaignEdit(BaseModel):
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> CampaignEdit:
         if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
-            raise ValueError("ends_on is before starts_on")
+            raise Mistake("ends_on sớm hơn starts_on", "ends_on is before starts_on")
         return self
 
 

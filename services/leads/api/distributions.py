@@ -20,7 +20,7 @@ from services.leads.state import RuntimeDep
 from services.leads.transfers import plan, selection
 from services.leads.transfers.selection import MAX_CHOSEN, Filter, State
 from shared.db import Session
-from shared.errors import language_of
+from shared.errors import Mistake, language_of
 from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 
@@ -71,9 +71,9 @@ class DistributionIn(PeopleIn):
     @model_validator(mode="after")
     def _one_way(self) -> DistributionIn:
         if (self.lead_ids is None) == (self.filter is None):
-            raise ValueError("name either lead_ids or a filter")
+            raise Mistake("gửi lead_ids hoặc filter, chỉ một trong hai", "name either lead_ids or a filter")
         if not self.people:
-            raise ValueError("name at least one colleague")
+            raise Mistake("chọn ít nhất một người nhận", "name at least one colleague")
         return self
 
 

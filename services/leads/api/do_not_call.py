@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.leads.api.dependencies import ConsentKeeper, Limit, Reader
@@ -19,7 +20,6 @@ from services.leads.errors import CursorUnreadable, PhoneFilterUnreadable
 from services.leads.state import RuntimeDep
 from shared.contracts.events.leads_everyday import DoNotCallKind, DoNotCallSource
 from shared.db import Session
-from shared.errors import Invalid
 from shared.given import GivenInstant, is_reckoned_with
 from shared.idempotency import OnceDep
 from shared.phone import read_phones
@@ -130,7 +130,7 @@ async def add_entries(body: AddIn, who: ConsentKeeper, once: OnceDep, runtime: R
     """Lists numbers. A number that the same source has listed already gets the new kind, reason and end."""
     phones, now = _all_phones(body.phones), datetime.now(UTC)
     if body.until is not None and body.until <= now:
-        raise Invalid(errors=[{"field": "body.until", "message": "đã qua / in the past", "code": "past"}])
+        raise RequestValidationError([{"type": "past", "loc": ("body", "until"), "msg": "is in the past"}])
 
     async def effect(session: Session) -> ChangedOut:
         connection = await connection_of(session)

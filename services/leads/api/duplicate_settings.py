@@ -15,7 +15,7 @@ from services.leads.intake.items import MAX_PRODUCT
 from services.leads.intake.policy import Setting
 from services.leads.state import LeadsRuntime, RuntimeDep
 from shared.db import ReadSession
-from shared.errors import PreconditionFailed
+from shared.errors import Mistake, PreconditionFailed
 from shared.etag import ExpectedVersion, tag
 
 router = APIRouter(prefix="/v1/settings/duplicates", tags=["settings"])
@@ -49,7 +49,10 @@ class DuplicatesIn(BaseModel):
     @classmethod
     def _each_once(cls, groups: dict[str, str]) -> dict[str, str]:
         if len({code.casefold() for code in groups}) != len(groups):
-            raise ValueError("a product is named twice; capital letters make no difference")
+            raise Mistake(
+                "một sản phẩm có hai lần; chữ hoa hay thường cũng là một",
+                "a product is named twice; capital letters make no difference",
+            )
         return groups
 
 

@@ -27,7 +27,7 @@ from services.leads.repository import facebook as rows
 from services.leads.state import RuntimeDep, parts_of
 from shared.contracts.workflows import nudge_facebook
 from shared.db import ReadSession, Session
-from shared.errors import NotFound, PreconditionFailed
+from shared.errors import Mistake, NotFound, PreconditionFailed
 from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep, completed
 from shared.outbox import send
@@ -61,7 +61,7 @@ class PageSettings(BaseModel):
     @classmethod
     def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
-            raise ValueError("must be printable ASCII in one line")
+            raise Mistake("phải là một dòng chữ ASCII in được", "must be printable ASCII in one line")
         return value
 
 

@@ -18,7 +18,7 @@ from services.leads.errors import HandOverToSelf, NothingToTransfer
 from services.leads.state import RuntimeDep
 from services.leads.transfers import plan, store
 from shared.db import Session
-from shared.errors import NotFound, language_of
+from shared.errors import Mistake, NotFound, language_of
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/hand-overs", tags=["distribution"])
@@ -49,9 +49,12 @@ class HandOverIn(PeopleIn):
     @model_validator(mode="after")
     def _receivers(self) -> HandOverIn:
         if (self.strategy == "people") != bool(self.people):
-            raise ValueError("name the people who receive, or leave it to the pools")
+            raise Mistake(
+                "chọn người nhận, hoặc để các nhóm chia số quyết định",
+                "name the people who receive, or leave it to the pools",
+            )
         if any(share.count is not None for share in self.people):
-            raise ValueError("a hand-over is split evenly: leave the counts out")
+            raise Mistake("bàn giao chia đều: bỏ count ra", "a hand-over is split evenly: leave the counts out")
         return self
 
 

@@ -23,7 +23,7 @@ from services.leads.rounds import people_now, utc_now
 from services.leads.rounds.people import Use
 from services.leads.state import RuntimeDep
 from shared.db import ReadSession, Session
-from shared.errors import NotFound, PreconditionFailed
+from shared.errors import Mistake, NotFound, PreconditionFailed
 from shared.etag import ExpectedVersion, tag
 from shared.given import GivenInstant
 from shared.idempotency import OnceDep
@@ -73,7 +73,7 @@ class MembersIn(BaseModel):
     @classmethod
     def _each_once(cls, members: list[MemberIn]) -> list[MemberIn]:
         if len({member.account_id for member in members}) != len(members):
-            raise ValueError("a colleague is named twice")
+            raise Mistake("một người có hai lần", "a colleague is named twice")
         return members
 
     def seats(self) -> list[Seat]:
@@ -108,7 +108,9 @@ class RulesIn(BaseModel):
     @model_validator(mode="after")
     def _names_a_pool(self) -> RulesIn:
         if self.returning_to == "pool" and self.returning_pool_id is None:
-            raise ValueError("returning_to 'pool' needs returning_pool_id")
+            raise Mistake(
+                "returning_to 'pool' cần kèm returning_pool_id", "returning_to 'pool' needs returning_pool_id"
+            )
         return self
 
     def rules(self) -> Rules:

@@ -17,6 +17,7 @@ from services.leads.state import RuntimeDep
 from services.leads.transfers import at_once
 from services.leads.transfers.at_once import MAX_LEADS, Result, Target
 from shared.db import Session, wake_after_commit
+from shared.errors import Mistake
 from shared.idempotency import OnceDep
 
 router = APIRouter(prefix="/v1/leads", tags=["distribution"])
@@ -47,7 +48,7 @@ class ReassignIn(BaseModel):
     @model_validator(mode="after")
     def _person(self) -> ReassignIn:
         if (self.to == "person") != (self.owner_id is not None):
-            raise ValueError("owner_id belongs to 'person', and only to it")
+            raise Mistake("owner_id đi với 'person', và chỉ với nó", "owner_id belongs to 'person', and only to it")
         return self
 
     @property

@@ -28,7 +28,7 @@ from services.leads.tags.palette import HEX, Colour
 from services.leads.tags.tagging import tag_leads
 from services.leads.text import cell
 from shared.db import Session
-from shared.errors import NotFound, PreconditionFailed
+from shared.errors import Mistake, NotFound, PreconditionFailed
 from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
@@ -41,7 +41,7 @@ MAX_NAME: Final = 40
 def _one_line(name: str) -> str:
     cleaned = " ".join(cell(name, 200).split())
     if not 1 <= len(cleaned) <= MAX_NAME:
-        raise ValueError(f"a name has 1 to {MAX_NAME} characters")
+        raise Mistake(f"tên có từ 1 đến {MAX_NAME} ký tự", f"a name has 1 to {MAX_NAME} characters")
     return cleaned
 
 

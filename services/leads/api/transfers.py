@@ -16,7 +16,7 @@ from services.leads.transfers import store
 from services.leads.transfers.plan import Kind
 from services.leads.transfers.splitting import Share
 from services.leads.transfers.work import Transfers
-from shared.errors import Language
+from shared.errors import Language, Mistake
 
 WITHIN: Final = 5.0
 """Seconds in which a confirmation works batches off itself; the background does what is left."""
@@ -46,7 +46,7 @@ class PeopleIn(BaseModel):
     @classmethod
     def _each_once(cls, people: list[ShareIn]) -> list[ShareIn]:
         if len({share.account_id for share in people}) != len(people):
-            raise ValueError("a colleague is named twice")
+            raise Mistake("một người có hai lần", "a colleague is named twice")
         return people
 
     def shares(self) -> list[Share]:

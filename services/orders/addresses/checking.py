@@ -12,7 +12,7 @@ from services.orders.addresses.naming import read_query, unit_key
 from services.orders.addresses.store import Successor, UnitView
 from services.orders.hiding import unmasked
 from shared.db import ReadSession
-from shared.errors import Language, Problem
+from shared.errors import Language, Mistake, Problem
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 Code = Annotated[str, StringConstraints(pattern=r"^[0-9]*$", max_length=5)]
@@ -63,9 +63,11 @@ class DeliveryAddress(BaseModel):
     @model_validator(mode="after")
     def _names_its_units(self) -> DeliveryAddress:
         if not (self.ward or self.ward_code):
-            raise ValueError("ward or ward_code is needed")
+            raise Mistake("cần ward hoặc ward_code", "ward or ward_code is needed")
         if not (self.province or self.province_code or self.ward_code):
-            raise ValueError("province, province_code or ward_code is needed")
+            raise Mistake(
+                "cần province, province_code hoặc ward_code", "province, province_code or ward_code is needed"
+            )
         return self
 
     @property

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from services.orders.care.process import DAY_NAMES, Hours, Text
 from shared.calendar import VIETNAM, InvalidCalendar, Period
+from shared.errors import Mistake
 from shared.given import GivenDate
 
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -61,7 +62,9 @@ class SpecialDay(BaseModel):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         if self.closed + bool(self.periods) + (self.like is not None) != 1:
-            raise ValueError(f"{self.on}: say one of closed, periods, like")
+            raise Mistake(
+                f"{self.on}: chọn một trong closed, periods, like", f"{self.on}: say one of closed, periods, like"
+            )
         return self
 
 

@@ -31,7 +31,7 @@ from services.orders.hiding import unmasked
 from services.orders.record import Order
 from shared.contracts.levels import CLOSED, SENT
 from shared.db import Session
-from shared.errors import PreconditionFailed, Problem
+from shared.errors import Mistake, PreconditionFailed, Problem
 from shared.given import GivenDate
 from shared.phone import PhoneProblem, one_phone
 from shared.phone.masking import masked, national
@@ -93,9 +93,12 @@ class OrderEdit(BaseModel):
     def _changes_something(self) -> OrderEdit:
         empty = [name for name in self.model_fields_set - {"deliver_on", "reason"} if getattr(self, name) is None]
         if empty:
-            raise ValueError(f"{', '.join(sorted(empty))}: leave a field out that is to stay as it is")
+            raise Mistake(
+                f"{', '.join(sorted(empty))}: trường nào giữ nguyên thì bỏ ra",
+                f"{', '.join(sorted(empty))}: leave a field out that is to stay as it is",
+            )
         if not self.model_fields_set - {"reason"}:
-            raise ValueError("nothing is to be different")
+            raise Mistake("chưa có gì thay đổi", "nothing is to be different")
         return self
 
 

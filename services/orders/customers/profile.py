@@ -17,7 +17,7 @@ from services.orders.fields import definitions
 from services.orders.fields.values import changed
 from services.orders.hiding import unmasked, unmasked_values
 from shared.db import Session
-from shared.errors import Problem
+from shared.errors import Mistake, Problem
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Period = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
@@ -45,7 +45,7 @@ class Preferences(BaseModel):
         for period in periods:
             begin, end = period.split("-")
             if begin >= end:
-                raise ValueError(f"{period} ends before it begins")
+                raise Mistake(f"{period} kết thúc trước khi bắt đầu", f"{period} ends before it begins")
         return sorted(set(periods))
 
 

@@ -16,6 +16,7 @@ from services.orders.care import service as care_service
 from services.orders.interactions import ledger
 from services.orders.record import Order
 from shared.db import Session
+from shared.errors import Mistake
 from shared.given import GivenInstant
 
 Kind = Literal["email", "message"]
@@ -42,7 +43,7 @@ class DeliveryFact(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> DeliveryFact:
         if self.order_id is not None and self.fact != "sent":
-            raise ValueError("only what was sent names its order")
+            raise Mistake("chỉ lần gửi mới kèm mã đơn", "only what was sent names its order")
         return self
 
 

@@ -31,7 +31,7 @@ from services.orders.record import Order
 from services.orders.telephone import linking
 from shared.contracts.levels import CLEAN, WRONG_NUMBER
 from shared.db import Session
-from shared.errors import Problem
+from shared.errors import Mistake, Problem
 from shared.given import GivenInstant
 
 ATTEMPT: Final = "call"
@@ -166,9 +166,9 @@ class NewInteraction(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> NewInteraction:
         if self.channel and self.kind != "message":
-            raise ValueError("only a message has a channel")
+            raise Mistake("chỉ tin nhắn mới có channel", "only a message has a channel")
         if self.telephone_call is not None and self.kind != "call":
-            raise ValueError("only a call can be one of the telephone system")
+            raise Mistake("chỉ cuộc gọi mới thuộc tổng đài", "only a call can be one of the telephone system")
         return self
 
 

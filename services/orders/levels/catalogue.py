@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from shared.contracts import levels, permissions
 from shared.contracts.levels import main_level
+from shared.errors import Mistake
 
 Kind = Literal["open", "final"]
 Requirement = Literal["reason", "call", "order", "note"]
@@ -66,7 +67,9 @@ class CustomField(BaseModel):
     @model_validator(mode="after")
     def _choices_belong_to_a_choice(self) -> CustomField:
         if (self.kind == "choice") != bool(self.choices):
-            raise ValueError("a choice has choices, and nothing else has")
+            raise Mistake(
+                "trường lựa chọn phải có choices, trường khác thì không", "a choice has choices, and nothing else has"
+            )
         return self
 
     def accepts(self, value: str) -> bool:

@@ -21,6 +21,7 @@ from services.orders.levels.catalogue import PERMISSIONS, Catalogue, CustomField
 from services.orders.levels.changes import By, ByHand, Edit, NewLevel
 from shared.contracts.permissions import ORDERS_CARE
 from shared.db import Session
+from shared.errors import Mistake
 from shared.etag import ExpectedVersion, tag
 from shared.idempotency import OnceDep
 
@@ -117,7 +118,10 @@ class MoveIn(BaseModel):
     @model_validator(mode="after")
     def _somebody_makes_it(self) -> MoveIn:
         if not (self.staff or self.care):
-            raise ValueError("staff or care has to be true; to take a move away send DELETE")
+            raise Mistake(
+                "staff hoặc care phải là true; muốn bỏ bước chuyển thì gửi DELETE",
+                "staff or care has to be true; to take a move away send DELETE",
+            )
         return self
 
     def by_hand(self) -> ByHand:

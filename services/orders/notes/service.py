@@ -21,7 +21,7 @@ from services.orders.promises.asked import DueInThePast, Request
 from services.orders.record import Order
 from shared.auth import Principal
 from shared.db import ReadSession, Session, tell_after_commit
-from shared.errors import NotFound, Problem
+from shared.errors import Mistake, NotFound, Problem
 from shared.given import GivenInstant
 
 EDIT_WITHIN: Final = timedelta(minutes=10)
@@ -107,7 +107,7 @@ class _Text(BaseModel):
     @classmethod
     def _says_something(cls, value: str) -> str:
         if not value.strip() or "\x00" in value:
-            raise ValueError("must say something")
+            raise Mistake("ghi chú đang trống hoặc có ký tự không lưu được", "must say something")
         return value.strip()
 
 

@@ -14,7 +14,7 @@ from services.orders.actors import Actor
 from services.orders.screens.errors import LayoutInUse, LayoutNotFound, PlaceUnknown
 from shared.contracts.levels import main_level
 from shared.db import ReadSession, Session
-from shared.errors import PreconditionFailed
+from shared.errors import Mistake, PreconditionFailed
 
 ALL: Final = "all"
 """The layout of every level, or of every group, that has none of its own."""
@@ -76,7 +76,7 @@ class LayoutIn(BaseModel):
     @model_validator(mode="after")
     def _each_once(self) -> LayoutIn:
         if len({placed.section for placed in self.sections}) < len(self.sections):
-            raise ValueError("each section has one place")
+            raise Mistake("mỗi phần chỉ đặt một chỗ", "each section has one place")
         return self
 
 

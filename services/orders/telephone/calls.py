@@ -16,7 +16,7 @@ from services.orders.telephone.topics import CALLS, calls_of
 from shared.auth import Principal
 from shared.contracts.permissions import LEADS_DISTRIBUTE, ORDERS_READ, PHONES_REVEAL
 from shared.db import ReadSession, Session, tell_after_commit
-from shared.errors import NotFound, Problem
+from shared.errors import Mistake, NotFound, Problem
 from shared.phone.hiding import hidden
 from shared.phone.masking import masked, national
 from shared.streams import State, Topic
@@ -117,7 +117,9 @@ class Handled(BaseModel):
     @model_validator(mode="after")
     def _says_something(self) -> Handled:
         if self.lead_id is None and not self.how.strip():
-            raise ValueError("give the lead that was made, or say why there is none")
+            raise Mistake(
+                "gửi lead đã tạo, hoặc nói vì sao không có", "give the lead that was made, or say why there is none"
+            )
         return self
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from services.orders.telephone.causes import ASK, NOTHING, normal
 from shared.db import ReadSession, Session
-from shared.errors import NotFound, Problem
+from shared.errors import Mistake, NotFound, Problem
 
 PURPOSE: Final = "telephone hooks"
 """Of the secrets in the addresses that telephone systems call."""
@@ -92,7 +92,7 @@ class ClickToCall(BaseModel):
     @classmethod
     def _is_an_address(cls, url: str) -> str:
         if not _keeps_secrets(url):
-            raise ValueError("must be https://, without user or fragment")
+            raise Mistake("phải là https://, không có user hay fragment", "must be https://, without user or fragment")
         return url
 
     @field_validator("headers")
@@ -100,7 +100,10 @@ class ClickToCall(BaseModel):
     def _are_headers(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
             if not (name.isascii() and name.replace("-", "").isalnum() and value.isascii() and value.isprintable()):
-                raise ValueError("a header has a name of letters and printable ASCII")
+                raise Mistake(
+                    "header có tên bằng chữ cái và giá trị ASCII in được",
+                    "a header has a name of letters and printable ASCII",
+                )
         return headers
 
     @model_validator(mode="after")
@@ -151,7 +154,9 @@ class SystemFields(BaseModel):
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError("is no time zone, e.g. Asia/Ho_Chi_Minh") from None
+            raise Mistake(
+                "không phải múi giờ, ví dụ Asia/Ho_Chi_Minh", "is no time zone, e.g. Asia/Ho_Chi_Minh"
+            ) from None
         return zone
 
     @field_validator("causes")

@@ -21,7 +21,7 @@ from shared import outbox
 from shared.auth import Principal
 from shared.contracts.workflows import start_what_if
 from shared.db import ReadSession, Session
-from shared.errors import NotFound, Problem
+from shared.errors import Mistake, NotFound, Problem
 from shared.given import GivenInstant
 from shared.idempotency import OnceDep
 
@@ -80,9 +80,12 @@ class NewRun(BaseModel):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         if sum(each is not None for each in (self.version, self.draft_id, self.body)) != 1:
-            raise ValueError("give one of version, draft_id, body")
+            raise Mistake("gửi một trong version, draft_id, body", "give one of version, draft_id, body")
         if not timedelta() < self.till - self.since <= LONGEST:
-            raise ValueError(f"till must come after since, at most {LONGEST.days} days")
+            raise Mistake(
+                f"till phải sau since, dài nhất {LONGEST.days} ngày",
+                f"till must come after since, at most {LONGEST.days} days",
+            )
         return self
 
 

@@ -23,7 +23,7 @@ from shared.auth import Principal, principal
 from shared.contracts.events.shipping_rescue import RescueOutcome, RescueState, RescueWish
 from shared.contracts.permissions import ORDERS_CARE, SHIPPING_WRITE
 from shared.db import ReadSession, Session
-from shared.errors import Forbidden, Language
+from shared.errors import Forbidden, Language, Mistake
 from shared.given import GivenDate
 from shared.idempotency import OnceDep
 from shared.phone import PhoneProblem, one_phone
@@ -117,9 +117,12 @@ class AskCarrier(BaseModel):
     def _fits(self) -> AskCarrier:
         changes = (self.recipient, self.phone, self.address) != (None, None, None)
         if changes != (self.wish == "change_recipient"):
-            raise ValueError("recipient, phone or address go with the wish change_recipient, and it needs one of them")
+            raise Mistake(
+                "recipient, phone, address đi với yêu cầu change_recipient, và yêu cầu đó cần một trong chúng",
+                "recipient, phone or address go with the wish change_recipient, and it needs one of them",
+            )
         if self.day is not None and self.wish in ("send_back", "customer_refuses"):
-            raise ValueError("a day is for another delivery only")
+            raise Mistake("chỉ giao lại mới chọn ngày", "a day is for another delivery only")
         return self
 
 
