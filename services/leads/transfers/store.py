@@ -54,15 +54,18 @@ WHERE id = $1
 _CANCEL: Final = """
 UPDATE transfers SET state = 'cancelled', finished_at = $2 WHERE id = $1 AND state IN ('preview', 'running')
 """
+# The leads of one colleague after the other, as far as the page reaches.
 _NEEDED: Final = """
-SELECT m.account_id, m.code, m.name, m.team, count(*) AS open_leads, count(*) FILTER (WHERE l.in_care) AS in_care,
-    min(l.received_at) AS oldest,
+SELECT m.account_id, m.code, m.name, m.team, held.*,
     (SELECT t.id FROM transfers t WHERE t.from_id = m.account_id AND t.state = 'running' LIMIT 1) AS running_id
-FROM staff_members m JOIN leads l ON l.owner_id = m.account_id
-WHERE m.version > 0 AND NOT m.active AND l.ended_at IS NULL
+FROM staff_members m CROSS JOIN LATERAL (
+    SELECT count(*) AS open_leads, count(*) FILTER (WHERE in_care) AS in_care, min(received_at) AS oldest
+    FROM leads WHERE owner_id = m.account_id AND ended_at IS NULL
+) AS held
+WHERE m.version > 0 AND NOT m.active AND held.open_leads > 0
     AND ($1::uuid IS NULL OR m.account_id > $1)
     AND ($2::boolean OR m.account_id IN (SELECT account_id FROM staff_closure WHERE superior_id = $3))
-GROUP BY m.account_id ORDER BY m.account_id LIMIT $4
+ORDER BY m.account_id LIMIT $4
 """
 _BELOW: Final = """
 SELECT 1 FROM staff_members WHERE account_id = $1 AND version > 0

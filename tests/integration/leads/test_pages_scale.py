@@ -28,7 +28,8 @@ QUIET: Final = UUID(int=3)
 BUSY: Final = UUID(int=4)
 NOW: Final = datetime.now(UTC)
 
-# Number 1 is the oldest. What waits is in one of the pools or in none, every third was taken from somebody.
+# Number 1 is the oldest. What waits is in one of the pools or in none, every third was taken from somebody. The oldest 200
+# are those of forty people who have left, behind somebody who has all others.
 _FILL: Final = (
     f"INSERT INTO pools (id, name, position) SELECT uuidv7(), 'Nhóm ' || n, n FROM generate_series(1, {POOLS}) AS n",
     """
@@ -46,10 +47,14 @@ FROM generate_series(1, :count) AS n
 """,
     """
 INSERT INTO leads (id, verdict, phone, other_phones, phone_typed, name, product, note, address, channel, campaign, landing_page,
-    marketer, received_at, returning_customer, level, in_care)
+    marketer, received_at, returning_customer, level, in_care, owner_id, assignment)
 SELECT id, 'lead', '+849' || lpad(row_no::text, 8, '0'), '{}', '', '', '', '', '', channel, '', '', '', received_at, false,
-    'L1', true
+    'L1', true, CASE WHEN row_no > 200 THEN CAST(:busy AS uuid) ELSE lpad(to_hex(row_no % 40), 32, 'a')::uuid END, 1
 FROM raw_items
+""",
+    """
+INSERT INTO staff_members (account_id, version, active)
+SELECT owner_id, 1, owner_id = CAST(:busy AS uuid) FROM leads GROUP BY owner_id
 """,
     f"""
 INSERT INTO backlog (lead_id, pool_id, received_at, cause, since)
@@ -211,6 +216,14 @@ async def test_few_hand_overs_are_found_among_many_distributions(many: Running) 
     read, shown = await driven(many, "transfers", store._PAGE, "hand_over", None, 50)
 
     assert (shown, read) == (30, 30)
+
+
+async def test_leads_of_people_who_left_are_counted_as_far_as_the_page_reaches(many: Running) -> None:
+    read, shown = await driven(many, "leads", store._NEEDED, None, True, BUSY, 10)
+
+    assert (shown, read) == (10, 10 * 5)
+    first, *_ = await store.needed(await many.db.driver(), everybody=True, viewer=BUSY, after=None, limit=10)
+    assert (first["open_leads"], first["in_care"]) == (5, 5)
 
 
 @pytest.mark.parametrize(
