@@ -14,6 +14,8 @@ from sqlalchemy import text
 from services.leads.app import SERVICE
 from services.leads.consent import do_not_call
 from services.leads.consent.do_not_call import Place
+from services.leads.floating import reading
+from services.leads.floating.reading import Wanted
 from services.leads.imports import listing
 from services.leads.repository import backlog, facebook, pools
 from services.leads.transfers import store
@@ -86,6 +88,19 @@ SELECT row_no::text, CASE WHEN row_no <= 30 THEN CAST(:quiet AS uuid) ELSE CAST(
     received_at, CASE WHEN row_no BETWEEN 31 AND 50 THEN 'pending' ELSE 'fetched' END,
     CASE WHEN row_no NOT BETWEEN 31 AND 50 THEN received_at END
 FROM raw_items
+""",
+    """
+INSERT INTO leads (id, verdict, phone, other_phones, phone_typed, name, product, note, address, source_id, channel, campaign,
+    landing_page, marketer, received_at, returning_customer, level, in_care, assignment, floating_since)
+SELECT uuidv7(), 'lead', '+848' || lpad(n::text, 8, '0'), '{}', '', '', CASE WHEN n <= 30 THEN 'HIEM' ELSE 'P' || n % 50 END, '',
+    '', CASE WHEN n <= 30 THEN CAST(:quiet AS uuid) END, CASE WHEN n <= 30 THEN 'event' ELSE 'excel' END, '', '', '',
+    CAST(:now AS timestamptz), false, CASE WHEN n <= 30 THEN 'L1.4' ELSE 'L1' END, true, 1,
+    CAST(:now AS timestamptz) - (:count - n) * interval '1 minute'
+FROM generate_series(1, :count) AS n
+""",
+    """
+INSERT INTO assignments (lead_id, assignment, cause, at)
+SELECT id, 1, 'floating_pool', floating_since FROM leads WHERE floating_since IS NOT NULL
 """,
     """
 INSERT INTO do_not_call (phone, source, kind, reason, since)
@@ -216,6 +231,27 @@ async def test_few_hand_overs_are_found_among_many_distributions(many: Running) 
     read, shown = await driven(many, "transfers", store._PAGE, "hand_over", None, 50)
 
     assert (shown, read) == (30, 30)
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {},
+        {"products": ["HIEM"]},
+        {"levels": ["L1.4"]},
+        {"levels": ["L1.4", "L1.6"]},
+        {"channel": "event"},
+        {"source_id": QUIET},
+        {"products": ["HIEM"], "channel": "event"},
+    ],
+)
+async def test_few_numbers_of_the_floating_pool_are_found_among_many(many: Running, narrowed: dict[str, Any]) -> None:
+    wanted = Wanted(**narrowed)
+    values = (wanted.products, wanted.levels, wanted.channel, wanted.source_id, None, None, None, None, 50)
+    read, shown = await driven(many, "leads", reading._PAGE, NOW, NOW - timedelta(days=30), *values)
+
+    assert shown == (30 if narrowed else 50)
+    assert read <= 2 * 50
 
 
 async def test_leads_of_people_who_left_are_counted_as_far_as_the_page_reaches(many: Running) -> None:
