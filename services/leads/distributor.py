@@ -64,16 +64,17 @@ DELETE FROM reassignment_requests r USING (
 WHERE (r.lead_id, r.assignment) = (done.lead_id, done.assignment)
 """
 # Those that somebody holds, and those that lie in the floating pool or its archive while there is something to do again: their
-# customer has left the number once more. What waits already goes on waiting.
+# customer has left the number once more. What waits already goes on waiting. Spam stays with whoever held it: care asked
+# before it heard of the mark.
 _ASKED: Final = """
 SELECT id, channel, product, landing_page,
     (SELECT a.owner_id FROM assignments a WHERE a.lead_id = leads.id AND a.owner_id IS NOT NULL
      ORDER BY a.assignment DESC LIMIT 1) AS last_owner_id
-FROM leads WHERE id = ANY($1::uuid[]) AND (owner_id IS NOT NULL OR in_care)
+FROM leads WHERE id = ANY($1::uuid[]) AND spam = '' AND (owner_id IS NOT NULL OR in_care)
 """
 _HELD: Final = """
 SELECT id, owner_id, assignment, received_at, channel, product, landing_page FROM leads
-WHERE id = ANY($1::uuid[]) AND (owner_id IS NOT NULL OR in_care) ORDER BY id FOR NO KEY UPDATE
+WHERE id = ANY($1::uuid[]) AND spam = '' AND (owner_id IS NOT NULL OR in_care) ORDER BY id FOR NO KEY UPDATE
 """
 _WAIT_ALREADY: Final = "SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[])"
 

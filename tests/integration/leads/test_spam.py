@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from services.leads.distributor import Distributor
+from shared.contracts.events.orders import REASSIGNMENT_REQUESTED
 from tests.harness import Running
-from tests.integration.leads.company import hire, owner_of, pool, post
+from tests.integration.leads.company import hire, owner_of, pool, post, reassignment
 from tests.integration.leads.test_levels import reach
 
 
@@ -47,6 +49,25 @@ async def test_spam_waits_for_nobody(leads: Running) -> None:
     await nv1.duty(True)
 
     assert await owner_of(client, lead) is None
+
+
+@pytest.mark.parametrize("target", ["another", "floating_pool"])
+async def test_care_that_asked_for_somebody_else_before_it_heard_of_the_mark_moves_nothing(
+    leads: Running, target: str
+) -> None:
+    client = await leads.client()
+    nv1, nv2 = await hire(leads, "NV01", "NV02")
+    await pool(client, [nv1])
+    lead = await post(client, "0912345678")
+    await pool(client, [nv2], name="Nhóm khác", position=1)
+
+    await mark(client, lead, "fake")
+    await leads.receive(REASSIGNMENT_REQUESTED, reassignment(lead, 1, target), subject=lead["id"])
+    await Distributor(leads.db).step()
+
+    assert await owner_of(client, lead) == "NV01"
+    assert len(await leads.rows("SELECT 1 FROM assignments")) == 1
+    assert await leads.rows("SELECT 1 FROM reassignment_requests") == []
 
 
 @pytest.mark.parametrize(("kind", "flag"), [("competitor", "competitor"), ("test", "test"), ("fake", "")])
