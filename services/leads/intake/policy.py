@@ -16,8 +16,8 @@ from services.leads.intake.windows import Policy
 
 _FIELDS: Final = """
 SELECT version, days, by_product, product_groups::text, at, by,
-    EXISTS (SELECT 1 FROM duplicate_settings g WHERE g.by_product AND g.version <= s.version) AS grouped
-FROM duplicate_settings s
+    coalesce(version >= (SELECT min(version) FROM duplicate_settings WHERE by_product), false) AS grouped
+FROM duplicate_settings
 """
 # One row by its key: cheaper than remembering it, which would leave some processes behind for a while.
 _IN_FORCE: Final = f"{_FIELDS} ORDER BY version DESC LIMIT 1"
