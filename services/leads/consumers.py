@@ -74,8 +74,8 @@ _WON: Final = """
 UPDATE leads SET verdict = 'lead', anchor_id = NULL WHERE id = ANY($1::uuid[]) AND verdict = 'duplicate' RETURNING id
 """
 _REQUEST: Final = """
-INSERT INTO reassignment_requests (lead_id, assignment, target, reason)
-SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[])
+INSERT INTO reassignment_requests (lead_id, assignment, target, reason, at)
+SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[])
 ON CONFLICT (lead_id, assignment) DO NOTHING
 """
 _POOLS_WAITING_FOR: Final = """
@@ -187,6 +187,7 @@ async def on_reassignment_requested(session: Session, requests: Sequence[Event[R
         [request.data.assignment for request in requests],
         [request.data.to for request in requests],
         [request.data.reason for request in requests],
+        [request.data.at for request in requests],
     )
     wake_after_commit(session, DISTRIBUTOR)
 

@@ -52,7 +52,7 @@ _WAITED_FOR: Final = "SELECT id FROM pools WHERE active AND EXISTS (SELECT 1 FRO
 _ZONE: Final = "SELECT zone FROM company"
 _KEEP_ZONE: Final = "UPDATE company SET zone = $1 WHERE zone <> $1"
 _REQUESTS: Final = """
-SELECT lead_id, assignment, target, reason FROM reassignment_requests ORDER BY lead_id, assignment LIMIT $1
+SELECT lead_id, assignment, target, reason, at FROM reassignment_requests ORDER BY lead_id, assignment LIMIT $1
 """
 # Behind the leads, as whoever links or merges leads does it; what somebody else takes away just now is theirs to take.
 _DONE: Final = """
@@ -64,8 +64,7 @@ DELETE FROM reassignment_requests r USING (
 WHERE (r.lead_id, r.assignment) = (done.lead_id, done.assignment)
 """
 # Those that somebody holds, and those that lie in the floating pool or its archive while there is something to do again: their
-# customer has left the number once more. What waits already goes on waiting. Spam stays with whoever held it: care asked
-# before it heard of the mark.
+# customer has left the number once more. Spam stays with whoever held it: care asked before it heard of the mark.
 _ASKED: Final = """
 SELECT id, channel, product, landing_page,
     (SELECT a.owner_id FROM assignments a WHERE a.lead_id = leads.id AND a.owner_id IS NOT NULL
@@ -76,7 +75,13 @@ _HELD: Final = """
 SELECT id, owner_id, assignment, received_at, channel, product, landing_page FROM leads
 WHERE id = ANY($1::uuid[]) AND spam = '' AND (owner_id IS NOT NULL OR in_care) ORDER BY id FOR NO KEY UPDATE
 """
-_WAIT_ALREADY: Final = "SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[])"
+# What waits already goes on waiting, and what was closed or ended after care had asked stays with whoever did that.
+_STAY: Final = """
+SELECT lead_id FROM backlog WHERE lead_id = ANY($1::uuid[])
+UNION ALL
+SELECT l.id FROM unnest($1::uuid[], $2::timestamptz[]) AS asked (lead_id, at) JOIN leads l ON l.id = asked.lead_id
+    JOIN lead_levels v ON (v.lead_id, v.sequence) = (l.id, l.level_sequence) WHERE NOT l.in_care AND v.at > asked.at
+"""
 
 
 async def match_waiting(connection: Connection | Pool) -> None:
@@ -98,7 +103,8 @@ async def serve(
 async def take_away(connection: Connection) -> int:
     """Decides on reassignments that care asked for, in the caller's transaction. Returns how many requests it took.
 
-    A request whose assignment is not the present one any more is ignored: the number has moved on. Whoever holds the
+    A request whose assignment is not the present one any more is ignored: the number has moved on. So is one that was made
+    before somebody closed or ended the order. Whoever holds the
     number cannot get it back; when nobody else can take it, it waits in the backlog without an owner. Of a number that
     nobody holds, the last holder is asked first, as of one that comes again (rule D8).
     """
@@ -111,12 +117,13 @@ async def take_away(connection: Connection) -> int:
     await rounds.lock(connection, (pool_id for pool_id in pools.values() if pool_id))
     held = await connection.fetch(_HELD, [row["id"] for row in asked])
     # A separate statement: it sees what was committed while this transaction waited for the leads.
-    waiting = {row["lead_id"] for row in await connection.fetch(_WAIT_ALREADY, [row["id"] for row in held])}
+    ids = [row["id"] for row in held]
+    stay = {row["lead_id"] for row in await connection.fetch(_STAY, ids, [requests[one]["at"] for one in ids])}
     fresh: list[Fresh] = []
     releases: list[Release] = []
     for row in held:
         request = requests[row["id"]]
-        if request["assignment"] != row["assignment"] or row["id"] in waiting:
+        if request["assignment"] != row["assignment"] or row["id"] in stay:
             continue
         if request["target"] == "floating_pool":
             if row["owner_id"] is not None:

@@ -96,7 +96,7 @@ async def put_on_list(client: httpx.AsyncClient, *phones: str, **fields: Any) ->
     assert answer.status_code == 201, answer.text
 
 
-def level(lead: dict[str, Any], to: str, sequence: int = 2) -> LevelChanged:
+def level(lead: dict[str, Any], to: str, sequence: int = 2, *, at: datetime = NOW) -> LevelChanged:
     """What orders tells when an order moves on from L1."""
     return LevelChanged(
         transition_id=uuid7(),
@@ -104,8 +104,8 @@ def level(lead: dict[str, Any], to: str, sequence: int = 2) -> LevelChanged:
         sequence=sequence,
         from_level="L1",
         to_level=to,
-        at=NOW,
-        recorded_at=NOW,
+        at=at,
+        recorded_at=at,
         cause="operator",
         cohort_at=NOW,
     )

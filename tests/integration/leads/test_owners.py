@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from uuid_utils.compat import uuid7
 
 from services.leads.distributor import Distributor
 from shared.contracts.events.orders import LEVEL_CHANGED, REASSIGNMENT_REQUESTED
 from tests.harness import Running, eventually
-from tests.integration.leads.company import Colleague, hire, level, owner_of, pool, post, reassignment
+from tests.integration.leads.company import NOW, Colleague, hire, level, owner_of, pool, post, reassignment
 
 
 async def test_a_returning_customer_goes_back_to_the_last_owner(leads: Running) -> None:
@@ -43,6 +45,26 @@ async def test_a_returning_customer_of_somebody_off_duty_is_distributed(leads: R
     again = await post(client, "0912345678")
 
     assert await owner_of(client, again) not in (owner, None)
+
+
+@pytest.mark.parametrize("target", ["another", "floating_pool"])
+@pytest.mark.parametrize(("minutes", "stays"), [(1, True), (-1, False)])
+async def test_an_order_that_is_closed_after_care_has_asked_for_somebody_else_stays(
+    leads: Running, target: str, minutes: int, stays: bool
+) -> None:
+    client = await leads.client()
+    await pool(client, await hire(leads, "NV001", "NV002"))
+    lead = await post(client, "0912345678")
+    owner = await owner_of(client, lead)
+
+    # In whatever order the facts come: care asked at `NOW`.
+    await leads.receive(REASSIGNMENT_REQUESTED, reassignment(lead, 1, target), subject=lead["id"])
+    closed = level(lead, "L5", at=NOW + timedelta(minutes=minutes))
+    await leads.receive(LEVEL_CHANGED, closed, subject=lead["id"])
+    await Distributor(leads.db).step()
+
+    assert (await owner_of(client, lead) == owner) is stays
+    assert await leads.rows("SELECT 1 FROM reassignment_requests") == []
 
 
 async def test_a_reassignment_goes_to_another_person(leads: Running) -> None:
