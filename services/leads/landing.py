@@ -1,6 +1,6 @@
 """What a landing page's form sends → a lead. Pure.
 
-Page builders post a flat object, as JSON or form-encoded, whose keys are whatever the page's author called the fields;
+Page builders post a flat object, as JSON, form-encoded or in parts, whose keys are whatever the page's author called the fields;
 the page's address with its UTM parameters comes as `link` (LadiPage, as receivers of its webhooks show; it has no
 signature and no event id).
 """
@@ -10,10 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Final, Literal, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field as Part
+from python_multipart.multipart import parse_form
 
 from services.leads.form_fields import joined, read_content
 from services.leads.intake.items import Candidate, Origin, Rejection
@@ -92,6 +96,8 @@ def read_fields(body: bytes, *, content_type: str) -> dict[str, str] | None:
     text = body.decode("utf-8-sig", "replace").strip()
     if "json" in content_type.lower() or text.startswith("{"):
         return _of_json(text)
+    if content_type.lower().startswith("multipart/form-data"):
+        return _of_multipart(body, content_type=content_type)
     if "=" not in text or text.startswith(("<", "[")):
         return None
     return _collect(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace"))
@@ -105,6 +111,22 @@ def _of_json(text: str) -> dict[str, str] | None:
     if not isinstance(document, dict):
         return None
     return _collect((_whole(key), _whole(value)) for key, value in _flatten(document, depth=_DEPTH))
+
+
+def _of_multipart(body: bytes, *, content_type: str) -> dict[str, str] | None:
+    """What a script sends that hands the form on as it is (RFC 7578); files are left out."""
+    pairs: list[tuple[str, str]] = []
+
+    def keep(part: Part) -> None:
+        pairs.append(
+            ((part.field_name or b"").decode("utf-8", "replace"), (part.value or b"").decode("utf-8", "replace"))
+        )
+
+    try:
+        parse_form({"Content-Type": content_type.encode()}, BytesIO(body), keep, None)
+    except FormParserError:
+        return None
+    return _collect(pairs)
 
 
 def _as_written_by_scripts(text: str) -> object:

@@ -181,3 +181,42 @@ def test_no_object_can_break_the_reading(fields: dict[str, Any]) -> None:
         texts = (content.name, content.note, content.address, content.product, content.typed)
         assert not any("\0" in text for text in texts)
         assert all(text.encode() is not None for text in texts)
+
+
+PARTS = "multipart/form-data; boundary=----x7"
+
+
+def in_parts(**fields: str) -> bytes:
+    head = 'Content-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    parts = [head.format(name, value) for name, value in fields.items()]
+    parts.append(
+        'Content-Disposition: form-data; name="anh"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n\0\1\r\n'
+    )
+    return "".join(f"------x7\r\n{part}" for part in parts).encode() + b"------x7--\r\n"
+
+
+def test_a_form_in_parts_is_read_without_its_files() -> None:
+    found = candidate(read(in_parts(**{"Số điện thoại": "0912 345 678", "name": "Lan"}), content_type=PARTS))
+    assert (found.phones, found.name) == (("+84912345678",), "Lan")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (in_parts(phone="0912345678"), "multipart/form-data"),
+        (in_parts(phone="0912345678"), "multipart/form-data; boundary=other"),
+        (b"phone=0912345678", PARTS),
+        (b"\0\xff", PARTS),
+    ],
+    ids=["no boundary", "another boundary", "no parts", "rubbish"],
+)
+def test_a_form_whose_parts_cannot_be_told_apart_is_unreadable(body: bytes, content_type: str) -> None:
+    content = read(body, content_type=content_type).content
+    assert isinstance(content, Rejection)
+    assert content.code == "body_unreadable"
+
+
+@given(st.binary(max_size=200), st.text(max_size=30))
+def test_no_parts_whatever_they_are_fail(body: bytes, boundary: str) -> None:
+    read(b"------x7\r\n" + body, content_type=PARTS)
+    read(body, content_type=f"multipart/form-data; boundary={boundary}")

@@ -35,8 +35,10 @@ async def test_a_form_becomes_a_lead_credited_to_the_pages_marketer(leads: Runni
     )
     as_form = await visitor.post(hook, data={"ho_ten": "Hoa", "sdt": "0168 234 5678"})
 
-    assert [as_json.status_code, as_form.status_code] == [200, 200]
-    first, second = [event["payload"] for event in await leads.outbox("leads.lead.accepted.v1")]
+    in_parts = await visitor.post(hook, files={"Số điện thoại": (None, "0987 654 321"), "ảnh": ("a.png", b"\0\1")})
+
+    assert [as_json.status_code, as_form.status_code, in_parts.status_code] == [200, 200, 200]
+    first, second, third = [event["payload"] for event in await leads.outbox("leads.lead.accepted.v1")]
     assert (first["name"], first["note"], first["product"]) == ("Lan", "gấp", "SERUM-30")
     assert first["source"] == {
         "channel": "landing_page",
@@ -46,6 +48,7 @@ async def test_a_form_becomes_a_lead_credited_to_the_pages_marketer(leads: Runni
     }
     assert (first["consent_text"], first["consent_page"]) == ("Tôi đồng ý được gọi", link)
     assert (second["phone"], second["source"]["marketer"]) == ("+84382345678", "MKT00")
+    assert third["phone"] == "+84987654321"
 
 
 async def test_fields_that_mean_nothing_to_us_are_kept_in_the_raw_item(leads: Running) -> None:
