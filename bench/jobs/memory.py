@@ -28,7 +28,6 @@ SETTLED = 10
 
 async def run(machine: Machine, size: int) -> Result:
     """One process after the other; `size` does not matter, because a process has one memory."""
-    await _nothing_to_do(machine)
     async with AsyncExitStack() as stack:
         limit = await _settled(await _bare(machine, stack))
     ours: dict[str, float] = {}
@@ -50,15 +49,6 @@ async def run(machine: Machine, size: int) -> Result:
         note=f"the largest of {', '.join(f'{name} {size:.0f}' for name, size in ours.items())}, each with all its roles; "
         "the first token brings 9 MiB; what is idle does not grow with the data",
     )
-
-
-async def _nothing_to_do(machine: Machine) -> None:
-    """Empties the streams: whoever catches up with the events of other jobs keeps some of what that takes, and is not idle."""
-    nats = await bus.connect(machine.nats.url, name="bench memory")
-    stream = nats.jetstream()
-    for each in await stream.streams_info():
-        await stream.purge_stream(each.config.name or "")
-    await nats.close()
 
 
 async def _settled(process: Measured) -> float:
