@@ -104,9 +104,9 @@ async def take_away(connection: Connection) -> int:
     """Decides on reassignments that care asked for, in the caller's transaction. Returns how many requests it took.
 
     A request whose assignment is not the present one any more is ignored: the number has moved on. So is one that was made
-    before somebody closed or ended the order. Whoever holds the
-    number cannot get it back; when nobody else can take it, it waits in the backlog without an owner. Of a number that
-    nobody holds, the last holder is asked first, as of one that comes again (rule D8).
+    before somebody closed or ended the order. Whoever holds the number cannot get it back; when nobody else can take it, it
+    waits in the backlog without an owner. Of a number that nobody holds, the last holder is asked first, as of one that comes
+    again (rule D8).
     """
     due = await connection.fetch(_REQUESTS, REQUESTS)
     if not due:

@@ -20,6 +20,7 @@ from services.leads.imports import listing
 from services.leads.repository import backlog, facebook, pools
 from services.leads.transfers import store
 from tests.harness import Databases, Running, running
+from tests.integration.leads.plans import scanned
 
 COUNT: Final = 20_000
 POOLS: Final = 5
@@ -128,15 +129,6 @@ async def many(databases: Databases) -> AsyncIterator[Running]:
                 await session.execute(text(statement), named)
         await (await instance.db.driver()).execute("ANALYZE")
         yield instance
-
-
-def scanned(plan: dict[str, Any], relation: str) -> int:
-    """Rows of a table that a plan looked at, also those that it left out."""
-    own_rows = 0
-    if plan.get("Relation Name") == relation:
-        left_out = sum(value for name, value in plan.items() if name.startswith("Rows Removed by"))
-        own_rows = (plan["Actual Rows"] + left_out) * plan["Actual Loops"]
-    return round(own_rows) + sum(scanned(part, relation) for part in plan.get("Plans", ()))
 
 
 async def looked_at(leads: Running, relation: str, sql: str, **values: Any) -> tuple[int, int]:

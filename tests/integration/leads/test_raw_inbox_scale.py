@@ -16,6 +16,7 @@ from services.leads.inbox import own, store
 from services.leads.inbox.store import Filters
 from services.leads.repository.leads import Viewer
 from tests.harness import Databases, Running, running
+from tests.integration.leads.plans import scanned
 
 SENDER: Final = UUID(int=7)
 """Sent the oldest items, of every verdict, and none since."""
@@ -138,15 +139,6 @@ async def plan_of(leads: Running, viewer: Viewer, filters: Filters, place: dict[
         plan = (await session.execute(text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}"), values)).scalar_one()
     found: dict[str, Any] = (orjson.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
     return found
-
-
-def scanned(plan: dict[str, Any], relation: str) -> int:
-    """Rows of a table that a plan looked at, also those that it left out."""
-    own_rows = 0
-    if plan.get("Relation Name") == relation:
-        left_out = sum(value for name, value in plan.items() if name.startswith("Rows Removed by"))
-        own_rows = (plan["Actual Rows"] + left_out) * plan["Actual Loops"]
-    return round(own_rows) + sum(scanned(part, relation) for part in plan.get("Plans", ()))
 
 
 @pytest.mark.parametrize("from_place", [False, True])

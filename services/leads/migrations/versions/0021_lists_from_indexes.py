@@ -21,6 +21,5 @@ CREATE INDEX do_not_call_list_idx ON do_not_call (source, kind, since, place);
 
 CREATE INDEX imports_uploader_idx ON imports (uploaded_by, id);
 CREATE INDEX transfers_list_idx ON transfers (kind, id) WHERE state <> 'preview';
-CREATE INDEX facebook_leads_list_idx ON facebook_leads (page_id, item_id);
 """
     )

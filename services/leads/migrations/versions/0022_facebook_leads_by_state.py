@@ -10,7 +10,6 @@ def upgrade() -> None:
     execute_script(
         """
 -- States are few: a list of all of them is merged.
-DROP INDEX facebook_leads_list_idx;
 DROP INDEX facebook_leads_failed_idx;
 CREATE INDEX facebook_leads_list_idx ON facebook_leads (page_id, state, item_id);
 """
